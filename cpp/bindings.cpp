@@ -1,0 +1,157 @@
+// Arrays to Rows, outputs allocated, the GIL released, C++ exceptions to Python's. No logic: the Python layer has checked
+// kinds and shapes, and hands over exact dtypes.
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <exception>
+#include <optional>
+
+#include "engine.hpp"
+#include "isa.hpp"
+
+namespace py = pybind11;
+using namespace hardmine;
+
+namespace {
+
+using Floats = py::array_t<float>;
+using Ints = py::array_t<std::int64_t>;
+using Bools = py::array_t<bool>;
+
+std::atomic<const Kernels*> kernels{nullptr};
+
+Rows<float> rows_of(const Floats& array, std::size_t first) {
+    if (array.ndim() != 2 || (array.shape(1) > 1 && array.strides(1) != sizeof(float)))
+        throw py::value_error("expected rows of adjacent float32 numbers");
+    return {array.data(), static_cast<std::size_t>(array.shape(0)), static_cast<std::size_t>(array.shape(1)),
+            array.strides(0) / static_cast<py::ssize_t>(sizeof(float)), first};
+}
+
+Search search_of(const Floats& queries, std::size_t first_query, const Floats& base, std::size_t first_base, Metric metric,
+                 int threads, std::size_t block) {
+    return {*kernels.load(), metric, rows_of(queries, first_query), rows_of(base, first_base), threads, block};
+}
+
+template <class Array>
+auto data_or_null(const std::optional<Array>& array) {
+    return array ? array->data() : nullptr;
+}
+
+// Runs work(watcher) without the GIL. The watcher takes it back to let Python handle signals and to report progress; what
+// either raises ends the work and is raised again here.
+template <class Work>
+void run(const char* queries_name, const char* base_name, const py::object& progress, Work&& work) {
+    std::exception_ptr raised;
+    const Watcher watcher = [&](std::uint64_t done, std::uint64_t total) {
+        py::gil_scoped_acquire gil;
+        try {
+            if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+            if (!progress.is_none()) progress(done, total);
+        } catch (...) {
+            raised = std::current_exception();
+        }
+        return !raised;
+    };
+    try {
+        py::gil_scoped_release no_gil;
+        work(watcher);
+    } catch (const NotFinite& e) {
+        throw py::value_error(std::string(e.base ? base_name : queries_name) +
+                              ": expected finite numbers, got NaN or infinity in row " + std::to_string(e.row));
+    } catch (const Stopped&) {
+        std::rethrow_exception(raised);
+    }
+}
+
+}  // namespace
+
+PYBIND11_MODULE(_core, m) {
+    const char* forced = std::getenv("HARDMINE_ISA");
+    try {
+        kernels = &find_isa(forced ? forced : "");
+    } catch (const std::invalid_argument& e) {
+        throw py::import_error("HARDMINE_ISA: " + std::string(e.what()));
+    }
+
+    m.attr("openmp") = kOpenMP;
+    m.def("isa", [] { return std::string(kernels.load()->name); });
+    m.def("isas_built", &isas_built);
+    m.def("isas_runnable", &isas_runnable);
+    m.def("use_isa", [](const std::string& name) { kernels = &find_isa(name); }, py::arg("name"));
+    m.def("threads", [] { return usable_threads(0); });
+
+    py::enum_<Metric>(m, "Metric")
+        .value("sqeuclidean", Metric::sqeuclidean)
+        .value("euclidean", Metric::euclidean)
+        .value("cosine", Metric::cosine)
+        .value("inner_product", Metric::inner_product);
+    py::enum_<Groups>(m, "Groups")
+        .value("any", Groups::any)
+        .value("different", Groups::different)
+        .value("same", Groups::same);
+
+    m.def(
+        "topk",
+        [](const Floats& queries, std::size_t first_query, const Floats& base, std::size_t first_base, std::size_t k,
+           Metric metric, bool self, Groups groups, const std::optional<Ints>& query_groups,
+           const std::optional<Ints>& base_groups, const std::optional<Ints>& exclude_start,
+           const std::optional<Ints>& exclude_indices, const std::optional<Bools>& base_mask,
+           const std::optional<Floats>& nearer_than, const std::optional<Floats>& farther_than, std::size_t max_per_group,
+           int threads, std::size_t block, const py::object& progress) {
+            const Search search = search_of(queries, first_query, base, first_base, metric, threads, block);
+            const Filter filter{self,
+                                groups,
+                                data_or_null(query_groups),
+                                data_or_null(base_groups),
+                                data_or_null(exclude_start),
+                                data_or_null(exclude_indices),
+                                data_or_null(base_mask),
+                                data_or_null(nearer_than),
+                                data_or_null(farther_than),
+                                max_per_group};
+            const py::ssize_t shape[2] = {queries.shape(0), static_cast<py::ssize_t>(k)};
+            Floats distances(shape);
+            Ints indices(shape);
+            float* distances_out = distances.mutable_data();
+            std::int64_t* indices_out = indices.mutable_data();
+            run(self ? "queries" : "queries", self ? "queries" : "base", progress, [&](const Watcher& watcher) {
+                topk(search, k, filter, distances_out, indices_out, watcher);
+            });
+            return py::make_tuple(distances, indices);
+        },
+        py::arg("queries").noconvert(), py::arg("first_query"), py::arg("base").noconvert(), py::arg("first_base"),
+        py::arg("k"), py::arg("metric"), py::arg("self"), py::arg("groups"), py::arg("query_groups").noconvert(),
+        py::arg("base_groups").noconvert(), py::arg("exclude_start").noconvert(), py::arg("exclude_indices").noconvert(),
+        py::arg("base_mask").noconvert(), py::arg("nearer_than").noconvert(), py::arg("farther_than").noconvert(),
+        py::arg("max_per_group"), py::arg("threads"), py::arg("block"), py::arg("progress"));
+
+    m.def(
+        "pairwise",
+        [](const Floats& queries, std::size_t first_query, const Floats& base, std::size_t first_base, Metric metric,
+           Floats& out, int threads, const py::object& progress) {
+            const Search search = search_of(queries, first_query, base, first_base, metric, threads, 0);
+            float* data = out.mutable_data();
+            const auto stride = static_cast<std::size_t>(out.strides(0)) / sizeof(float);
+            run("queries", "base", progress, [&](const Watcher& watcher) { pairwise(search, data, stride, watcher); });
+        },
+        py::arg("queries").noconvert(), py::arg("first_query"), py::arg("base").noconvert(), py::arg("first_base"),
+        py::arg("metric"), py::arg("out").noconvert(), py::arg("threads"), py::arg("progress"));
+
+    m.def(
+        "pair_distances",
+        [](const Floats& queries, const Floats& base, const Ints& rows, const Ints& cols, Metric metric, int threads,
+           const py::object& progress) {
+            const Search search = search_of(queries, 0, base, 0, metric, threads, 0);
+            Floats distances(rows.size());
+            float* out = distances.mutable_data();
+            run("queries", "base", progress, [&](const Watcher& watcher) {
+                pair_distances(search, rows.data(), cols.data(), static_cast<std::size_t>(rows.size()), out, watcher);
+            });
+            return distances;
+        },
+        py::arg("queries").noconvert(), py::arg("base").noconvert(), py::arg("rows").noconvert(),
+        py::arg("cols").noconvert(), py::arg("metric"), py::arg("threads"), py::arg("progress"));
+}

@@ -1,0 +1,37 @@
+// Which pairs may be kept, as data. Every index is an index of the caller's arrays (Rows::first added).
+//
+// The scan asks allows() only for pairs that already beat a row's bound. What leaves few base rows (base_mask,
+// groups = same) never reaches it: plan.cpp turns those into lists of rows. The distance window and the cap per group are the
+// sink's, which knows the distances.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+namespace hardmine {
+
+enum class Groups { any, different, same };
+
+struct Filter {
+    bool self = false;  // queries and base are one array: leave out each row's own pair
+    Groups groups = Groups::any;
+    const std::int64_t* query_groups = nullptr;
+    const std::int64_t* base_groups = nullptr;
+    const std::int64_t* exclude_start = nullptr;    // CSR: the excluded base rows of each query, ascending
+    const std::int64_t* exclude_indices = nullptr;
+    const bool* base_mask = nullptr;
+    const float* nearer_than = nullptr;   // one per query, strict
+    const float* farther_than = nullptr;
+    std::size_t max_per_group = 0;        // 0: no cap
+
+    bool allows(std::size_t query, std::size_t base) const {
+        if (self && query == base) return false;
+        if (groups == Groups::different && query_groups[query] == base_groups[base]) return false;
+        if (!exclude_start) return true;
+        const std::int64_t* end = exclude_indices + exclude_start[query + 1];
+        return !std::binary_search(exclude_indices + exclude_start[query], end, static_cast<std::int64_t>(base));
+    }
+};
+
+}  // namespace hardmine

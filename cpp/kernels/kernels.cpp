@@ -1,0 +1,246 @@
+// The arithmetic, written once and compiled once per instruction set into one constant table (see CMakeLists.txt).
+//
+// Five rules, kept by tests/test_build.py, because objects built for different CPUs are linked together: this file defines
+// exactly one external symbol, its table; the table is constant-initialised; only C headers and this folder are included (a
+// template shared with another object could be linked from the wrong one); no vector type crosses the border; no allocation,
+// exception or thread.
+//
+// HM_ISA names the table, HM_BYTES the vector width, HM_ROWS the queries in a register tile. A tile keeps HM_ROWS x 2 vectors
+// of sums in registers; one step in k costs two loads of the panel, HM_ROWS broadcasts and 2 x HM_ROWS multiply-adds. AVX2:
+// 6 x 2 sums + 2 + 1 of 16 registers; AVX-512: 14 x 2 + 2 + 1 of 32.
+#include "kernels.hpp"
+
+#include "simd.hpp"
+
+namespace hardmine {
+namespace HM_ISA {
+namespace {
+
+constexpr size_t kRows = HM_ROWS;
+constexpr size_t kLanes = 2 * kWidth;
+
+struct Tile {
+    Vec sum[kRows][2];
+};
+
+inline Tile multiply(const float* q, const float* panel, const float* bias, size_t d) {
+    Tile t;
+    const Vec bias0 = load(bias), bias1 = load(bias + kWidth);
+#pragma GCC unroll 16
+    for (size_t r = 0; r < kRows; ++r) {
+        t.sum[r][0] = bias0;
+        t.sum[r][1] = bias1;
+    }
+    for (size_t k = 0; k < d; ++k, q += kRows, panel += kLanes) {
+        const Vec b0 = load(panel), b1 = load(panel + kWidth);
+#pragma GCC unroll 16
+        for (size_t r = 0; r < kRows; ++r) {
+            const Vec a = spread(q[r]);
+            t.sum[r][0] = fma(a, b0, t.sum[r][0]);
+            t.sum[r][1] = fma(a, b1, t.sum[r][1]);
+        }
+    }
+    return t;
+}
+
+// Appends the lanes of `bits` as hits. Rare, so a loop over bits is enough.
+inline size_t report(uint32_t bits, const float* values, size_t row, Hit* hits) {
+    size_t n = 0;
+    for (; bits; bits &= bits - 1) {
+        const uint32_t lane = (uint32_t)__builtin_ctz(bits);
+        hits[n++] = {(uint32_t)row, lane, values[lane]};
+    }
+    return n;
+}
+
+void pack(const float* const* rows, const float* scale, const float* origin, size_t d, float* panel, float* norms) {
+    for (size_t half = 0; half < 2; ++half) {
+        const float* const* row = rows + half * kWidth;
+        const Vec factor = load(scale + half * kWidth);
+        Vec squares[4] = {};
+        size_t k = 0;
+        for (; k + kWidth <= d; k += kWidth) {
+            Vec v[kWidth];
+#pragma GCC unroll 16
+            for (size_t i = 0; i < kWidth; ++i) v[i] = load(row[i] + k);
+            transpose(v);
+#pragma GCC unroll 16
+            for (size_t i = 0; i < kWidth; ++i) {
+                const Vec x = fma(v[i], factor, -spread(origin[k + i]));
+                store(panel + (k + i) * kLanes + half * kWidth, x);
+                squares[i % 4] = fma(x, x, squares[i % 4]);
+            }
+        }
+        for (; k < d; ++k) {
+            Vec v;
+            for (size_t i = 0; i < kWidth; ++i) v[i] = row[i][k];
+            const Vec x = fma(v, factor, -spread(origin[k]));
+            store(panel + k * kLanes + half * kWidth, x);
+            squares[k % 4] = fma(x, x, squares[k % 4]);
+        }
+        store(norms + half * kWidth, (squares[0] + squares[1]) + (squares[2] + squares[3]));
+    }
+}
+
+size_t screen(const float* queries, size_t groups, const float* panel, const float* bias, size_t d, const float* low,
+              const float* high, Hit* hits) {
+    size_t n = 0;
+    for (size_t g = 0; g < groups; ++g, queries += kRows * d, low += kRows, high += kRows) {
+        const Tile t = multiply(queries, panel, bias, d);
+        Ints passed = {};
+#pragma GCC unroll 16
+        for (size_t r = 0; r < kRows; ++r) {
+            const Vec bound = spread(high[r]);
+            passed |= (t.sum[r][0] <= bound) | (t.sum[r][1] <= bound);
+        }
+        if (__builtin_expect(!any(passed), 1)) continue;
+        float values[kLanes];
+        for (size_t r = 0; r < kRows; ++r) {
+            const Vec lo = spread(low[r]), hi = spread(high[r]);
+            uint32_t bits = 0;
+#pragma GCC unroll 2
+            for (size_t h = 0; h < 2; ++h) {
+                bits |= (at_most(lo, t.sum[r][h]) & at_most(t.sum[r][h], hi)) << (h * kWidth);
+                store(values + h * kWidth, t.sum[r][h]);
+            }
+            n += report(bits, values, g * kRows + r, hits + n);
+        }
+    }
+    return n;
+}
+
+// Correctly rounded on every CPU, hence the same bits.
+inline Vec square_root(Vec v) {
+    for (size_t i = 0; i < kWidth; ++i) v[i] = __builtin_sqrtf(v[i]);
+    return v;
+}
+
+size_t dense(const float* queries, size_t n, const float* panel, const float* bias, size_t d, const float* row_bias,
+             const float* doubt_row, const float* doubt, float floor, float unit, bool root, float* out, size_t stride,
+             size_t m, Hit* hits) {
+    size_t found = 0;
+    for (size_t first = 0; first < n; first += kRows, queries += kRows * d) {
+        const Tile t = multiply(queries, panel, bias, d);
+        const size_t rows = n - first < kRows ? n - first : kRows;
+        for (size_t r = 0; r < rows; ++r) {
+            const size_t i = first + r;
+            float values[kLanes];
+            uint32_t bits = 0;
+#pragma GCC unroll 2
+            for (size_t h = 0; h < 2; ++h) {
+                const Vec v = t.sum[r][h] + spread(row_bias[i]);
+                bits |= at_most(v, spread(doubt_row[i]) + load(doubt + h * kWidth)) << (h * kWidth);
+                const Vec scaled = larger(v, spread(floor)) * spread(unit);
+                store(values + h * kWidth, root ? square_root(scaled) : scaled);
+            }
+            if (m == kLanes)
+                memcpy(out + i * stride, values, sizeof values);
+            else
+                memcpy(out + i * stride, values, m * sizeof(float));
+            if (__builtin_expect(bits != 0, 0)) found += report(bits, values, i, hits + found);
+        }
+    }
+    return found;
+}
+
+// Q queries against one row: Q x 2 running sums hide the latency of the multiply-add, and the row is loaded once for all.
+template <size_t Q, bool kDifference>
+inline void few(const float* const* queries, const float* row, size_t d, float* out, float* norm) {
+    Vec sums[Q][2] = {}, squares[2] = {};
+    size_t k = 0;
+    for (; k + 2 * kWidth <= d; k += 2 * kWidth)
+#pragma GCC unroll 2
+        for (size_t h = 0; h < 2; ++h) {
+            const Vec b = load(row + k + h * kWidth);
+            if (!kDifference) squares[h] = fma(b, b, squares[h]);
+#pragma GCC unroll 4
+            for (size_t i = 0; i < Q; ++i) {
+                const Vec a = load(queries[i] + k + h * kWidth);
+                const Vec e = a - b;
+                sums[i][h] = kDifference ? fma(e, e, sums[i][h]) : fma(a, b, sums[i][h]);
+            }
+        }
+    float tail[Q + 1] = {};
+    for (; k < d; ++k) {
+        tail[Q] += row[k] * row[k];
+        for (size_t i = 0; i < Q; ++i) {
+            const float e = queries[i][k] - row[k];
+            tail[i] += kDifference ? e * e : queries[i][k] * row[k];
+        }
+    }
+    for (size_t i = 0; i < Q; ++i) out[i] = sum(sums[i][0] + sums[i][1]) + tail[i];
+    if (!kDifference) *norm = sum(squares[0] + squares[1]) + tail[Q];
+}
+
+template <bool kDifference>
+inline void few_rows(const float* const* queries, size_t n, const float* const* rows, size_t count, size_t d, float* out,
+                     float* norms) {
+    for (size_t r = 0; r < count; ++r, out += n) {
+        float unused;
+        float* norm = kDifference ? &unused : norms + r;
+        size_t i = 0;
+        for (; i + 4 <= n; i += 4) few<4, kDifference>(queries + i, rows[r], d, out + i, norm);
+        for (; i + 2 <= n; i += 2) few<2, kDifference>(queries + i, rows[r], d, out + i, norm);
+        for (; i < n; ++i) few<1, kDifference>(queries + i, rows[r], d, out + i, norm);
+    }
+}
+
+void few_sqeuclidean(const float* const* queries, size_t n, const float* const* rows, size_t count, size_t d, float* out) {
+    few_rows<true>(queries, n, rows, count, d, out, nullptr);
+}
+
+void few_dot(const float* const* queries, size_t n, const float* const* rows, size_t count, size_t d, float* out,
+             float* norms) {
+    few_rows<false>(queries, n, rows, count, d, out, norms);
+}
+
+// The canonical sums. Eight doubles whatever the machine: two AVX2 registers, one of AVX-512, four of SSE2 or NEON.
+typedef double Lanes __attribute__((vector_size(64)));
+typedef float Eight __attribute__((vector_size(32)));
+
+inline Lanes widen(const float* p, size_t n) {
+    Eight v = {};
+    if (n >= 8)
+        memcpy(&v, p, sizeof v);
+    else
+        memcpy(&v, p, n * sizeof(float));
+    return __builtin_convertvector(v, Lanes);
+}
+
+inline double total(Lanes s) { return ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7])); }
+
+double sqeuclidean(const float* a, const float* b, size_t d) {
+    Lanes s = {};
+    for (size_t k = 0; k < d; k += 8) {
+        const Lanes e = widen(a + k, d - k) - widen(b + k, d - k);
+        s += e * e;
+    }
+    return total(s);
+}
+
+double scaled_sqeuclidean(const float* a, double scale_a, const float* b, double scale_b, size_t d) {
+    Lanes s = {};
+    for (size_t k = 0; k < d; k += 8) {
+        const Lanes e = widen(a + k, d - k) * scale_a - widen(b + k, d - k) * scale_b;
+        s += e * e;
+    }
+    return total(s);
+}
+
+double dot(const float* a, const float* b, size_t d) {
+    Lanes s = {};
+    for (size_t k = 0; k < d; k += 8) s += widen(a + k, d - k) * widen(b + k, d - k);
+    return total(s);
+}
+
+#define HM_TEXT(x) #x
+#define HM_NAME(x) HM_TEXT(x)
+
+}  // namespace
+
+extern const Kernels table;
+constexpr Kernels table = {HM_NAME(HM_ISA), kRows, kLanes,      pack,        screen,
+                           dense,           few_sqeuclidean, few_dot, sqeuclidean, scaled_sqeuclidean, dot};
+
+}  // namespace HM_ISA
+}  // namespace hardmine

@@ -1,0 +1,58 @@
+// The seam between arithmetic and everything else: one constant table of functions per instruction set.
+//
+// A lane is a base row. `pack` turns `lanes` base rows into a panel laid out [dimension][lane], and `screen` multiplies
+// groups of `rows` queries by it, so that every dot product is one chain of fused multiply-adds in one lane: no horizontal
+// sums, no tails in the dimensions, and the same bits at every vector width.
+//
+// Contract of every function: no allocation, no exception, no threads, no global state; pointers need only the alignment of
+// their type; inputs and outputs do not overlap. d >= 1.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+namespace hardmine {
+
+// A pair that the screen could not rule out: query row within the call, lane within the panel, and the screened value.
+struct Hit {
+    uint32_t row;
+    uint32_t lane;
+    float value;
+};
+
+struct Kernels {
+    const char* name;
+    size_t rows;   // queries in a register tile; packed queries come in groups of this many
+    size_t lanes;  // base rows in a panel
+
+    // panel[k * lanes + j] = rows[j][k] * scale[j] - origin[k], rounded once where the CPU has FMA;
+    // norms[j] = the sum of their squares in float32 (four chains, k modulo 4).
+    void (*pack)(const float* const* rows, const float* scale, const float* origin, size_t d, float* panel, float* norms);
+
+    // value(i, j) = bias[j] + sum_k queries[i][k] * panel[k][j]. Writes the pairs with low[i] <= value <= high[i] in the
+    // order of i, then j, and returns their number. `queries` holds `groups` groups laid out [k][rows]; low and high have
+    // groups * rows entries; hits has room for groups * rows * lanes.
+    size_t (*screen)(const float* queries, size_t groups, const float* panel, const float* bias, size_t d,
+                     const float* low, const float* high, Hit* hits);
+
+    // out[i][j] = unit * max(floor, row_bias[i] + bias[j] + dot), or its square root if `root`, for i < n and j < m <= lanes.
+    // A pair whose value before the unit is below doubt_row[i] + doubt[j] is also reported as a hit.
+    size_t (*dense)(const float* queries, size_t n, const float* panel, const float* bias, size_t d, const float* row_bias,
+                    const float* doubt_row, const float* doubt, float floor, float unit, bool root, float* out,
+                    size_t stride, size_t m, Hit* hits);
+
+    // For few queries, straight from unpacked rows: out[r * n + i] is the squared distance (or the dot product) of row r and
+    // query i, in float32 and in no stated order of summation; norms[r] is the squared norm of row r.
+    void (*few_sqeuclidean)(const float* const* queries, size_t n, const float* const* rows, size_t count, size_t d,
+                            float* out);
+    void (*few_dot)(const float* const* queries, size_t n, const float* const* rows, size_t count, size_t d, float* out,
+                    float* norms);
+
+    // The canonical sums: float64, eight fixed lanes (k modulo 8), then ((0+1)+(2+3))+((4+5)+(6+7)); nothing is contracted,
+    // so every table returns the same bits.
+    double (*sqeuclidean)(const float* a, const float* b, size_t d);
+    double (*scaled_sqeuclidean)(const float* a, double scale_a, const float* b, double scale_b, size_t d);
+    double (*dot)(const float* a, const float* b, size_t d);
+};
+
+}  // namespace hardmine

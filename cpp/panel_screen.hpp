@@ -1,0 +1,209 @@
+// The screen for many queries: packed queries times packed panels of base rows (kernels.hpp), intervals from frame.hpp.
+//
+// A row that float32 cannot represent in the frame is packed as zeros with an infinite slack: its pairs always pass, and the
+// canonical distance decides them.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "frame.hpp"
+#include "kernels/kernels.hpp"
+
+namespace hardmine {
+
+// Whether every number of a row is finite.
+inline bool finite(const float* row, std::size_t d) {
+    return std::all_of(row, row + d, [](float x) { return std::isfinite(x); });
+}
+
+class PanelScreen {
+  public:
+    static constexpr std::size_t kBlockBytes = 256 << 10;  // of packed base rows: a quarter of a common L2
+    static constexpr std::size_t kQueryTile = 96;          // queries that pass over a panel while it is in L1
+
+    static std::size_t block_rows(const Kernels& kernels, std::size_t d) {
+        return std::max<std::size_t>(1, kBlockBytes / (kernels.lanes * d * sizeof(float))) * kernels.lanes;
+    }
+    static std::size_t bytes_per_query(std::size_t d) { return d * sizeof(float) + 2 * sizeof(double) + 4 * sizeof(float); }
+
+    PanelScreen(const Kernels& kernels, const Frame& frame, const Canonical& canonical, std::size_t most_queries)
+        : kernels_(kernels), frame_(frame), canonical_(canonical), most_rows_(block_rows(kernels, frame.d)) {
+        const std::size_t padded = (most_queries + kernels.rows - 1) / kernels.rows * kernels.rows;
+        queries_.resize(padded * frame.d);
+        row_.resize(padded);
+        query_slack_.resize(padded);
+        low_.resize(padded);
+        high_.resize(padded);
+        panels_.resize(most_rows_ * frame.d);
+        bias_.resize(most_rows_);
+        lower_.resize(most_rows_);
+        slack_.resize(most_rows_);
+        rows_.resize(kernels.lanes);
+        scale_.resize(kernels.lanes);
+        hits_.resize((kQueryTile / kernels.rows + 1) * kernels.rows * kernels.lanes);
+    }
+
+    std::size_t most_rows() const { return most_rows_; }
+
+    void load_queries(const Rows<float>& queries, const Selection& ids, std::size_t begin, std::size_t end) {
+        n_ = end - begin;
+        groups_ = (n_ + kernels_.rows - 1) / kernels_.rows;
+        std::fill(queries_.begin(), queries_.end(), 0.0f);
+        for (std::size_t i = 0; i < groups_ * kernels_.rows; ++i) {
+            low_[i] = high_[i] = -kInfinity;
+            if (i < n_) load_query(queries[ids[begin + i]], i);
+        }
+    }
+
+    // Packs base rows ids[begin, end). Returns false if one of them is not finite.
+    bool load_block(const Rows<float>& base, const Selection& ids, std::size_t begin, std::size_t end) {
+        m_ = end - begin;
+        most_slack_ = 0;
+        bool all_finite = true;
+        for (std::size_t first = 0; first < m_; first += kernels_.lanes) {
+            for (std::size_t j = 0; j < kernels_.lanes; ++j) {
+                rows_[j] = base[ids[begin + std::min(first + j, m_ - 1)]];  // a panel is filled up with its last row
+                scale_[j] = scale(frame_.cosine() ? canonical_.factor(rows_[j]) : frame_.base_scale);
+            }
+            float* panel = &panels_[first * frame_.d];
+            kernels_.pack(rows_.data(), scale_.data(), frame_.origin.data(), frame_.d, panel, &bias_[first]);
+            for (std::size_t j = 0; j < kernels_.lanes; ++j) all_finite &= weigh(panel, first, j);
+        }
+        for (std::size_t j = 0; j < m_; ++j) most_slack_ = std::max(most_slack_, slack_[j]);
+        return all_finite;
+    }
+
+    // Pairs of query i farther than `bound` need not be reported, nor those no farther than `farther`.
+    void set_bound(std::size_t i, float bound) {
+        const double next = bound < kInfinity ? std::nextafter(bound, kInfinity) : kInfinity;
+        const double v = frame_.value(next) - row_[i] + query_slack_[i];
+        high_[i] = std::nextafter(static_cast<float>(v), kInfinity);
+    }
+    void set_floor(std::size_t i, float farther) {
+        const double v = frame_.value(farther) - row_[i] - query_slack_[i] - 2 * static_cast<double>(most_slack_);
+        low_[i] = std::isnan(v) ? -kInfinity : std::nextafter(static_cast<float>(v), -kInfinity);
+    }
+
+    // Calls offer(i, j, lower, upper) for the pairs of the block that the bounds let through.
+    template <class Offer>
+    void scan(Offer&& offer) {
+        const std::size_t tile = kQueryTile / kernels_.rows;
+        for (std::size_t g = 0; g < groups_; g += tile)
+            for (std::size_t first = 0; first < m_; first += kernels_.lanes) {
+                const std::size_t row = g * kernels_.rows;
+                const std::size_t found = kernels_.screen(&queries_[row * frame_.d], std::min(tile, groups_ - g),
+                                                          &panels_[first * frame_.d], &lower_[first], frame_.d, &low_[row],
+                                                          &high_[row], hits_.data());
+                for (const Hit& hit : std::span(hits_.data(), found)) {
+                    const std::size_t i = row + hit.row, j = first + hit.lane;
+                    if (i >= n_ || j >= m_) continue;
+                    const double value = static_cast<double>(hit.value) + row_[i], slack = static_cast<double>(slack_[j]);
+                    const double upper = value + query_slack_[i] + 2 * slack;
+                    offer(i, j, frame_.distance(value - query_slack_[i]),
+                          std::isnan(upper) ? kInfinity : frame_.distance(upper));
+                }
+            }
+    }
+
+    // Writes the distances of all queries to the block at out[i * stride + j], then calls doubt(i, j) for those whose error
+    // bound exceeds kRelative of their value.
+    template <class Doubt>
+    void write(float* out, std::size_t stride, Doubt&& doubt) {
+        const std::size_t tile = kQueryTile / kernels_.rows * kernels_.rows;
+        const float floor = frame_.inner_product() ? -kInfinity : 0.0f;
+        for (std::size_t row = 0; row < n_; row += tile)
+            for (std::size_t first = 0; first < m_; first += kernels_.lanes) {
+                const std::size_t found = kernels_.dense(
+                    &queries_[row * frame_.d], std::min(tile, n_ - row), &panels_[first * frame_.d], &bias_[first], frame_.d,
+                    &high_[row], &low_[row], &lower_[first], floor, static_cast<float>(frame_.unit), frame_.root(),
+                    out + row * stride + first, stride, std::min(kernels_.lanes, m_ - first), hits_.data());
+                for (const Hit& hit : std::span(hits_.data(), found))
+                    if (first + hit.lane < m_) doubt(row + hit.row, first + hit.lane);
+            }
+    }
+
+    // Turns the thresholds of scan() into those of write(): high is the row's bias; low and lower are the slacks' share of doubt.
+    void prepare_rows_for_write() {
+        for (std::size_t i = 0; i < groups_ * kernels_.rows; ++i) {
+            high_[i] = static_cast<float>(row_[i]);
+            low_[i] = doubtful(query_slack_[i]);
+        }
+    }
+    void prepare_block_for_write() {
+        for (std::size_t j = 0; j < m_; ++j) lower_[j] = doubtful(static_cast<double>(slack_[j]));
+    }
+
+    // The relative error that pairwise accepts: 2^-10, or in so many dimensions that the bound alone is larger, four bounds.
+    static double relative(const Frame& frame) { return std::max(0x1p-10, 4 * frame.epsilon); }
+
+  private:
+    // A factor that float32 holds only as a subnormal would lose digits; infinity makes the row one that cannot be represented.
+    static float scale(double factor) {
+        return factor == 0 || (factor > 0x1p-120 && factor < 0x1p120) ? static_cast<float>(factor) : kInfinity;
+    }
+
+    float doubtful(double slack) const {
+        if (!std::isfinite(slack)) return kInfinity;
+        return frame_.inner_product() ? -0x1p126f : static_cast<float>(slack / relative(frame_));
+    }
+
+    void load_query(const float* q, std::size_t i) {
+        const bool ip = frame_.inner_product();
+        const double factor = frame_.cosine() ? canonical_.factor(q) : frame_.query_scale;
+        const float by = scale(factor);
+        float* packed = &queries_[i / kernels_.rows * kernels_.rows * frame_.d + i % kernels_.rows];
+        double square = 0, along_origin = 0;
+        for (std::size_t k = 0; k < frame_.d; ++k) {
+            const float x = q[k] * by - (ip ? 0.0f : frame_.origin[k]);
+            square += static_cast<double>(x) * static_cast<double>(x);
+            along_origin += static_cast<double>(x) * static_cast<double>(frame_.origin[k]);
+            packed[k * kernels_.rows] = (ip ? -1.0f : -2.0f) * x;
+        }
+        row_[i] = ip ? -along_origin : square + (frame_.cosine() && factor == 0 ? 1 : 0);
+        query_slack_[i] = frame_.query_slack(square, std::sqrt(square));
+        low_[i] = -kInfinity;
+        if (square < Frame::kLargestSquare) return;
+        for (std::size_t k = 0; k < frame_.d; ++k) packed[k * kernels_.rows] = 0;
+        row_[i] = 0;
+        query_slack_[i] = kInfinity;
+    }
+
+    // Bias and slack of a packed row from its squared norm; false if the row is not finite.
+    bool weigh(float* panel, std::size_t first, std::size_t lane) {
+        const std::size_t j = first + lane;
+        const double square = static_cast<double>(bias_[j]);
+        const bool zero = frame_.cosine() && scale_[lane] == 0;
+        if (zero && !finite(rows_[lane], frame_.d)) return false;
+        if (square < Frame::kLargestSquare) {
+            const double bias = frame_.inner_product() ? 0 : square + (zero ? 1 : 0);
+            const double slack = frame_.base_slack(square);
+            bias_[j] = static_cast<float>(bias);
+            slack_[j] = std::nextafter(static_cast<float>(slack), kInfinity);
+            lower_[j] = std::nextafter(static_cast<float>(bias - slack), -kInfinity);
+            return true;
+        }
+        for (std::size_t k = 0; k < frame_.d; ++k) panel[k * kernels_.lanes + lane] = 0;
+        bias_[j] = 0;
+        slack_[j] = kInfinity;
+        lower_[j] = -kInfinity;
+        return finite(rows_[lane], frame_.d);
+    }
+
+    const Kernels& kernels_;
+    const Frame& frame_;
+    const Canonical& canonical_;
+    std::size_t most_rows_, n_ = 0, groups_ = 0, m_ = 0;
+    std::vector<float> queries_;              // groups of kernels.rows queries, [k][row]
+    std::vector<double> row_, query_slack_;   // per query
+    std::vector<float> low_, high_;           // per query, in the space of the kernel's values
+    std::vector<float> panels_, bias_, lower_, slack_;  // per base row of the block
+    float most_slack_ = 0;
+    std::vector<const float*> rows_;
+    std::vector<float> scale_;
+    std::vector<Hit> hits_;
+};
+
+}  // namespace hardmine

@@ -1,0 +1,103 @@
+// Threads, and the watch over them: the only file that knows OpenMP. Without it everything runs on the calling thread.
+//
+// Work is a list of tasks taken in turn. The calling thread, and only it, calls the watcher between blocks about ten times a second:
+// there the caller's language handles Ctrl-C and draws its progress bar. When it has no task left it goes on watching.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <thread>
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+#include <unistd.h>
+
+namespace hardmine {
+
+// Called with (done, total); false ends the work.
+using Watcher = std::function<bool(std::uint64_t, std::uint64_t)>;
+
+class Watch {
+  public:
+    Watch(const Watcher& watcher, std::uint64_t total) : watcher_(watcher), total_(total), last_(Clock::now()) {}
+
+    // Counts work done; true while the work should go on. Every thread calls it after every block.
+    bool step(std::uint64_t amount) {
+        done_.fetch_add(amount, std::memory_order_relaxed);
+        if (std::this_thread::get_id() == caller_) look();
+        return !stopped();
+    }
+    void look() {
+        const auto now = Clock::now();
+        if (!watcher_ || stopped() || now - last_ < std::chrono::milliseconds(100)) return;
+        last_ = now;
+        if (!watcher_(done_.load(std::memory_order_relaxed), total_)) stop();
+    }
+    void stop() { stopped_.store(true, std::memory_order_relaxed); }
+    bool stopped() const { return stopped_.load(std::memory_order_relaxed); }
+
+  private:
+    using Clock = std::chrono::steady_clock;
+    const Watcher& watcher_;
+    std::uint64_t total_;
+    std::thread::id caller_ = std::this_thread::get_id();
+    std::atomic<std::uint64_t> done_{0};
+    std::atomic<bool> stopped_{false};
+    Clock::time_point last_;
+};
+
+#ifdef _OPENMP
+inline constexpr bool kOpenMP = true;
+#else
+inline constexpr bool kOpenMP = false;
+#endif
+
+// libgomp's threads do not survive fork(), and a child that asks for them waits for ever (GCC bug 60035): in a process
+// other than the one that loaded the library one thread must do.
+inline const pid_t kLoadedIn = getpid();
+
+// Every core this process may use: its affinity, and OMP_NUM_THREADS, as OpenMP sees them.
+inline int default_threads() {
+#ifdef _OPENMP
+    return std::max(1, std::min(omp_get_max_threads(), omp_get_num_procs()));
+#else
+    return 1;
+#endif
+}
+
+inline int usable_threads(int requested) {
+    if (!kOpenMP || getpid() != kLoadedIn) return 1;
+    return requested > 0 ? requested : default_threads();
+}
+
+// work(task, thread) for every task in turn, on at most `threads` threads; none may throw.
+template <class Work>
+void run_tasks(std::size_t tasks, int threads, Watch& watch, Work&& work) {
+    std::atomic<std::size_t> next{0}, finished{0};
+    auto drain = [&](int thread) {
+        for (std::size_t task; !watch.stopped() && (task = next.fetch_add(1)) < tasks; ++finished) work(task, thread);
+    };
+#ifdef _OPENMP
+    const int team = static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(threads), tasks));
+    if (team > 1) {
+#pragma omp parallel num_threads(team)
+        {
+            const int thread = omp_get_thread_num();
+            drain(thread);
+            for (int idle = 0; thread == 0 && finished < tasks && !watch.stopped(); ++idle) {
+                idle < 1000 ? std::this_thread::yield() : std::this_thread::sleep_for(std::chrono::microseconds(200));
+                watch.look();
+            }
+        }
+        return;
+    }
+#endif
+    drain(0);
+}
+
+}  // namespace hardmine

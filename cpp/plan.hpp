@@ -1,0 +1,100 @@
+// How a scan is cut into tasks: ranges of queries x ranges of base rows, each the work of one thread.
+//
+// Many queries are cut by query, and every thread packs the base for itself: packing costs two hundredths of what a thousand queries do
+// with it. Few queries are cut by base row, and the partial results merge by key. Groups that must be the same are sorted, and
+// each group's queries meet that group's rows only; a mask leaves a list of rows.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <numeric>
+#include <vector>
+
+#include "filter.hpp"
+#include "frame.hpp"
+#include "rows.hpp"
+
+namespace hardmine {
+
+struct Task {
+    std::size_t query_begin, query_end, base_begin, base_end;  // positions in the plan's selections
+    std::size_t part;                                          // which of the parts of these queries this is
+};
+
+class Plan {
+  public:
+    // most_queries: what a thread's memory holds.
+    Plan(const Filter& filter, const Rows<float>& queries, const Rows<float>& base, std::size_t most_queries, int threads) {
+        query_ = {nullptr, queries.count};
+        base_ = {nullptr, base.count};
+        if (filter.base_mask || filter.groups == Groups::same) list_base(filter, base);
+        if (filter.groups == Groups::same)
+            cut_groups(filter, queries, base, most_queries);
+        else
+            cut(most_queries, static_cast<std::size_t>(threads));
+        for (const Task& t : tasks_) {
+            longest_ = std::max(longest_, t.query_end - t.query_begin);
+            reach_ = std::max(reach_, t.base_end - t.base_begin);
+            pairs_ += static_cast<std::uint64_t>(t.query_end - t.query_begin) * (t.base_end - t.base_begin);
+        }
+    }
+
+    const std::vector<Task>& tasks() const { return tasks_; }
+    const Selection& query() const { return query_; }
+    const Selection& base() const { return base_; }
+    std::size_t parts() const { return parts_; }
+    std::size_t longest() const { return longest_; }    // queries of a task
+    std::size_t reach() const { return reach_; }        // base rows of a task
+    std::uint64_t pairs() const { return pairs_; }
+
+  private:
+    static constexpr std::size_t kFairQueries = 512;    // fewer to a thread: cut the base instead
+    static constexpr std::size_t kFairRows = 4096;
+
+    void list_base(const Filter& filter, const Rows<float>& base) {
+        for (std::size_t j = 0; j < base.count; ++j)
+            if (!filter.base_mask || filter.base_mask[base.first + j]) base_ids_.push_back(static_cast<std::uint32_t>(j));
+        base_ = {base_ids_.data(), base_ids_.size()};
+    }
+
+    void cut(std::size_t most_queries, std::size_t threads) {
+        const std::size_t n = query_.count, m = base_.count;
+        if (n == 0 || m == 0) return;
+        const std::size_t needed = (n + most_queries - 1) / most_queries;
+        const std::size_t ranges = std::max(needed, std::min(threads, n / kFairQueries));
+        if (ranges < threads) parts_ = std::clamp<std::size_t>(m / kFairRows, 1, (threads + ranges - 1) / ranges);
+        for (std::size_t i = 0; i < ranges; ++i)
+            for (std::size_t p = 0; p < parts_; ++p)
+                tasks_.push_back({n * i / ranges, n * (i + 1) / ranges, m * p / parts_, m * (p + 1) / parts_, p});
+    }
+
+    void cut_groups(const Filter& filter, const Rows<float>& queries, const Rows<float>& base, std::size_t most_queries) {
+        query_ids_.resize(queries.count);
+        std::iota(query_ids_.begin(), query_ids_.end(), 0u);
+        auto query_group = [&](std::uint32_t i) { return filter.query_groups[queries.first + i]; };
+        auto base_group = [&](std::uint32_t j) { return filter.base_groups[base.first + j]; };
+        std::stable_sort(query_ids_.begin(), query_ids_.end(), [&](auto a, auto b) { return query_group(a) < query_group(b); });
+        std::stable_sort(base_ids_.begin(), base_ids_.end(), [&](auto a, auto b) { return base_group(a) < base_group(b); });
+        query_ = {query_ids_.data(), query_ids_.size()};
+        for (std::size_t q = 0, b = 0; q < query_ids_.size();) {
+            const std::int64_t group = query_group(query_ids_[q]);
+            std::size_t q_end = q;
+            while (q_end < query_ids_.size() && query_group(query_ids_[q_end]) == group) ++q_end;
+            while (b < base_ids_.size() && base_group(base_ids_[b]) < group) ++b;
+            std::size_t b_end = b;
+            while (b_end < base_ids_.size() && base_group(base_ids_[b_end]) == group) ++b_end;
+            for (; b < b_end && q < q_end; q += most_queries) tasks_.push_back({q, std::min(q + most_queries, q_end), b, b_end, 0});
+            q = q_end;
+            b = b_end;
+        }
+    }
+
+    std::vector<std::uint32_t> query_ids_, base_ids_;
+    Selection query_, base_;
+    std::vector<Task> tasks_;
+    std::size_t parts_ = 1, longest_ = 0, reach_ = 0;
+    std::uint64_t pairs_ = 0;
+};
+
+}  // namespace hardmine

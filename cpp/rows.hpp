@@ -1,0 +1,20 @@
+// The only array view in C++: rows of equal width at a fixed distance from each other, read in place.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace hardmine {
+
+template <class T>
+struct Rows {
+    const T* data;
+    std::size_t count;
+    std::size_t width;
+    std::ptrdiff_t stride;    // elements between the starts of neighbouring rows
+    std::size_t first = 0;    // the index of row 0 in the caller's array, of which this may be a block
+
+    const T* operator[](std::size_t i) const { return data + static_cast<std::ptrdiff_t>(i) * stride; }
+};
+
+}  // namespace hardmine

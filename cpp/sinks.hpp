@@ -1,0 +1,162 @@
+// What a scan keeps. TopK: the k smallest keys of each row, found from intervals rather than from distances.
+//
+// A screen offers a pair as [lower, upper], float32 numbers between which its canonical distance certainly lies. The bound of a
+// row is the k-th smallest (upper, index): k pairs are certainly no farther, so a pair with (lower, index) beyond the bound
+// can never be among the k nearest and is dropped. What remains is a few more than k, and only these are scored exactly. Where
+// intervals cannot separate the rows (thousands of equal ones) the buffer overflows; then it is scored on the spot, every
+// interval in it becomes a point, and exactly k remain.
+//
+// With a cap per group the k nearest are the greedy choice in the order of keys, at most `cap` of each group. The k-th key
+// chosen from the upper ends is again a bound (more pairs below a threshold never lower the number that can be chosen), and so
+// is the cap-th smallest key of a group for that group's pairs.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "filter.hpp"
+#include "key.hpp"
+
+namespace hardmine {
+
+class TopK {
+  public:
+    // `reach` is the most pairs a row can be offered: no buffer is larger.
+    TopK(std::size_t rows, std::size_t k, std::size_t reach, const Filter& filter)
+        : filter_(filter), k_(k), capacity_(capacity(k, reach)), buffer_(rows * capacity_), count_(rows), bound_(rows) {
+        if (filter.max_per_group) members_.reserve(capacity_);
+    }
+
+    static std::size_t capacity(std::size_t k, std::size_t reach) { return std::max<std::size_t>(1, std::min(2 * k + 48, reach)); }
+    static std::size_t bytes_per_row(std::size_t k, std::size_t reach) { return capacity(k, reach) * sizeof(Pair) + 12; }
+
+    void start(std::size_t row, std::size_t query) {
+        count_[row] = 0;
+        bound_[row] = filter_.nearer_than ? make_key(filter_.nearer_than[query], 0) - 1 : kNoKey;
+    }
+
+    // Nothing farther than this can be kept.
+    float bound(std::size_t row) const { return bound_[row] == kNoKey ? kInfinity : distance_of(bound_[row]); }
+
+    // Offers a pair whose canonical distance lies in [lower, upper]; score(index) gives it exactly. Returns whether the bound
+    // became tighter.
+    template <class Score>
+    bool offer(std::size_t row, std::size_t query, float lower, float upper, std::uint32_t index, Score&& score) {
+        if (make_key(lower, index) > bound_[row]) return false;
+        if (outside_window(query, lower, upper, index, score)) return false;
+        Pair* pairs = &buffer_[row * capacity_];
+        pairs[count_[row]++] = {make_key(upper, index), lower};
+        if (count_[row] < capacity_) return false;
+        tighten(row);
+        if (2 * count_[row] > k_ + capacity_) {  // room for less than half of what a tightening should free
+            make_exact(row, score);
+            tighten(row);
+        }
+        return true;
+    }
+
+    // The keys of a row in ascending order, at most k of them; the row is spent.
+    template <class Score>
+    std::size_t finish(std::size_t row, Score&& score, Key* keys) {
+        tighten(row);
+        make_exact(row, score);
+        tighten(row);
+        const Pair* pairs = &buffer_[row * capacity_];
+        for (std::size_t i = 0; i < count_[row]; ++i) keys[i] = pairs[i].upper;
+        std::sort(keys, keys + count_[row]);
+        return count_[row];
+    }
+
+  private:
+    struct Pair {
+        Key upper;
+        float lower;
+        bool exact() const { return lower == distance_of(upper); }
+    };
+    struct Member {
+        std::int64_t group;
+        Key upper;
+        bool operator<(const Member& other) const {
+            return group != other.group ? group < other.group : upper < other.upper;
+        }
+    };
+
+    // The window is decided on the canonical distance, at once where the interval straddles an end of it: a pair that might be
+    // outside must not tighten the bound.
+    template <class Score>
+    bool outside_window(std::size_t query, float& lower, float& upper, std::uint32_t index, Score& score) const {
+        if (!filter_.nearer_than && !filter_.farther_than) return false;
+        const float nearer = filter_.nearer_than ? filter_.nearer_than[query] : kInfinity;
+        const float farther = filter_.farther_than ? filter_.farther_than[query] : -kInfinity;
+        if ((filter_.nearer_than && lower >= nearer) || (filter_.farther_than && upper <= farther)) return true;
+        if ((!filter_.nearer_than || upper < nearer) && (!filter_.farther_than || lower > farther)) return false;
+        lower = upper = score(index);
+        return (filter_.nearer_than && !(upper < nearer)) || (filter_.farther_than && !(lower > farther));
+    }
+
+    template <class Score>
+    void make_exact(std::size_t row, Score& score) {
+        Pair* pairs = &buffer_[row * capacity_];
+        for (std::size_t i = 0; i < count_[row]; ++i) {
+            if (pairs[i].exact()) continue;
+            const std::uint32_t index = index_of(pairs[i].upper);
+            pairs[i].lower = score(index);
+            pairs[i].upper = make_key(pairs[i].lower, index);
+        }
+    }
+
+    void tighten(std::size_t row) { filter_.max_per_group ? tighten_per_group(row) : tighten_all(row); }
+
+    void tighten_all(std::size_t row) {
+        if (count_[row] < k_) return;
+        Pair* pairs = &buffer_[row * capacity_];
+        Pair* end = pairs + count_[row];
+        std::nth_element(pairs, pairs + k_ - 1, end, [](const Pair& a, const Pair& b) { return a.upper < b.upper; });
+        const Key bound = bound_[row] = std::min(bound_[row], pairs[k_ - 1].upper);
+        end = std::remove_if(pairs, end, [&](const Pair& p) { return make_key(p.lower, index_of(p.upper)) > bound; });
+        count_[row] = static_cast<std::uint32_t>(end - pairs);
+    }
+
+    void tighten_per_group(std::size_t row) {
+        Pair* pairs = &buffer_[row * capacity_];
+        Pair* end = pairs + count_[row];
+        members_.clear();
+        for (const Pair* p = pairs; p < end; ++p) members_.push_back({group_of(p->upper), p->upper});
+        std::sort(members_.begin(), members_.end());
+        // The first `cap` of each group, and of these the k nearest.
+        chosen_.clear();
+        for (std::size_t i = 0; i < members_.size(); ++i)
+            if (i < filter_.max_per_group || members_[i - filter_.max_per_group].group != members_[i].group)
+                chosen_.push_back(members_[i].upper);
+        if (chosen_.size() >= k_) {
+            std::nth_element(chosen_.begin(), chosen_.begin() + static_cast<std::ptrdiff_t>(k_ - 1), chosen_.end());
+            bound_[row] = std::min(bound_[row], chosen_[k_ - 1]);
+        }
+        end = std::remove_if(pairs, end, [&](const Pair& p) {
+            const Key least = make_key(p.lower, index_of(p.upper));
+            return least > bound_[row] || least > group_bound(group_of(p.upper));
+        });
+        count_[row] = static_cast<std::uint32_t>(end - pairs);
+    }
+
+    std::int64_t group_of(Key key) const { return filter_.base_groups[index_of(key)]; }
+
+    // The cap-th smallest key of a group, of those in members_.
+    Key group_bound(std::int64_t group) const {
+        const auto first = std::lower_bound(members_.begin(), members_.end(), Member{group, 0});
+        const std::size_t last = static_cast<std::size_t>(first - members_.begin()) + filter_.max_per_group - 1;
+        return last < members_.size() && members_[last].group == group ? members_[last].upper : kNoKey;
+    }
+
+    const Filter& filter_;
+    std::size_t k_, capacity_;
+    std::vector<Pair> buffer_;
+    std::vector<std::uint32_t> count_;
+    std::vector<Key> bound_;
+    std::vector<Member> members_;  // scratch of tighten_per_group
+    std::vector<Key> chosen_;
+};
+
+}  // namespace hardmine
