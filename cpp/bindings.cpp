@@ -83,6 +83,13 @@ PYBIND11_MODULE(_core, m) {
     m.def("use_isa", [](const std::string& name) { kernels = &find_isa(name); }, py::arg("name"));
     m.def("threads", [] { return usable_threads(0); });
 
+    // Multiply-adds of one thread on registers alone: what a benchmark may call the peak.
+    m.def("fma_peak", [](std::size_t steps) {
+        py::gil_scoped_release no_gil;
+        float sink[4] = {0.5f, 0.25f, 0.75f, 1.0f};
+        return kernels.load()->peak(steps, sink);
+    }, py::arg("steps"));
+
     py::enum_<Metric>(m, "Metric")
         .value("sqeuclidean", Metric::sqeuclidean)
         .value("euclidean", Metric::euclidean)
@@ -117,7 +124,7 @@ PYBIND11_MODULE(_core, m) {
             Ints indices(shape);
             float* distances_out = distances.mutable_data();
             std::int64_t* indices_out = indices.mutable_data();
-            run(self ? "queries" : "queries", self ? "queries" : "base", progress, [&](const Watcher& watcher) {
+            run("queries", self ? "queries" : "base", progress, [&](const Watcher& watcher) {
                 topk(search, k, filter, distances_out, indices_out, watcher);
             });
             return py::make_tuple(distances, indices);

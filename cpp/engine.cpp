@@ -70,6 +70,11 @@ struct Workspace {
     std::vector<Key> keys;
 };
 
+struct Known {  // the score of pairs that are known already: never asked
+    float operator()(std::uint32_t) const { return kInfinity; }
+    void fetch(std::uint32_t) const {}
+};
+
 class Scan {
   public:
     Scan(const Search& s, std::size_t k, const Filter& filter, const Canonical& canonical, const Plan& plan, float* distances,
@@ -90,7 +95,7 @@ class Scan {
     // The parts of each query, where the base was cut, offered to the sink once more as what they are: exact.
     void merge(TopK& sink) {
         std::vector<Key> keys(k_);
-        const auto known = [](std::uint32_t) { return kInfinity; };  // never asked: the intervals are points
+        const Known known;
         for (std::size_t i = 0; i < s_.queries.count; ++i) {
             sink.start(0, s_.queries.first + i);
             for (std::size_t p = 0; p < plan_.parts() * k_; ++p) {
@@ -103,15 +108,23 @@ class Scan {
     }
 
   private:
+    struct Score {
+        const Scan& scan;
+        const float* query;
+        double factor;
+        float operator()(std::uint32_t index) const { return scan.canonical_.distance(query, factor, row(index)); }
+        void fetch(std::uint32_t index) const {
+            const float* r = row(index);
+            for (std::size_t k = 0; k < std::min<std::size_t>(scan.s_.base.width, 2048); k += 16) __builtin_prefetch(r + k);
+        }
+        const float* row(std::uint32_t index) const { return scan.s_.base[index - scan.s_.base.first]; }
+    };
+
     template <class Screen>
     void run(const Task& task, Screen& screen, Workspace& work, Watch& watch) {
         const std::size_t n = task.query_end - task.query_begin;
         auto query = [&](std::size_t i) { return plan_.query()[task.query_begin + i]; };
-        auto score = [&](std::size_t i) {
-            return [this, q = s_.queries[query(i)], factor = work.factors[i]](std::uint32_t index) {
-                return canonical_.distance(q, factor, s_.base[index - s_.base.first]);
-            };
-        };
+        auto score = [&](std::size_t i) { return Score{*this, s_.queries[query(i)], work.factors[i]}; };
         screen.load_queries(s_.queries, plan_.query(), task.query_begin, task.query_end);
         for (std::size_t i = 0; i < n; ++i) {
             work.factors[i] = canonical_.factor(s_.queries[query(i)]);

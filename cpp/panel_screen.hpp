@@ -99,7 +99,7 @@ class PanelScreen {
                                                           &high_[row], hits_.data());
                 for (const Hit& hit : std::span(hits_.data(), found)) {
                     const std::size_t i = row + hit.row, j = first + hit.lane;
-                    if (i >= n_ || j >= m_) continue;
+                    if (i >= n_ || j >= m_ || hit.value > high_[i]) continue;  // the bound may be tighter by now
                     const double value = static_cast<double>(hit.value) + row_[i], slack = static_cast<double>(slack_[j]);
                     const double upper = value + query_slack_[i] + 2 * slack;
                     offer(i, j, frame_.distance(value - query_slack_[i]),

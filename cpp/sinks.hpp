@@ -43,7 +43,7 @@ class TopK {
     // Offers a pair whose canonical distance lies in [lower, upper]; score(index) gives it exactly. Returns whether the bound
     // became tighter.
     template <class Score>
-    bool offer(std::size_t row, std::size_t query, float lower, float upper, std::uint32_t index, Score&& score) {
+    bool offer(std::size_t row, std::size_t query, float lower, float upper, std::uint32_t index, const Score& score) {
         if (make_key(lower, index) > bound_[row]) return false;
         if (outside_window(query, lower, upper, index, score)) return false;
         Pair* pairs = &buffer_[row * capacity_];
@@ -59,7 +59,7 @@ class TopK {
 
     // The keys of a row in ascending order, at most k of them; the row is spent.
     template <class Score>
-    std::size_t finish(std::size_t row, Score&& score, Key* keys) {
+    std::size_t finish(std::size_t row, const Score& score, Key* keys) {
         tighten(row);
         make_exact(row, score);
         tighten(row);
@@ -86,7 +86,7 @@ class TopK {
     // The window is decided on the canonical distance, at once where the interval straddles an end of it: a pair that might be
     // outside must not tighten the bound.
     template <class Score>
-    bool outside_window(std::size_t query, float& lower, float& upper, std::uint32_t index, Score& score) const {
+    bool outside_window(std::size_t query, float& lower, float& upper, std::uint32_t index, const Score& score) const {
         if (!filter_.nearer_than && !filter_.farther_than) return false;
         const float nearer = filter_.nearer_than ? filter_.nearer_than[query] : kInfinity;
         const float farther = filter_.farther_than ? filter_.farther_than[query] : -kInfinity;
@@ -96,10 +96,14 @@ class TopK {
         return (filter_.nearer_than && !(upper < nearer)) || (filter_.farther_than && !(lower > farther));
     }
 
+    // The rows to score lie anywhere: they are asked for two pairs ahead, or each would wait for memory.
+    static constexpr std::size_t kAhead = 2;
+
     template <class Score>
-    void make_exact(std::size_t row, Score& score) {
+    void make_exact(std::size_t row, const Score& score) {
         Pair* pairs = &buffer_[row * capacity_];
         for (std::size_t i = 0; i < count_[row]; ++i) {
+            if (i + kAhead < count_[row] && !pairs[i + kAhead].exact()) score.fetch(index_of(pairs[i + kAhead].upper));
             if (pairs[i].exact()) continue;
             const std::uint32_t index = index_of(pairs[i].upper);
             pairs[i].lower = score(index);

@@ -43,11 +43,11 @@ inline Tile multiply(const float* q, const float* panel, const float* bias, size
     return t;
 }
 
-// Appends the lanes of `bits` as hits. Rare, so a loop over bits is enough.
-inline size_t report(uint32_t bits, const float* values, size_t row, Hit* hits) {
+// Writes the lanes whose bits are set as hits. Rare, so a loop over bits is enough.
+inline size_t report(uint32_t set, const float* values, size_t row, Hit* hits) {
     size_t n = 0;
-    for (; bits; bits &= bits - 1) {
-        const uint32_t lane = (uint32_t)__builtin_ctz(bits);
+    for (; set; set &= set - 1) {
+        const uint32_t lane = (uint32_t)__builtin_ctz(set);
         hits[n++] = {(uint32_t)row, lane, values[lane]};
     }
     return n;
@@ -87,23 +87,20 @@ size_t screen(const float* queries, size_t groups, const float* panel, const flo
     size_t n = 0;
     for (size_t g = 0; g < groups; ++g, queries += kRows * d, low += kRows, high += kRows) {
         const Tile t = multiply(queries, panel, bias, d);
-        Ints passed = {};
+        Mask passed = {};
 #pragma GCC unroll 16
-        for (size_t r = 0; r < kRows; ++r) {
-            const Vec bound = spread(high[r]);
-            passed |= (t.sum[r][0] <= bound) | (t.sum[r][1] <= bound);
-        }
+        for (size_t r = 0; r < kRows; ++r) passed |= at_most(smaller(t.sum[r][0], t.sum[r][1]), spread(high[r]));
         if (__builtin_expect(!any(passed), 1)) continue;
         float values[kLanes];
         for (size_t r = 0; r < kRows; ++r) {
             const Vec lo = spread(low[r]), hi = spread(high[r]);
-            uint32_t bits = 0;
+            uint32_t set = 0;
 #pragma GCC unroll 2
             for (size_t h = 0; h < 2; ++h) {
-                bits |= (at_most(lo, t.sum[r][h]) & at_most(t.sum[r][h], hi)) << (h * kWidth);
+                set |= bits(at_most(lo, t.sum[r][h]) & at_most(t.sum[r][h], hi)) << (h * kWidth);
                 store(values + h * kWidth, t.sum[r][h]);
             }
-            n += report(bits, values, g * kRows + r, hits + n);
+            n += report(set, values, g * kRows + r, hits + n);
         }
     }
     return n;
@@ -125,11 +122,11 @@ size_t dense(const float* queries, size_t n, const float* panel, const float* bi
         for (size_t r = 0; r < rows; ++r) {
             const size_t i = first + r;
             float values[kLanes];
-            uint32_t bits = 0;
+            uint32_t set = 0;
 #pragma GCC unroll 2
             for (size_t h = 0; h < 2; ++h) {
                 const Vec v = t.sum[r][h] + spread(row_bias[i]);
-                bits |= at_most(v, spread(doubt_row[i]) + load(doubt + h * kWidth)) << (h * kWidth);
+                set |= bits(at_most(v, spread(doubt_row[i]) + load(doubt + h * kWidth))) << (h * kWidth);
                 const Vec scaled = larger(v, spread(floor)) * spread(unit);
                 store(values + h * kWidth, root ? square_root(scaled) : scaled);
             }
@@ -137,7 +134,7 @@ size_t dense(const float* queries, size_t n, const float* panel, const float* bi
                 memcpy(out + i * stride, values, sizeof values);
             else
                 memcpy(out + i * stride, values, m * sizeof(float));
-            if (__builtin_expect(bits != 0, 0)) found += report(bits, values, i, hits + found);
+            if (__builtin_expect(set != 0, 0)) found += report(set, values, i, hits + found);
         }
     }
     return found;
@@ -194,43 +191,74 @@ void few_dot(const float* const* queries, size_t n, const float* const* rows, si
     few_rows<false>(queries, n, rows, count, d, out, norms);
 }
 
-// The canonical sums. Eight doubles whatever the machine: two AVX2 registers, one of AVX-512, four of SSE2 or NEON.
-typedef double Lanes __attribute__((vector_size(64)));
-typedef float Eight __attribute__((vector_size(32)));
+// The canonical sums: eight doubles whatever the machine, in one vector of AVX-512, two of AVX2, four of SSE2 or NEON.
+constexpr size_t kParts = 64 / HM_BYTES;
+constexpr size_t kDoubles = 8 / kParts;
+typedef double Doubles __attribute__((vector_size(HM_BYTES)));
+typedef float Half __attribute__((vector_size(HM_BYTES / 2)));
 
-inline Lanes widen(const float* p, size_t n) {
-    Eight v = {};
-    if (n >= 8)
-        memcpy(&v, p, sizeof v);
-    else
-        memcpy(&v, p, n * sizeof(float));
-    return __builtin_convertvector(v, Lanes);
+struct Eight {
+    Doubles part[kParts];
+};
+
+inline Eight widen(const float* p) {
+    Eight e;
+#pragma GCC unroll 4
+    for (size_t i = 0; i < kParts; ++i) {
+        Half half;
+        memcpy(&half, p + i * kDoubles, sizeof half);
+        e.part[i] = __builtin_convertvector(half, Doubles);
+    }
+    return e;
 }
 
-inline double total(Lanes s) { return ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7])); }
+// Sums term(a, b) over the components of the widened rows; the last few are filled up with zeros, whose term is zero.
+template <class Term>
+inline double sum_terms(const float* a, const float* b, size_t d, Term term) {
+    Eight sums = {};
+    auto add = [&](const float* x, const float* y) {
+        const Eight u = widen(x), v = widen(y);
+#pragma GCC unroll 4
+        for (size_t i = 0; i < kParts; ++i) sums.part[i] += term(u.part[i], v.part[i]);
+    };
+    size_t k = 0;
+    for (; k + 8 <= d; k += 8) add(a + k, b + k);
+    if (k < d) {
+        float x[8] = {}, y[8] = {};
+        memcpy(x, a + k, (d - k) * sizeof(float));
+        memcpy(y, b + k, (d - k) * sizeof(float));
+        add(x, y);
+    }
+    double s[8];
+    memcpy(s, &sums, sizeof s);
+    return ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
+}
 
 double sqeuclidean(const float* a, const float* b, size_t d) {
-    Lanes s = {};
-    for (size_t k = 0; k < d; k += 8) {
-        const Lanes e = widen(a + k, d - k) - widen(b + k, d - k);
-        s += e * e;
-    }
-    return total(s);
+    return sum_terms(a, b, d, [](Doubles x, Doubles y) { return (x - y) * (x - y); });
 }
 
 double scaled_sqeuclidean(const float* a, double scale_a, const float* b, double scale_b, size_t d) {
-    Lanes s = {};
-    for (size_t k = 0; k < d; k += 8) {
-        const Lanes e = widen(a + k, d - k) * scale_a - widen(b + k, d - k) * scale_b;
-        s += e * e;
-    }
-    return total(s);
+    return sum_terms(a, b, d, [=](Doubles x, Doubles y) {
+        const Doubles e = x * scale_a - y * scale_b;
+        return e * e;
+    });
 }
 
 double dot(const float* a, const float* b, size_t d) {
-    Lanes s = {};
-    for (size_t k = 0; k < d; k += 8) s += widen(a + k, d - k) * widen(b + k, d - k);
-    return total(s);
+    return sum_terms(a, b, d, [](Doubles x, Doubles y) { return x * y; });
+}
+
+double peak(size_t steps, float* sink) {
+    Vec sums[2 * kRows];
+    for (size_t i = 0; i < 2 * kRows; ++i) sums[i] = spread(sink[i % 4]);
+    const Vec a = spread(sink[0]), b = spread(sink[1]);
+    for (size_t s = 0; s < steps; ++s)
+#pragma GCC unroll 32
+        for (size_t i = 0; i < 2 * kRows; ++i) sums[i] = fma(sums[i], a, b);
+    for (size_t i = 1; i < 2 * kRows; ++i) sums[0] += sums[i];
+    sink[0] = sum(sums[0]);
+    return 2.0 * (double)steps * 2 * kRows * kWidth;
 }
 
 #define HM_TEXT(x) #x
@@ -240,7 +268,7 @@ double dot(const float* a, const float* b, size_t d) {
 
 extern const Kernels table;
 constexpr Kernels table = {HM_NAME(HM_ISA), kRows, kLanes,      pack,        screen,
-                           dense,           few_sqeuclidean, few_dot, sqeuclidean, scaled_sqeuclidean, dot};
+                           dense,           few_sqeuclidean, few_dot, sqeuclidean, scaled_sqeuclidean, dot, peak};
 
 }  // namespace HM_ISA
 }  // namespace hardmine

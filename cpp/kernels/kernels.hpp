@@ -53,6 +53,10 @@ struct Kernels {
     double (*sqeuclidean)(const float* a, const float* b, size_t d);
     double (*scaled_sqeuclidean)(const float* a, double scale_a, const float* b, double scale_b, size_t d);
     double (*dot)(const float* a, const float* b, size_t d);
+
+    // For the benchmark: `steps` rounds of one multiply-add on every sum of a register tile, with all operands in registers.
+    // Returns the floating-point operations done; *sink keeps them from being optimised away.
+    double (*peak)(size_t steps, float* sink);
 };
 
 }  // namespace hardmine

@@ -36,6 +36,7 @@ inline void store(float* p, Vec v) { memcpy(p, &v, sizeof v); }
 inline Vec spread(float x) { return x - Vec{}; }
 
 inline Vec larger(Vec a, Vec b) { return a > b ? a : b; }
+inline Vec smaller(Vec a, Vec b) { return a < b ? a : b; }
 
 inline Vec fma(Vec a, Vec b, Vec c) {
 #if HM_BYTES == 64 && defined(__AVX512F__)
@@ -52,34 +53,32 @@ inline Vec fma(Vec a, Vec b, Vec c) {
 #endif
 }
 
-// One bit a lane: a <= b.
-inline uint32_t at_most(Vec a, Vec b) {
+// a <= b in each lane: a mask register with AVX-512, a vector elsewhere.
 #if HM_BYTES == 64 && defined(__AVX512F__)
-    return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_LE_OQ);
-#elif HM_BYTES == 32 && defined(__AVX__)
-    return (uint32_t)_mm256_movemask_ps(_mm256_cmp_ps((__m256)a, (__m256)b, _CMP_LE_OQ));
+typedef __mmask16 Mask;
+inline Mask at_most(Vec a, Vec b) { return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_LE_OQ); }
+inline uint32_t bits(Mask mask) { return mask; }
+inline bool any(Mask mask) { return mask != 0; }
 #else
-    const Ints mask = a <= b;
-    uint32_t bits = 0;
-    for (size_t i = 0; i < kWidth; ++i) bits |= (uint32_t)(mask[i] & 1) << i;
-    return bits;
+typedef Ints Mask;
+inline Mask at_most(Vec a, Vec b) { return a <= b; }
+inline uint32_t bits(Mask mask) {  // one bit a lane
+#if HM_BYTES == 32 && defined(__AVX__)
+    return (uint32_t)_mm256_movemask_ps((__m256)mask);
+#else
+    uint32_t set = 0;
+    for (size_t i = 0; i < kWidth; ++i) set |= (uint32_t)(mask[i] & 1) << i;
+    return set;
 #endif
 }
-
-// Whether any lane of a comparison's result is set.
-inline bool any(Ints mask) {
-#if HM_BYTES == 32 && defined(__AVX__)
-    return _mm256_movemask_ps((__m256)mask) != 0;
-#elif HM_BYTES == 64 && defined(__AVX512F__)
-    return _mm512_test_epi32_mask((__m512i)mask, (__m512i)mask) != 0;
-#elif HM_BYTES == 16 && defined(__ARM_NEON) && defined(__aarch64__)
+inline bool any(Mask mask) {
+#if HM_BYTES == 16 && defined(__aarch64__)
     return vmaxvq_u32((uint32x4_t)mask) != 0;
 #else
-    int32_t set = 0;
-    for (size_t i = 0; i < kWidth; ++i) set |= mask[i];
-    return set != 0;
+    return bits(mask) != 0;
 #endif
 }
+#endif
 
 inline float sum(Vec v) {
     float total = 0;
