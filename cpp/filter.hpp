@@ -21,7 +21,7 @@ struct Filter {
     const std::int64_t* exclude_start = nullptr;    // CSR: the excluded base rows of each query, ascending
     const std::int64_t* exclude_indices = nullptr;
     const bool* base_mask = nullptr;
-    const float* nearer_than = nullptr;   // one per query, strict
+    const float* nearer_than = nullptr;   // one per query, strict; NaN: no limit
     const float* farther_than = nullptr;
     std::size_t max_per_group = 0;        // 0: no cap
 

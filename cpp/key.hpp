@@ -12,6 +12,7 @@ namespace hardmine {
 using Key = std::uint64_t;
 
 constexpr Key kNoKey = std::numeric_limits<Key>::max();  // after every pair
+constexpr std::uint32_t kLastIndex = 0xffffffffu;
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 // Negative floats have all bits flipped, the others the sign bit, so that unsigned order is float order. x is not NaN;

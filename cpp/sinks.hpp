@@ -12,6 +12,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -34,7 +35,8 @@ class TopK {
 
     void start(std::size_t row, std::size_t query) {
         count_[row] = 0;
-        bound_[row] = filter_.nearer_than ? make_key(filter_.nearer_than[query], 0) - 1 : kNoKey;
+        const Key end = window_end(query);
+        bound_[row] = end == kNoKey ? kNoKey : end - 1;
     }
 
     // Nothing farther than this can be kept.
@@ -83,17 +85,25 @@ class TopK {
         }
     };
 
+    // The first keys outside the window of a query, at either end.
+    Key window_end(std::size_t query) const {
+        if (!filter_.nearer_than || std::isnan(filter_.nearer_than[query])) return kNoKey;
+        return make_key(filter_.nearer_than[query], 0);
+    }
+    Key window_start(std::size_t query) const {
+        return filter_.farther_than ? make_key(filter_.farther_than[query], kLastIndex) : 0;
+    }
+
     // The window is decided on the canonical distance, at once where the interval straddles an end of it: a pair that might be
     // outside must not tighten the bound.
     template <class Score>
     bool outside_window(std::size_t query, float& lower, float& upper, std::uint32_t index, const Score& score) const {
         if (!filter_.nearer_than && !filter_.farther_than) return false;
-        const float nearer = filter_.nearer_than ? filter_.nearer_than[query] : kInfinity;
-        const float farther = filter_.farther_than ? filter_.farther_than[query] : -kInfinity;
-        if ((filter_.nearer_than && lower >= nearer) || (filter_.farther_than && upper <= farther)) return true;
-        if ((!filter_.nearer_than || upper < nearer) && (!filter_.farther_than || lower > farther)) return false;
+        const Key start = window_start(query), end = window_end(query);
+        if (make_key(lower, 0) >= end || make_key(upper, kLastIndex) <= start) return true;
+        if (make_key(upper, 0) < end && make_key(lower, kLastIndex) > start) return false;
         lower = upper = score(index);
-        return (filter_.nearer_than && !(upper < nearer)) || (filter_.farther_than && !(lower > farther));
+        return make_key(upper, 0) >= end || make_key(lower, kLastIndex) <= start;
     }
 
     // The rows to score lie anywhere: they are asked for two pairs ahead, or each would wait for memory.

@@ -1,1 +1,18 @@
+"""Exact nearest neighbours among the rows that are allowed, and hard negatives mined with them."""
+
+from hardmine.mining import MinedNegatives, mine_hard_negatives, sample_non_duplicate_split
+from hardmine.search import Filter, Neighbors, merge, pair_distances, pairwise, topk
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "Filter",
+    "MinedNegatives",
+    "Neighbors",
+    "merge",
+    "mine_hard_negatives",
+    "pair_distances",
+    "pairwise",
+    "sample_non_duplicate_split",
+    "topk",
+]

@@ -1,0 +1,212 @@
+"""Array-likes in, the same kind out: the only module that knows dtypes, torch, DLPack and memory maps.
+
+The core reads float32 rows of adjacent numbers in place, whatever the distance between rows. Everything else (other
+floats, byte orders, strides inside a row) is rounded to float32 once, block by block, so that a memory map or a large
+float16 array is never copied whole.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+ArrayLike: TypeAlias = Any  # NumPy, torch (CPU), or anything with __dlpack__ or __array__
+Floats: TypeAlias = NDArray[np.float32]
+Ints: TypeAlias = NDArray[np.int64]
+
+BLOCK_BYTES = 32 << 20  # float32 bytes of a converted block
+
+
+def is_torch(array: object) -> bool:
+    """Whether `array` is a torch tensor; never imports torch."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(array, torch.Tensor)
+
+
+def to_numpy(name: str, array: ArrayLike) -> NDArray[Any]:
+    """View `array` as NumPy without a copy where that is possible; bfloat16 tensors are converted to float32."""
+    if is_torch(array):
+        check_on_cpu(name, array)
+        tensor = array.detach().resolve_neg()
+        known = str(tensor.dtype) not in ("torch.bfloat16", "torch.float8_e4m3fn", "torch.float8_e5m2")
+        return np.asarray(tensor.numpy() if known else tensor.float().numpy())
+    if isinstance(array, np.ma.MaskedArray):
+        raise TypeError(f"{name}: expected an array without a mask, got a masked array")
+    if isinstance(array, np.ndarray):
+        return array
+    if hasattr(array, "__dlpack__") and not hasattr(array, "__array__"):
+        try:
+            return np.from_dlpack(array)
+        except (BufferError, RuntimeError) as error:
+            raise RuntimeError(f"{name}: expected an array on the CPU, got one NumPy cannot view ({error})") from None
+    try:
+        return np.asarray(array)
+    except ValueError:
+        raise ValueError(f"{name}: expected an array, got rows of different lengths") from None
+
+
+def check_on_cpu(name: str, tensor: Any) -> None:
+    """Raise unless a tensor is a dense one on the CPU."""
+    if str(tensor.layout) != "torch.strided":
+        raise TypeError(f"{name}: expected a dense tensor, got layout {tensor.layout}")
+    if tensor.device.type != "cpu":
+        raise RuntimeError(f"{name}: this build computes on the CPU, got a tensor on {tensor.device}; pass tensor.cpu()")
+
+
+class Rows:
+    """A 2-D array-like of floats, seen as blocks of float32 rows that the core can read in place."""
+
+    def __init__(self, name: str, array: ArrayLike) -> None:
+        self.torch = is_torch(array)
+        if self.torch:
+            check_on_cpu(name, array)
+            self._array = array.detach()
+            floating = self._array.dtype.is_floating_point
+        else:
+            self._array = to_numpy(name, array)
+            floating = self._array.dtype.kind == "f"
+        shape = tuple(self._array.shape)
+        if len(shape) != 2:
+            raise ValueError(f"{name}: expected an array of shape (rows, dimensions), got shape {shape}")
+        if not floating:
+            raise TypeError(f"{name}: expected floating-point numbers, got {self._array.dtype}")
+        if shape[1] == 0:
+            raise ValueError(f"{name}: expected at least one dimension, got shape {shape}")
+        if shape[0] >= 2**32 - 1:
+            raise ValueError(f"{name}: expected fewer than 2**32 - 1 rows, got {shape[0]}")
+        self.name, self.count, self.width = name, shape[0], shape[1]
+
+    def blocks(self) -> Iterator[tuple[int, Floats]]:
+        """Yield (index of the first row, rows): one block without a copy where the rows can be read in place."""
+        whole = self._in_place()
+        if whole is not None:
+            yield 0, whole
+            return
+        step = max(1, BLOCK_BYTES // (4 * self.width))
+        for first in range(0, self.count, step):
+            yield first, self._convert(first, first + step)
+
+    def take_all(self) -> Floats:
+        """All rows as one block, converted whole if need be."""
+        whole = self._in_place()
+        return self._convert(0, self.count) if whole is None else whole
+
+    def overlaps(self, other: NDArray[Any]) -> bool:
+        """Whether writing to `other` might change these rows."""
+        whole = self._in_place()
+        return whole is not None and np.may_share_memory(whole, other)
+
+    def _in_place(self) -> Floats | None:
+        if self.torch and str(self._array.dtype) != "torch.float32":
+            return None
+        array = to_numpy(self.name, self._array)
+        adjacent = array.strides[1] == 4 or self.width == 1
+        if array.dtype != np.float32 or not array.dtype.isnative or not array.flags.aligned or not adjacent:
+            return None
+        return array if array.strides[0] % 4 == 0 else None
+
+    def _convert(self, first: int, last: int) -> Floats:
+        if self.torch:
+            return np.ascontiguousarray(self._array[first:last].float().resolve_neg().numpy())
+        with np.errstate(over="ignore"):  # what overflows is infinite, and reported as such
+            return np.ascontiguousarray(self._array[first:last], dtype=np.float32)
+
+
+def like(array: NDArray[Any], torch_wanted: bool) -> Any:
+    """Give a result back as the caller's kind, without a copy."""
+    return sys.modules["torch"].from_numpy(array) if torch_wanted else array
+
+
+def is_output(out: object) -> bool:
+    """Whether `out` can be written to: a NumPy array or a torch tensor."""
+    return isinstance(out, np.ndarray) or is_torch(out)
+
+
+def integers(name: str, array: ArrayLike) -> Ints:
+    """A 1-D array of integers as contiguous int64."""
+    values = to_numpy(name, array)
+    if values.size == 0 and not isinstance(array, np.ndarray):
+        values = values.astype(np.int64)  # an empty list has no integers to be told by
+    if values.ndim != 1:
+        raise ValueError(f"{name}: expected a 1-D array of integers, got shape {values.shape}")
+    if values.dtype.kind not in "iu":
+        raise TypeError(f"{name}: expected integers, got {values.dtype}")
+    return np.ascontiguousarray(values, dtype=np.int64)
+
+
+def labels(name: str, array: ArrayLike, count: int, of: str) -> NDArray[Any]:
+    """One label a row: integers, booleans or strings."""
+    values = to_numpy(name, array)
+    if values.ndim != 1 or len(values) != count:
+        raise ValueError(f"{name}: expected {count} labels, one for each row of {of}, got shape {values.shape}")
+    if values.dtype.kind == "O":
+        values = values.astype(str)
+    if values.dtype.kind not in "iubUS":
+        raise TypeError(f"{name}: expected integers or strings, got {values.dtype}")
+    return values
+
+
+def codes(*arrays: NDArray[Any]) -> list[Ints]:
+    """The labels as int64 codes that are equal exactly where the labels are, across the arrays."""
+    if all(a.dtype.kind in "ib" or (a.dtype.kind == "u" and a.dtype.itemsize < 8) for a in arrays):
+        return [np.ascontiguousarray(a, dtype=np.int64) for a in arrays]
+    if len({a.dtype.kind in "US" for a in arrays}) > 1:
+        raise TypeError(f"labels: expected both of one kind, got {' and '.join(str(a.dtype) for a in arrays)}")
+    _, inverse = np.unique(np.concatenate(arrays), return_inverse=True)
+    ends = np.cumsum([len(a) for a in arrays])[:-1]
+    return [np.ascontiguousarray(part, dtype=np.int64) for part in np.split(inverse.reshape(-1), ends)]
+
+
+def ragged(name: str, lists: Any, rows: int, limit: int) -> tuple[Ints, Ints]:
+    """A list of index arrays, a (indptr, indices) pair or a SciPy CSR matrix, as CSR with ascending indices."""
+    if hasattr(lists, "indptr") and hasattr(lists, "indices"):
+        lists = (lists.indptr, lists.indices)
+    if isinstance(lists, tuple):
+        if len(lists) != 2:
+            raise ValueError(f"{name}: expected (indptr, indices) or a list of arrays, got a tuple of {len(lists)}")
+        start, indices = integers(f"{name} indptr", lists[0]), integers(f"{name} indices", lists[1])
+        if len(start) != rows + 1 or start[0] != 0 or start[-1] != len(indices) or np.any(np.diff(start) < 0):
+            raise ValueError(f"{name}: expected an ascending indptr of {rows + 1} numbers from 0 to {len(indices)}")
+    elif isinstance(lists, Sequence) and not isinstance(lists, str):
+        if len(lists) != rows:
+            raise ValueError(f"{name}: expected {rows} lists, one for each query, got {len(lists)}")
+        parts = [integers(name, part) for part in lists]
+        start = np.concatenate([[0], np.cumsum([len(p) for p in parts])]).astype(np.int64)
+        indices = np.concatenate([*parts, np.empty(0, np.int64)])
+    else:
+        raise TypeError(f"{name}: expected (indptr, indices) or a list of arrays, got {type(lists).__name__}")
+    if len(indices) and (indices.min() < 0 or indices.max() >= limit):
+        bad = indices[(indices < 0) | (indices >= limit)][0]
+        raise ValueError(f"{name}: expected row numbers from 0 to {limit - 1}, got {bad}")
+    row = np.repeat(np.arange(rows), np.diff(start))
+    if np.any((np.diff(indices) < 0) & (np.diff(row) == 0)):
+        indices = indices[np.lexsort((indices, row))]
+    return np.ascontiguousarray(start), np.ascontiguousarray(indices)
+
+
+def thresholds(name: str, value: ArrayLike, count: int) -> NDArray[np.float64]:
+    """A number, or one for each query, as float64."""
+    values = to_numpy(name, value)
+    if values.dtype.kind not in "fiu":
+        raise TypeError(f"{name}: expected a number or one for each query, got {values.dtype}")
+    if values.shape not in ((), (count,)):
+        raise ValueError(f"{name}: expected a number or {count} of them, one for each query, got shape {values.shape}")
+    if np.isnan(values).any():
+        raise ValueError(f"{name}: expected numbers, got NaN")
+    return np.broadcast_to(values.astype(np.float64), (count,))
+
+
+def round_up(values: NDArray[np.float64]) -> Floats:
+    """The smallest float32 not below each value: x < value exactly where float32 x < round_up(value)."""
+    with np.errstate(over="ignore"):
+        rounded = values.astype(np.float32)
+    return np.ascontiguousarray(np.where(rounded < values, np.nextafter(rounded, np.float32(np.inf)), rounded))
+
+
+def round_down(values: NDArray[np.float64]) -> Floats:
+    """The largest float32 not above each value."""
+    return -round_up(-values)

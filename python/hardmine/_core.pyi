@@ -1,0 +1,67 @@
+"""The compiled core. Kinds and shapes are checked by the callers; arrays must have exactly these dtypes."""
+
+import enum
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+openmp: bool
+
+class Metric(enum.Enum):
+    sqeuclidean = 0
+    euclidean = 1
+    cosine = 2
+    inner_product = 3
+
+class Groups(enum.Enum):
+    any = 0
+    different = 1
+    same = 2
+
+def isa() -> str: ...
+def isas_built() -> list[str]: ...
+def isas_runnable() -> list[str]: ...
+def use_isa(name: str) -> None: ...
+def threads() -> int: ...
+def fma_peak(steps: int) -> float: ...
+def topk(
+    queries: NDArray[np.float32],
+    first_query: int,
+    base: NDArray[np.float32],
+    first_base: int,
+    k: int,
+    metric: Metric,
+    self: bool,
+    groups: Groups,
+    query_groups: NDArray[np.int64] | None,
+    base_groups: NDArray[np.int64] | None,
+    exclude_start: NDArray[np.int64] | None,
+    exclude_indices: NDArray[np.int64] | None,
+    base_mask: NDArray[np.bool_] | None,
+    nearer_than: NDArray[np.float32] | None,
+    farther_than: NDArray[np.float32] | None,
+    max_per_group: int,
+    threads: int,
+    block: int,
+    progress: Callable[[int, int], object] | None,
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]: ...
+def pairwise(
+    queries: NDArray[np.float32],
+    first_query: int,
+    base: NDArray[np.float32],
+    first_base: int,
+    metric: Metric,
+    out: NDArray[np.float32],
+    threads: int,
+    progress: Callable[[int, int], object] | None,
+) -> None: ...
+def pair_distances(
+    queries: NDArray[np.float32],
+    base: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    cols: NDArray[np.int64],
+    metric: Metric,
+    threads: int,
+    progress: Callable[[int, int], object] | None,
+) -> NDArray[np.float32]: ...

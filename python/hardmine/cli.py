@@ -1,0 +1,156 @@
+"""The command `hardmine`: what this build can do, searches and mining over .npy files, and a demonstration."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import hardmine
+from hardmine import _core
+from hardmine.search import METRICS
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code: 0, or 2 after an error of one line."""
+    arguments = _parser().parse_args(argv)
+    try:
+        arguments.run(arguments)
+    except (OSError, TypeError, ValueError, RuntimeError, ImportError, MemoryError) as error:
+        text = " ".join(str(error).split()) or type(error).__name__
+        print(f"hardmine: error: {text}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("hardmine: interrupted; nothing was written", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="hardmine", description="Exact nearest neighbours among the rows that are allowed.")
+    parser.add_argument("--version", action="version", version=f"hardmine {hardmine.__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    info = commands.add_parser("info", help="version, instruction sets, OpenMP and threads of this build")
+    info.set_defaults(run=_info)
+
+    topk = commands.add_parser("topk", help="the k nearest base rows of each query")
+    _add_rows(topk)
+    topk.add_argument("-k", type=int, default=10, help="rows to keep for each query (%(default)s)")
+    topk.add_argument("--metric", choices=list(METRICS), default="sqeuclidean", help="(%(default)s)")
+    topk.set_defaults(run=_topk)
+
+    mine = commands.add_parser("mine", help="the hardest negatives of each query")
+    _add_rows(mine)
+    mine.add_argument("--query-labels", type=Path, metavar="L.npy", help="a label for each query")
+    mine.add_argument("--base-labels", type=Path, metavar="L.npy", help="a label for each base row")
+    mine.add_argument("-n", "--num-negatives", type=int, default=5, help="negatives for each query (%(default)s)")
+    mine.add_argument("--metric", choices=list(METRICS), default="cosine", help="(%(default)s)")
+    for name in ("max-score", "min-score", "absolute-margin", "relative-margin"):
+        mine.add_argument(f"--{name}", type=float, metavar="X", help="see hardmine.mine_hard_negatives")
+    mine.add_argument("--max-per-label", type=int, metavar="N", help="at most N negatives of each label")
+    mine.set_defaults(run=_mine)
+
+    demo = commands.add_parser("demo", help="the hardest negatives among 1,797 handwritten digits, as numbers and as a picture")
+    demo.add_argument("--folder", type=Path, default=Path(), help="where hardmine-demo.npz and .png go (here)")
+    demo.set_defaults(run=_demo)
+    return parser
+
+
+def _add_rows(command: argparse.ArgumentParser) -> None:
+    command.add_argument("queries", type=Path, metavar="Q.npy", help="float rows, memory-mapped")
+    command.add_argument("base", type=Path, metavar="B.npy", nargs="?", help="float rows; by default the queries themselves")
+    command.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.npz", help="where the result goes")
+    command.add_argument("--threads", type=int, help="by default every core the process may use")
+
+
+def _info(_: argparse.Namespace) -> None:
+    print(f"hardmine        {hardmine.__version__}")
+    print(f"ISA             {_core.isa()}")
+    print(f"ISAs built      {', '.join(_core.isas_built())}")
+    print(f"ISAs runnable   {', '.join(_core.isas_runnable())}")
+    print(f"OpenMP          {'yes' if _core.openmp else 'no: every call runs on one thread'}")
+    print(f"threads         {_core.threads()}")
+
+
+def _topk(arguments: argparse.Namespace) -> None:
+    found = hardmine.topk(
+        _load(arguments.queries),
+        _load(arguments.base),
+        arguments.k,
+        metric=arguments.metric,
+        threads=arguments.threads,
+        progress=_progress(),
+    )
+    _save(arguments.output, distances=found.distances, indices=found.indices)
+    print(f"{arguments.output}: distances and indices {found.indices.shape}")
+
+
+def _mine(arguments: argparse.Namespace) -> None:
+    options = ("num_negatives", "metric", "max_score", "min_score", "absolute_margin", "relative_margin", "max_per_label")
+    mined = hardmine.mine_hard_negatives(
+        _load(arguments.queries),
+        _load(arguments.base),
+        query_labels=_load(arguments.query_labels),
+        base_labels=_load(arguments.base_labels),
+        threads=arguments.threads,
+        progress=_progress(),
+        **{name: getattr(arguments, name) for name in options},
+    )
+    _save(
+        arguments.output,
+        indices=mined.indices,
+        scores=mined.scores,
+        positive_scores=mined.positive_scores,
+        counts=mined.counts,
+    )
+    print(
+        f"{arguments.output}: {mined.stats['negatives']} negatives for {mined.stats['queries']} queries, "
+        f"{mined.stats['shortfall']} of them short"
+    )
+
+
+def _demo(arguments: argparse.Namespace) -> None:
+    from hardmine import demo
+
+    demo.run(arguments.folder, _progress())
+
+
+def _progress() -> bool:
+    """A bar where there is a terminal to draw it on and tqdm to draw it with."""
+    if not sys.stderr.isatty():
+        return False
+    try:
+        import tqdm  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def _load(path: Path | None) -> Any:
+    if path is None:
+        return None
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError):
+        raise ValueError(f"{path}: expected a .npy file of numbers") from None
+
+
+def _save(path: Path, **arrays: Any) -> None:
+    """Write an .npz beside its place and rename it: the place never holds half a file."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.npz")
+    try:
+        with open(partial, "wb") as file:
+            np.savez(file, **arrays)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
