@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "engine.hpp"
+#include "few_screen.hpp"
 #include "isa.hpp"
 
 namespace py = pybind11;
@@ -161,4 +162,17 @@ PYBIND11_MODULE(_core, m) {
         },
         py::arg("queries").noconvert(), py::arg("base").noconvert(), py::arg("rows").noconvert(),
         py::arg("cols").noconvert(), py::arg("metric"), py::arg("threads"), py::arg("progress"));
+
+    m.def(
+        "intervals",
+        [](const Floats& queries, const Floats& base, Metric metric, bool few) {
+            if (few && queries.shape(0) > static_cast<py::ssize_t>(FewScreen::kMostQueries))
+                throw py::value_error("queries: expected at most 8 rows");
+            const Search search = search_of(queries, 0, base, 0, metric, 1, 0);
+            const py::ssize_t shape[2] = {queries.shape(0), base.shape(0)};
+            Floats lower(shape), upper(shape);
+            intervals(search, few, lower.mutable_data(), upper.mutable_data());
+            return py::make_tuple(lower, upper);
+        },
+        py::arg("queries").noconvert(), py::arg("base").noconvert(), py::arg("metric"), py::arg("few"));
 }

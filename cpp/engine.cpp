@@ -266,4 +266,34 @@ void pair_distances(const Search& s, const std::int64_t* rows, const std::int64_
     if (watch.stopped()) throw Stopped();
 }
 
+namespace {
+
+template <class Screen>
+void all_intervals(const Search& s, Screen& screen, float* lower, float* upper) {
+    const Selection queries{nullptr, s.queries.count}, base{nullptr, s.base.count};
+    screen.load_queries(s.queries, queries, 0, queries.count);
+    for (std::size_t i = 0; i < queries.count; ++i) screen.set_bound(i, kInfinity);
+    for (std::size_t begin = 0; begin < base.count; begin += screen.most_rows()) {
+        screen.load_block(s.base, base, begin, std::min(base.count, begin + screen.most_rows()));
+        screen.scan([&](std::size_t i, std::size_t j, float least, float most) {
+            lower[i * base.count + begin + j] = least;
+            upper[i * base.count + begin + j] = most;
+        });
+    }
+}
+
+}  // namespace
+
+void intervals(const Search& s, bool few, float* lower, float* upper) {
+    const Canonical canonical(s.kernels, s.metric, s.base.width);
+    const Frame frame = make_frame(s.metric, canonical, s.queries, s.base, {nullptr, s.base.count});
+    if (few) {
+        FewScreen screen(s.kernels, s.metric, canonical, s.base.width);
+        all_intervals(s, screen, lower, upper);
+    } else {
+        PanelScreen screen(s.kernels, frame, canonical, s.queries.count);
+        all_intervals(s, screen, lower, upper);
+    }
+}
+
 }  // namespace hardmine

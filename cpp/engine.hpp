@@ -46,4 +46,8 @@ void pairwise(const Search& search, float* out, std::size_t stride, const Watche
 void pair_distances(const Search& search, const std::int64_t* rows, const std::int64_t* cols, std::size_t pairs,
                     float* distances, const Watcher& watcher);
 
+// For tests: the intervals [lower, upper] that the screen for few or for many queries gives every pair, (n, m) each; at most
+// FewScreen::kMostQueries queries for the former.
+void intervals(const Search& search, bool few, float* lower, float* upper);
+
 }  // namespace hardmine

@@ -24,7 +24,7 @@
 //   5. Products below the smallest normal number lose at most 2^-149 each.
 // The error therefore splits into a part of the query and a part of the base row,
 //   |v - true| <= slack_q(i) + slack_b(j),   slack_q = e N_q^2 + c,   slack_b = 3 e N_b^2 + c,   e = g(d + 16) (+ 8u/w),
-// where 16 leaves room for the roundings of these few numbers themselves. The split is what makes the bound free: slack_b is
+// or e/2 (N_q^2 + N_b^2) for inner_product; 16 leaves room for the roundings of these few numbers themselves. The split is what makes the bound free: slack_b is
 // taken off bias and slack_q is added to the row's threshold before any pair is looked at.
 #pragma once
 
@@ -54,7 +54,8 @@ struct Frame {
     std::vector<float> origin;
     double query_scale = 1, base_scale = 1;
     double unit = 1;
-    double epsilon = 0, constant = 0;
+    double chain = 0;               // g(d + 16)
+    double epsilon = 0, constant = 0;  // e and c
     double origin_norm = 0;
 
     static constexpr double kLargestSquare = 0x1p60;  // of a packed row; larger rows are left to the canonical distance
@@ -65,9 +66,9 @@ struct Frame {
 
     double query_slack(double square, double norm) const {
         const double exact_sums = inner_product() ? 0x1p-52 * static_cast<double>(d + 8) * norm * origin_norm : 0;
-        return epsilon * square + constant + exact_sums;
+        return (inner_product() ? 0.5 : 1) * epsilon * square + constant + exact_sums;
     }
-    double base_slack(double square) const { return 3 * epsilon * square + constant; }
+    double base_slack(double square) const { return (inner_product() ? 0.5 : 3) * epsilon * square + constant; }
 
     // The distance of a value, and the smallest value of a distance; both monotone, and rounding keeps them so.
     float distance(double value) const {
@@ -92,7 +93,7 @@ inline Frame make_frame(Metric metric, const Canonical& canonical, const Rows<fl
     const std::size_t d = base.width;
     Frame frame{metric, d, std::vector<float>(d)};
     const double n = static_cast<double>(d + 16) * 0x1p-24;
-    frame.epsilon = n < 0.5 ? n / (1 - n) : std::numeric_limits<double>::infinity();
+    frame.chain = frame.epsilon = n < 0.5 ? n / (1 - n) : std::numeric_limits<double>::infinity();
     frame.constant = static_cast<double>(d) * 0x1p-140;
 
     // The mean of the sampled rows that are no longer than twice the median: an outlier must not carry the origin away.

@@ -65,3 +65,6 @@ def pair_distances(
     threads: int,
     progress: Callable[[int, int], object] | None,
 ) -> NDArray[np.float32]: ...
+def intervals(
+    queries: NDArray[np.float32], base: NDArray[np.float32], metric: Metric, few: bool
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]: ...

@@ -1,0 +1,41 @@
+"""Fixtures: every test that asks for `isa` runs on every instruction set this machine has."""
+
+import os
+import pathlib
+
+import hypothesis
+import numpy as np
+import pytest
+
+import hardmine
+from hardmine import _core
+
+hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, max_examples=60)
+hypothesis.settings.register_profile("deep", deadline=None, max_examples=2000)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+def pytest_report_header():
+    return f"hardmine {hardmine.__version__}: ISAs {', '.join(_core.isas_runnable())}; {_core.threads()} threads"
+
+
+@pytest.fixture(params=_core.isas_runnable())
+def isa(request):
+    before = _core.isa()
+    _core.use_isa(request.param)
+    yield request.param
+    _core.use_isa(before)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(20260101)
+
+
+@pytest.fixture(scope="session")
+def data():
+    """The folder of real data sets, or a skip."""
+    for folder in (os.environ.get("HARDMINE_DATA"), pathlib.Path(__file__).parents[2] / "shared" / "data"):
+        if folder and pathlib.Path(folder).is_dir():
+            return pathlib.Path(folder)
+    pytest.skip("no real data: set HARDMINE_DATA to their folder")
