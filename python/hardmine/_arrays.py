@@ -7,6 +7,7 @@ float16 array is never copied whole.
 
 from __future__ import annotations
 
+import operator
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
@@ -210,3 +211,16 @@ def round_up(values: NDArray[np.float64]) -> Floats:
 def round_down(values: NDArray[np.float64]) -> Floats:
     """The largest float32 not above each value."""
     return -round_up(-values)
+
+
+def positive(name: str, value: Any) -> int:
+    """Check that an argument is an integer of at least 1."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name}: expected an integer, got {type(value).__name__}") from None
+    if isinstance(value, bool):
+        raise TypeError(f"{name}: expected an integer, got bool")
+    if number < 1:
+        raise ValueError(f"{name}: expected at least 1, got {number}")
+    return number

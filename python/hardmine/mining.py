@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from hardmine import _arrays
 from hardmine._arrays import ArrayLike, Floats, Ints, Rows
-from hardmine.search import Filter, Metric, Neighbors, pair_distances, positive, topk
+from hardmine.filter import Filter
+from hardmine.neighbors import Neighbors
+from hardmine.search import Metric, pair_distances, topk
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -147,7 +149,7 @@ def mine_hard_negatives(
     """
     q = Rows("queries", queries)
     b = q if base is None else Rows("base", base)
-    wanted = positive("num_negatives", num_negatives)
+    wanted = _arrays.positive("num_negatives", num_negatives)
     query_codes, base_codes = _check_labels(query_labels, base_labels, q, b)
     listed = None if positives is None else _check_positives(positives, q.count, b.count, same_rows=base is None)
     if max_per_label is not None and base_codes is None:
@@ -244,7 +246,9 @@ def _check_limits(max_score: ArrayLike, min_score: ArrayLike, absolute: Any, rel
         raise ValueError("min_score: expected at most max_score, got a larger one")
     margins = []
     for name, margin in (("absolute_margin", absolute), ("relative_margin", relative)):
-        margins.append(None if margin is None else float(_arrays.thresholds(name, margin, -1)[0:1].sum()))
+        if np.ndim(margin) > 0:
+            raise ValueError(f"{name}: expected one number, got shape {np.shape(margin)}")
+        margins.append(None if margin is None else float(_arrays.thresholds(name, margin, 1)[0]))
     return _Limits(high, low, *margins)
 
 
@@ -320,63 +324,3 @@ def _quantiles(values: Floats) -> list[float]:
     if len(values) == 0:
         return [float("nan")] * len(QUANTILES)
     return [float(v) for v in np.quantile(values, QUANTILES)]
-
-
-def sample_non_duplicate_split(
-    groups: ArrayLike, n_queries: int, n_base: int, seed: int = 0
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Draw random queries and a compact base with no match between them.
-
-    The split of the near-duplicate protocol [1]_: 4,400 queries and 80,000 base rows of 1,000,000 there. Every pair of a query
-    and a base row is then a non-duplicate, and ``mine_hard_negatives(x[queries], x[base])`` finds the hardest of them.
-
-    Parameters
-    ----------
-    groups : array of shape (n,), integers or strings
-        The cluster of near-duplicates of each row. Negative integers mean a row without duplicates.
-    n_queries, n_base : int
-        Rows to draw.
-    seed : int
-        The same seed gives the same split.
-
-    Returns
-    -------
-    queries, base : arrays of shape (n_queries,) and (n_base,), int64
-        Ascending row numbers. No row is in both, and no group.
-
-    Raises
-    ------
-    TypeError, ValueError
-        For bad arguments, or if fewer than `n_base` rows have no match among the queries.
-
-    Notes
-    -----
-    O(n log n) time, O(n) memory. With K queries and M base rows the smallest false-positive rate that the negatives can show
-    is 1 / (K M), 2.8e-9 in the protocol.
-
-    References
-    ----------
-    .. [1] Morra and Lamberti, "Benchmarking unsupervised near-duplicate image detection", 2019.
-
-    Examples
-    --------
-    >>> import hardmine
-    >>> queries, base = hardmine.sample_non_duplicate_split([0, 0, 1, 1, -1, -1], n_queries=1, n_base=3, seed=1)
-    >>> len(queries), len(base)
-    (1, 3)
-    """
-    n_queries, n_base = positive("n_queries", n_queries), positive("n_base", n_base)
-    values = _arrays.to_numpy("groups", groups)
-    if values.ndim != 1:
-        raise ValueError(f"groups: expected one group for each row, got shape {values.shape}")
-    (codes,) = _arrays.codes(_arrays.labels("groups", values, len(values), "the collection"))
-    n = len(codes)
-    if n_queries + n_base > n:
-        raise ValueError(f"n_queries + n_base: expected at most {n} rows, got {n_queries + n_base}")
-    order = np.random.default_rng(seed).permutation(n)
-    queries, rest = order[:n_queries], order[n_queries:]
-    taken = codes[queries]
-    free = rest[~np.isin(codes[rest], taken[taken >= 0])]
-    if len(free) < n_base:
-        raise ValueError(f"n_base: expected at most {len(free)} rows, all that match none of the queries, got {n_base}")
-    return np.sort(queries), np.sort(free[:n_base])

@@ -1,0 +1,141 @@
+"""What a search returns, and how results of chunks, shards and machines become one."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from hardmine import _arrays
+from hardmine._arrays import Floats, Ints
+
+
+class _NeighborsFields(NamedTuple):
+    distances: Any
+    indices: Any
+
+
+class Neighbors(_NeighborsFields):
+    """The nearest rows of each query: unpacks as (distances, indices), both of shape (n, k).
+
+    Rows are in ascending order of (distance, index). Missing neighbours have index -1 and distance infinity.
+
+    Attributes
+    ----------
+    distances : array of shape (n, k), float32
+        Canonical distances; smaller is nearer, for every metric.
+    indices : array of shape (n, k), int64
+        Base rows.
+    metric : str
+        The metric of the distances.
+    """
+
+    metric: str
+
+    def __new__(cls, distances: Any, indices: Any, metric: str = "sqeuclidean") -> Neighbors:
+        self = super().__new__(cls, distances, indices)
+        self.metric = metric
+        return self
+
+    def __getnewargs__(self) -> Any:
+        return self.distances, self.indices, self.metric
+
+    @property
+    def scores(self) -> Any:
+        """The similarity view, larger is nearer: 1 - distance for cosine, -distance otherwise (float32)."""
+        return _scores(self.distances, self.metric)
+
+
+def _scores(distances: Any, metric: str) -> Any:
+    return 1 - distances if metric == "cosine" else -distances
+
+
+def merge(*neighbors: Any, k: int | None = None) -> Neighbors:
+    """Merge the neighbours found in chunks, shards or on several machines into one result.
+
+    The indices must already be those of the whole base (add each shard's offset). Merging is associative, commutative
+    and, because a pair has the same distance everywhere, idempotent: an entry that occurs twice is kept once.
+
+    Parameters
+    ----------
+    *neighbors : Neighbors, or pairs (distances, indices)
+        At least one; the same number of queries in each.
+    k : int, optional
+        Rows to keep; by default the largest k given.
+
+    Returns
+    -------
+    Neighbors
+        Of shape (n, k); tensors if the first argument holds tensors.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If nothing is given, shapes disagree, or metrics do.
+
+    Notes
+    -----
+    O(n K log K) time and O(n K) memory for K entries a query in all. With ``max_per_group`` the caps hold for each part
+    only: merge what was found without one.
+
+    Examples
+    --------
+    >>> import numpy as np, hardmine
+    >>> left = (np.array([[0.0, 2.0]], np.float32), np.array([[4, 9]]))
+    >>> right = (np.array([[1.0, 2.0]], np.float32), np.array([[7, 3]]))
+    >>> hardmine.merge(left, right).indices.tolist()
+    [[4, 7]]
+    """
+    if not neighbors:
+        raise TypeError("neighbors: expected at least one, got none")
+    metrics = {part.metric for part in neighbors if isinstance(part, Neighbors)}
+    if len(metrics) > 1:
+        raise ValueError(f"neighbors: expected one metric, got {', '.join(sorted(metrics))}")
+    parts: list[tuple[Floats, Ints]] = []
+    for part in neighbors:
+        if not isinstance(part, tuple) or len(part) != 2:
+            raise TypeError(f"neighbors: expected Neighbors or pairs (distances, indices), got {type(part).__name__}")
+        distances, indices = (_arrays.to_numpy("neighbors", array) for array in part)
+        if distances.ndim != 2 or distances.shape != indices.shape:
+            raise ValueError(f"neighbors: expected two arrays of one shape (n, k), got {distances.shape}, {indices.shape}")
+        if distances.dtype != np.float32 or indices.dtype.kind not in "iu":
+            raise TypeError(f"neighbors: expected float32 and integers, got {distances.dtype} and {indices.dtype}")
+        if len(distances) != (len(parts[0][0]) if parts else len(distances)):
+            raise ValueError(f"neighbors: expected {len(parts[0][0])} queries in each, got {len(distances)}")
+        parts.append((distances, indices.astype(np.int64)))
+    kept = max(part[0].shape[1] for part in parts) if k is None else _arrays.positive("k", k)
+    missing = max(0, kept - sum(part[0].shape[1] for part in parts))
+    shape = (len(parts[0][0]), missing)
+    parts.append((np.full(shape, np.inf, np.float32), np.full(shape, -1, np.int64)))
+    merged = merge_arrays(parts, kept)
+    torch_wanted = _arrays.is_torch(neighbors[0][0])
+    return Neighbors(*(_arrays.like(array, torch_wanted) for array in merged), *metrics)
+
+
+def merge_arrays(
+    parts: list[tuple[Floats, Ints]], k: int, base_groups: Ints | None = None, max_per_group: int = 0
+) -> tuple[Floats, Ints]:
+    """The k first of several sorted lists in the order of (distance, index), equal entries once, groups capped."""
+    distances = np.concatenate([part[0] for part in parts], axis=1)
+    indices = np.concatenate([part[1] for part in parts], axis=1)
+    distances, indices = _sort_rows(distances, indices)
+    drop = np.zeros(indices.shape, bool)
+    drop[:, 1:] = (indices[:, 1:] == indices[:, :-1]) & (distances[:, 1:] == distances[:, :-1])
+    if max_per_group and base_groups is not None:
+        groups = base_groups[indices]
+        order = np.argsort(groups, axis=1, kind="stable")
+        ordered = np.take_along_axis(groups, order, axis=1)
+        cap = min(max_per_group, ordered.shape[1])
+        beyond = np.zeros(indices.shape, bool)
+        beyond[:, cap:] = ordered[:, cap:] == ordered[:, : ordered.shape[1] - cap]
+        np.put_along_axis(drop, order, beyond, axis=1)
+    if drop.any():
+        distances[drop], indices[drop] = np.inf, -1
+        distances, indices = _sort_rows(distances, indices)
+    return np.ascontiguousarray(distances[:, :k]), np.ascontiguousarray(indices[:, :k])
+
+
+def _sort_rows(distances: Floats, indices: Ints) -> tuple[Floats, Ints]:
+    last = np.where(indices < 0, np.iinfo(np.int64).max, indices)  # missing ones come after every row
+    order = np.lexsort((last, distances), axis=1)
+    return np.take_along_axis(distances, order, axis=1), np.take_along_axis(indices, order, axis=1)

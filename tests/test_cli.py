@@ -1,0 +1,128 @@
+"""The command as a user types it."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+import hardmine
+from hardmine import _core
+from hardmine.cli import main
+
+
+@pytest.fixture
+def files(rng, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arrays = {
+        "q": rng.standard_normal((50, 6)).astype(np.float32),
+        "b": rng.standard_normal((200, 6)),
+        "ql": rng.integers(0, 5, 50),
+        "bl": rng.integers(0, 5, 200),
+    }
+    for name, array in arrays.items():
+        np.save(f"{name}.npy", array)
+    return arrays
+
+
+def test_info(capsys):
+    assert main(["info"]) == 0
+    lines = dict(line.split(None, 1) for line in capsys.readouterr().out.replace("ISAs ", "ISAs_").splitlines())
+    assert lines["hardmine"] == hardmine.__version__
+    assert lines["ISA"] == _core.isa()
+    assert lines["ISAs_runnable"] == ", ".join(_core.isas_runnable())
+    assert lines["OpenMP"].startswith("yes" if _core.openmp else "no")
+    assert int(lines["threads"]) == _core.threads()
+
+
+def test_topk(files, capsys):
+    assert main(["topk", "q.npy", "b.npy", "-k", "7", "--metric", "cosine", "-o", "out.npz"]) == 0
+    assert capsys.readouterr().out == "out.npz: distances and indices (50, 7)\n"
+    expected = hardmine.topk(files["q"], files["b"], 7, metric="cosine")
+    with np.load("out.npz") as found:
+        np.testing.assert_array_equal(found["indices"], expected.indices)
+        np.testing.assert_array_equal(found["distances"], expected.distances)
+    assert sorted(os.listdir()) == ["b.npy", "bl.npy", "out.npz", "q.npy", "ql.npy"]
+    assert main(["topk", "q.npy", "-o", "self.npz", "--threads", "1"]) == 0
+    with np.load("self.npz") as found:
+        np.testing.assert_array_equal(found["indices"], hardmine.topk(files["q"]).indices)
+
+
+def test_mine(files, capsys):
+    line = "mine q.npy b.npy --query-labels ql.npy --base-labels bl.npy -n 3 --relative-margin 0.05 --max-per-label 1 -o out.npz"
+    assert main(line.split()) == 0
+    expected = hardmine.mine_hard_negatives(
+        files["q"],
+        files["b"],
+        query_labels=files["ql"],
+        base_labels=files["bl"],
+        num_negatives=3,
+        relative_margin=0.05,
+        max_per_label=1,
+    )
+    assert "negatives for 50 queries" in capsys.readouterr().out
+    with np.load("out.npz") as found:
+        for name in ("indices", "scores", "positive_scores", "counts"):
+            np.testing.assert_array_equal(found[name], getattr(expected, name))
+
+
+@pytest.mark.parametrize(
+    "line, message",
+    [
+        ("topk absent.npy -o out.npz", "No such file or directory: 'absent.npy'"),
+        ("topk text.npy -o out.npz", "text.npy: expected a .npy file of numbers"),
+        ("topk ql.npy -o out.npz", "queries: expected an array of shape (rows, dimensions), got shape (50,)"),
+        ("topk q.npy b.npy -k 0 -o out.npz", "k: expected at least 1, got 0"),
+        ("topk q.npy -o absent/out.npz", "No such file or directory"),
+        ("mine q.npy b.npy --query-labels ql.npy -o out.npz", "base_labels: expected labels beside those of the other side"),
+        ("mine q.npy b.npy --absolute-margin 0.1 -o out.npz", "absolute_margin: expected labels or positives beside it"),
+    ],
+)
+def test_an_error_is_one_line_and_exit_code_2(files, capsys, line, message):
+    with open("text.npy", "w") as file:
+        file.write("not numbers")
+    before = sorted(os.listdir())
+    assert main(line.split()) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("hardmine: error: ") and message in captured.err and captured.err.count("\n") == 1
+    assert sorted(os.listdir()) == before
+
+
+@pytest.mark.parametrize("line", ["", "topk", "topk q.npy", "topk q.npy -o o.npz --metric l2", "topk q.npy -k many -o o.npz"])
+def test_wrong_usage_is_exit_code_2(files, capsys, line):
+    with pytest.raises(SystemExit) as stopped:
+        main(line.split())
+    assert stopped.value.code == 2
+    assert "usage: hardmine" in capsys.readouterr().err
+
+
+def test_the_installed_command_runs():
+    script = os.path.join(os.path.dirname(sys.executable), "hardmine")
+    done = subprocess.run([script, "--version"], capture_output=True, text=True, timeout=60)
+    assert done.stdout == f"hardmine {hardmine.__version__}\n", done.stderr
+
+
+def test_demo_mines_the_digits_and_draws_them(tmp_path, capsys):
+    assert main(["demo", "--folder", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    assert "1797 handwritten digits" in text and _core.isa() in text
+    assert text.count("hardest negative nearer than nearest positive") == 4
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    pixels = torch.from_numpy(digits.data)
+    with np.load(tmp_path / "hardmine-demo.npz") as saved:
+        np.testing.assert_array_equal(saved["label"], digits.target)
+        assert saved["hn1_pixels_indices"].shape == (1797, 1) and saved["hn2_unit_norm_indices"].shape == (1797, 5)
+        matrix = torch.cdist(pixels, pixels).numpy()
+        matrix[digits.target[:, None] == digits.target[None, :]] = np.inf
+        np.testing.assert_allclose(saved["hn1_pixels_distances"][:, 0], matrix.min(axis=1), rtol=1e-6)
+        np.testing.assert_allclose(saved["hn2_pixels_distances"], np.sort(matrix, axis=1)[:, :5], rtol=1e-6)
+    from matplotlib.image import imread
+
+    picture = imread(tmp_path / "hardmine-demo.png")
+    assert picture.shape[0] > 600 and picture.shape[1] > 1000 and picture[..., :3].std() > 0.1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["hardmine-demo.npz", "hardmine-demo.png"]
