@@ -85,21 +85,21 @@ PYBIND11_MODULE(_core, m) {
     m.def("threads", [] { return usable_threads(0); });
 
     // Multiply-adds of one thread on registers alone: what a benchmark may call the peak.
-    m.def("fma_peak", [](std::size_t steps) {
-        py::gil_scoped_release no_gil;
-        float sink[4] = {0.5f, 0.25f, 0.75f, 1.0f};
-        return kernels.load()->peak(steps, sink);
-    }, py::arg("steps"));
+    m.def(
+        "fma_peak",
+        [](std::size_t steps) {
+            py::gil_scoped_release no_gil;
+            float sink[4] = {0.5f, 0.25f, 0.75f, 1.0f};
+            return kernels.load()->peak(steps, sink);
+        },
+        py::arg("steps"));
 
     py::enum_<Metric>(m, "Metric")
         .value("sqeuclidean", Metric::sqeuclidean)
         .value("euclidean", Metric::euclidean)
         .value("cosine", Metric::cosine)
         .value("inner_product", Metric::inner_product);
-    py::enum_<Groups>(m, "Groups")
-        .value("any", Groups::any)
-        .value("different", Groups::different)
-        .value("same", Groups::same);
+    py::enum_<Groups>(m, "Groups").value("any", Groups::any).value("different", Groups::different).value("same", Groups::same);
 
     m.def(
         "topk",
@@ -125,9 +125,8 @@ PYBIND11_MODULE(_core, m) {
             Ints indices(shape);
             float* distances_out = distances.mutable_data();
             std::int64_t* indices_out = indices.mutable_data();
-            run("queries", self ? "queries" : "base", progress, [&](const Watcher& watcher) {
-                topk(search, k, filter, distances_out, indices_out, watcher);
-            });
+            run("queries", self ? "queries" : "base", progress,
+                [&](const Watcher& watcher) { topk(search, k, filter, distances_out, indices_out, watcher); });
             return py::make_tuple(distances, indices);
         },
         py::arg("queries").noconvert(), py::arg("first_query"), py::arg("base").noconvert(), py::arg("first_base"),
@@ -160,8 +159,8 @@ PYBIND11_MODULE(_core, m) {
             });
             return distances;
         },
-        py::arg("queries").noconvert(), py::arg("base").noconvert(), py::arg("rows").noconvert(),
-        py::arg("cols").noconvert(), py::arg("metric"), py::arg("threads"), py::arg("progress"));
+        py::arg("queries").noconvert(), py::arg("base").noconvert(), py::arg("rows").noconvert(), py::arg("cols").noconvert(),
+        py::arg("metric"), py::arg("threads"), py::arg("progress"));
 
     m.def(
         "intervals",

@@ -1,6 +1,7 @@
 // The four calls of the engine: each checks, plans, takes its memory and runs the tasks.
 //
-// Memory is taken before the first thread starts: kSharedBytes in all and kThreadBytes a thread, and a block of packed base rows.
+// Memory is taken before the first thread starts: kSharedBytes in all and kThreadBytes a thread, and a block of packed base
+// rows.
 #include "engine.hpp"
 
 #include <memory>
@@ -51,10 +52,9 @@ void topk(const Search& s, std::size_t k, const Filter& filter, float* distances
     const std::size_t for_panels = plan.longest() > FewScreen::kMostQueries ? plan.longest() : 0;
     std::vector<std::unique_ptr<Workspace>> workspaces;
     for (std::size_t t = 0; t < std::min<std::size_t>(static_cast<std::size_t>(threads), plan.tasks().size()); ++t)
-        workspaces.emplace_back(new Workspace{PanelScreen(s.kernels, frame, canonical, for_panels),
-                                              FewScreen(s.kernels, s.metric, canonical, d),
-                                              TopK(plan.longest(), k, plan.reach(), filter),
-                                              std::vector<double>(plan.longest()), std::vector<Key>(k)});
+        workspaces.emplace_back(new Workspace{
+            PanelScreen(s.kernels, frame, canonical, for_panels), FewScreen(s.kernels, s.metric, canonical, d),
+            TopK(plan.longest(), k, plan.reach(), filter), std::vector<double>(plan.longest()), std::vector<Key>(k)});
     Scan scan(s, k, filter, canonical, plan, distances, indices);
     Watch watch(watcher, plan.pairs());
     run_tasks(plan.tasks().size(), threads, watch, [&](std::size_t task, int thread) {
@@ -97,7 +97,8 @@ void pairwise(const Search& s, float* out, std::size_t stride, const Watcher& wa
             screen.prepare_block_for_write();
             screen.write(out + task.query_begin * stride + begin, stride, [&](std::size_t i, std::size_t j) {
                 const float* q = s.queries[task.query_begin + i];
-                out[(task.query_begin + i) * stride + begin + j] = canonical.distance(q, canonical.factor(q), s.base[begin + j]);
+                out[(task.query_begin + i) * stride + begin + j] =
+                    canonical.distance(q, canonical.factor(q), s.base[begin + j]);
             });
             if (!watch.step((task.query_end - task.query_begin) * (end - begin))) return;
         }

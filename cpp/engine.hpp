@@ -29,8 +29,8 @@ struct Search {
     const Kernels& kernels;
     Metric metric;
     Rows<float> queries, base;
-    int threads = 0;          // 0: every core the process may use
-    std::size_t block = 0;    // base rows packed at a time; 0 chooses. Changes no result
+    int threads = 0;        // 0: every core the process may use
+    std::size_t block = 0;  // base rows packed at a time; 0 chooses. Changes no result
 };
 
 // The k nearest allowed base rows of each query, in the order of (distance, index): (queries.count, k) each. Missing ones have

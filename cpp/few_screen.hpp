@@ -1,8 +1,8 @@
 // The screen for few queries: base rows are read once, in place, at the speed of memory; packing them would cost more.
 //
-// Squared distances are summed from the differences, so that their error is relative to themselves: at most e = g(d + 8) of the
-// sum in float32 (g as in frame.hpp), wherever the cloud lies. Dot products err by at most e |q| |b|, with |b|^2 summed on the
-// way; underflow adds at most d 2^-148. Where float32 overflows, or the norms of cosine are beyond its range, the interval
+// Squared distances are summed from the differences, so that their error is relative to themselves: at most e = g(d + 8) of
+// the sum in float32 (g as in frame.hpp), wherever the cloud lies. Dot products err by at most e |q| |b|, with |b|^2 summed on
+// the way; underflow adds at most d 2^-148. Where float32 overflows, or the norms of cosine are beyond its range, the interval
 // is the whole line and the canonical distance decides.
 #pragma once
 
@@ -23,7 +23,12 @@ class FewScreen {
     static constexpr std::size_t kBlockRows = 256;
 
     FewScreen(const Kernels& kernels, Metric metric, const Canonical& canonical, std::size_t d)
-        : kernels_(kernels), metric_(metric), canonical_(canonical), d_(d), rows_(kBlockRows), norms_(kBlockRows),
+        : kernels_(kernels),
+          metric_(metric),
+          canonical_(canonical),
+          d_(d),
+          rows_(kBlockRows),
+          norms_(kBlockRows),
           values_(kBlockRows * kMostQueries) {
         const double n = static_cast<double>(d + 8) * 0x1p-24;
         epsilon_ = n < 0.5 ? n / (1 - n) : std::numeric_limits<double>::infinity();
@@ -83,7 +88,8 @@ class FewScreen {
                 double lower = -std::numeric_limits<double>::infinity(), upper = -lower;
                 const double error = this->error(i, static_cast<double>(value), static_cast<double>(length));
                 if (std::isfinite(error)) {
-                    const double middle = metric_ == Metric::cosine ? 1 + static_cast<double>(value) / norm_[i] : static_cast<double>(value);
+                    const double middle =
+                        metric_ == Metric::cosine ? 1 + static_cast<double>(value) / norm_[i] : static_cast<double>(value);
                     lower = middle - error;
                     upper = middle + error;
                 }
@@ -101,7 +107,8 @@ class FewScreen {
     double error(std::size_t i, double value, double length) const {
         if (differences()) return 2 * epsilon_ * value + tiny_;
         if (metric_ == Metric::inner_product) return 1.25 * epsilon_ * norm_[i] * length + tiny_ + 0 * value;
-        return std::isfinite(value) && norm_[i] > 0x1p-40 && norm_[i] < 0x1p40 ? cosine_error() : std::numeric_limits<double>::infinity();
+        return std::isfinite(value) && norm_[i] > 0x1p-40 && norm_[i] < 0x1p40 ? cosine_error()
+                                                                               : std::numeric_limits<double>::infinity();
     }
 
     float distance(double x) const {

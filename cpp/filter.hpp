@@ -18,12 +18,12 @@ struct Filter {
     Groups groups = Groups::any;
     const std::int64_t* query_groups = nullptr;
     const std::int64_t* base_groups = nullptr;
-    const std::int64_t* exclude_start = nullptr;    // CSR: the excluded base rows of each query, ascending
+    const std::int64_t* exclude_start = nullptr;  // CSR: the excluded base rows of each query, ascending
     const std::int64_t* exclude_indices = nullptr;
     const bool* base_mask = nullptr;
-    const float* nearer_than = nullptr;   // one per query, strict; NaN: no limit
+    const float* nearer_than = nullptr;  // one per query, strict; NaN: no limit
     const float* farther_than = nullptr;
-    std::size_t max_per_group = 0;        // 0: no cap
+    std::size_t max_per_group = 0;  // 0: no cap
 
     bool allows(std::size_t query, std::size_t base) const {
         if (self && query == base) return false;

@@ -24,8 +24,9 @@
 //   5. Products below the smallest normal number lose at most 2^-149 each.
 // The error therefore splits into a part of the query and a part of the base row,
 //   |v - true| <= slack_q(i) + slack_b(j),   slack_q = e N_q^2 + c,   slack_b = 3 e N_b^2 + c,   e = g(d + 16) (+ 8u/w),
-// or e/2 (N_q^2 + N_b^2) for inner_product; 16 leaves room for the roundings of these few numbers themselves. The split is what makes the bound free: slack_b is
-// taken off bias and slack_q is added to the row's threshold before any pair is looked at.
+// or e/2 (N_q^2 + N_b^2) for inner_product; 16 leaves room for the roundings of these few numbers themselves. The split is
+// what makes the bound free: slack_b is taken off bias and slack_q is added to the row's threshold before any pair is looked
+// at.
 #pragma once
 
 #include <algorithm>
@@ -54,7 +55,7 @@ struct Frame {
     std::vector<float> origin;
     double query_scale = 1, base_scale = 1;
     double unit = 1;
-    double chain = 0;               // g(d + 16)
+    double chain = 0;                  // g(d + 16)
     double epsilon = 0, constant = 0;  // e and c
     double origin_norm = 0;
 
@@ -97,22 +98,27 @@ inline Frame make_frame(Metric metric, const Canonical& canonical, const Rows<fl
     frame.constant = static_cast<double>(d) * 0x1p-140;
 
     // The mean of the sampled rows that are no longer than twice the median: an outlier must not carry the origin away.
-    std::vector<const float*> sample;
-    for (std::size_t i = 0, n_sample = std::min(kSample, chosen.count); i < n_sample; ++i)
-        sample.push_back(base[chosen[i * chosen.count / n_sample]]);
-    auto square = [&](const float* row) { return std::pow(canonical.factor(row), 2) * canonical.square(row); };
+    struct Sampled {
+        const float* row;
+        double square;
+    };
+    std::vector<Sampled> sample;
+    for (std::size_t i = 0, n_sample = std::min(kSample, chosen.count); i < n_sample; ++i) {
+        const float* row = base[chosen[i * chosen.count / n_sample]];
+        const double square = std::pow(canonical.factor(row), 2) * canonical.square(row);
+        if (std::isfinite(square)) sample.push_back({row, square});  // one that is not is reported when it is packed
+    }
     if (!sample.empty()) {
         auto middle = sample.begin() + static_cast<std::ptrdiff_t>(sample.size() / 2);
-        std::nth_element(sample.begin(), middle, sample.end(), [&](auto a, auto b) { return square(a) < square(b); });
-        const double most = 4 * square(*middle);
-        std::erase_if(sample, [&](auto row) { return square(row) > most; });
+        std::nth_element(sample.begin(), middle, sample.end(), [](auto a, auto b) { return a.square < b.square; });
+        std::erase_if(sample, [most = 4 * middle->square](auto s) { return s.square > most; });
     }
     std::vector<double> mean(d);
     double spread = 0;
     const auto share = 1 / static_cast<double>(std::max<std::size_t>(1, sample.size()));
-    for (const float* row : sample)
+    for (const auto& [row, square] : sample)
         for (std::size_t k = 0; k < d; ++k) mean[k] += share * canonical.factor(row) * static_cast<double>(row[k]);
-    for (const float* row : sample)
+    for (const auto& [row, square] : sample)
         for (std::size_t k = 0; k < d; ++k)
             spread += share * std::pow(canonical.factor(row) * static_cast<double>(row[k]) - mean[k], 2);
     // A row that is not finite, or a mean that is not representable, spoils the origin; without one all is still correct.

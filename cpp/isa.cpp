@@ -5,8 +5,8 @@
 
 namespace hardmine {
 
-#define HM_DECLARE(name) \
-    namespace name {     \
+#define HM_DECLARE(name)        \
+    namespace name {            \
     extern const Kernels table; \
     }
 HM_DECLARE(generic)

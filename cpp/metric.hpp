@@ -30,10 +30,14 @@ class Canonical {
 
     float distance(const float* q, double q_factor, const float* b) const {
         switch (metric_) {
-            case Metric::sqeuclidean: return static_cast<float>(kernels_.sqeuclidean(q, b, d_));
-            case Metric::euclidean: return static_cast<float>(std::sqrt(kernels_.sqeuclidean(q, b, d_)));
-            case Metric::inner_product: return static_cast<float>(0 - kernels_.dot(q, b, d_));  // never -0
-            case Metric::cosine: break;
+            case Metric::sqeuclidean:
+                return static_cast<float>(kernels_.sqeuclidean(q, b, d_));
+            case Metric::euclidean:
+                return static_cast<float>(std::sqrt(kernels_.sqeuclidean(q, b, d_)));
+            case Metric::inner_product:
+                return static_cast<float>(0 - kernels_.dot(q, b, d_));  // never -0
+            case Metric::cosine:
+                break;
         }
         const double b_factor = factor(b);
         if (q_factor == 0 || b_factor == 0) return 1;

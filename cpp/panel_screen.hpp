@@ -94,9 +94,9 @@ class PanelScreen {
         for (std::size_t g = 0; g < groups_; g += tile)
             for (std::size_t first = 0; first < m_; first += kernels_.lanes) {
                 const std::size_t row = g * kernels_.rows;
-                const std::size_t found = kernels_.screen(&queries_[row * frame_.d], std::min(tile, groups_ - g),
-                                                          &panels_[first * frame_.d], &lower_[first], frame_.d, &low_[row],
-                                                          &high_[row], hits_.data());
+                const std::size_t found =
+                    kernels_.screen(&queries_[row * frame_.d], std::min(tile, groups_ - g), &panels_[first * frame_.d],
+                                    &lower_[first], frame_.d, &low_[row], &high_[row], hits_.data());
                 for (const Hit& hit : std::span(hits_.data(), found)) {
                     const std::size_t i = row + hit.row, j = first + hit.lane;
                     if (i >= n_ || j >= m_ || hit.value > high_[i]) continue;  // the bound may be tighter by now
@@ -125,7 +125,8 @@ class PanelScreen {
             }
     }
 
-    // Turns the thresholds of scan() into those of write(): high is the row's bias; low and lower are the slacks' share of doubt.
+    // Turns the thresholds of scan() into those of write(): high is the row's bias; low and lower are the slacks' share of
+    // doubt.
     void prepare_rows_for_write() {
         for (std::size_t i = 0; i < groups_ * kernels_.rows; ++i) {
             high_[i] = static_cast<float>(row_[i]);
@@ -136,11 +137,13 @@ class PanelScreen {
         for (std::size_t j = 0; j < m_; ++j) lower_[j] = doubtful(static_cast<double>(slack_[j]));
     }
 
-    // The relative error that pairwise accepts: 2^-10, but four times that of a sum in so many dimensions (4,000) that this is more.
+    // The relative error that pairwise accepts: 2^-10, but four times that of a sum in so many dimensions (4,000) that this is
+    // more.
     static double relative(const Frame& frame) { return std::max(0x1p-10, 4 * frame.chain); }
 
   private:
-    // A factor that float32 holds only as a subnormal would lose digits; infinity makes the row one that cannot be represented.
+    // A factor that float32 holds only as a subnormal would lose digits; infinity makes the row one that cannot be
+    // represented.
     static float scale(double factor) {
         return factor == 0 || (factor > 0x1p-120 && factor < 0x1p120) ? static_cast<float>(factor) : kInfinity;
     }
@@ -196,9 +199,9 @@ class PanelScreen {
     const Frame& frame_;
     const Canonical& canonical_;
     std::size_t most_rows_, n_ = 0, groups_ = 0, m_ = 0;
-    std::vector<float> queries_;              // groups of kernels.rows queries, [k][row]
-    std::vector<double> row_, query_slack_;   // per query
-    std::vector<float> low_, high_;           // per query, in the space of the kernel's values
+    std::vector<float> queries_;                        // groups of kernels.rows queries, [k][row]
+    std::vector<double> row_, query_slack_;             // per query
+    std::vector<float> low_, high_;                     // per query, in the space of the kernel's values
     std::vector<float> panels_, bias_, lower_, slack_;  // per base row of the block
     float most_slack_ = 0;
     std::vector<const float*> rows_;

@@ -1,7 +1,7 @@
 // Threads, and the watch over them: the only file that knows OpenMP. Without it everything runs on the calling thread.
 //
-// Work is a list of tasks taken in turn. The calling thread, and only it, calls the watcher between blocks about ten times a second:
-// there the caller's language handles Ctrl-C and draws its progress bar. When it has no task left it goes on watching.
+// Work is a list of tasks taken in turn. The calling thread, and only it, calls the watcher between blocks about ten times a
+// second: there the caller's language handles Ctrl-C and draws its progress bar. When it has no task left it goes on watching.
 #pragma once
 
 #include <algorithm>

@@ -1,8 +1,8 @@
 // How a scan is cut into tasks: ranges of queries x ranges of base rows, each the work of one thread.
 //
-// Many queries are cut by query, and every thread packs the base for itself: packing costs two hundredths of what a thousand queries do
-// with it. Few queries are cut by base row, and the partial results merge by key. Groups that must be the same are sorted, and
-// each group's queries meet that group's rows only; a mask leaves a list of rows.
+// Many queries are cut by query, and every thread packs the base for itself: packing costs two hundredths of what a thousand
+// queries do with it. Few queries are cut by base row, and the partial results merge by key. Groups that must be the same are
+// sorted, and each group's queries meet that group's rows only; a mask leaves a list of rows.
 #pragma once
 
 #include <algorithm>
@@ -44,12 +44,12 @@ class Plan {
     const Selection& query() const { return query_; }
     const Selection& base() const { return base_; }
     std::size_t parts() const { return parts_; }
-    std::size_t longest() const { return longest_; }    // queries of a task
-    std::size_t reach() const { return reach_; }        // base rows of a task
+    std::size_t longest() const { return longest_; }  // queries of a task
+    std::size_t reach() const { return reach_; }      // base rows of a task
     std::uint64_t pairs() const { return pairs_; }
 
   private:
-    static constexpr std::size_t kFairQueries = 512;    // fewer to a thread: cut the base instead
+    static constexpr std::size_t kFairQueries = 512;  // fewer to a thread: cut the base instead
     static constexpr std::size_t kFairRows = 4096;
 
     void list_base(const Filter& filter, const Rows<float>& base) {
@@ -74,7 +74,8 @@ class Plan {
         std::iota(query_ids_.begin(), query_ids_.end(), 0u);
         auto query_group = [&](std::uint32_t i) { return filter.query_groups[queries.first + i]; };
         auto base_group = [&](std::uint32_t j) { return filter.base_groups[base.first + j]; };
-        std::stable_sort(query_ids_.begin(), query_ids_.end(), [&](auto a, auto b) { return query_group(a) < query_group(b); });
+        std::stable_sort(query_ids_.begin(), query_ids_.end(),
+                         [&](auto a, auto b) { return query_group(a) < query_group(b); });
         std::stable_sort(base_ids_.begin(), base_ids_.end(), [&](auto a, auto b) { return base_group(a) < base_group(b); });
         query_ = {query_ids_.data(), query_ids_.size()};
         for (std::size_t q = 0, b = 0; q < query_ids_.size();) {
@@ -84,7 +85,8 @@ class Plan {
             while (b < base_ids_.size() && base_group(base_ids_[b]) < group) ++b;
             std::size_t b_end = b;
             while (b_end < base_ids_.size() && base_group(base_ids_[b_end]) == group) ++b_end;
-            for (; b < b_end && q < q_end; q += most_queries) tasks_.push_back({q, std::min(q + most_queries, q_end), b, b_end, 0});
+            for (; b < b_end && q < q_end; q += most_queries)
+                tasks_.push_back({q, std::min(q + most_queries, q_end), b, b_end, 0});
             q = q_end;
             b = b_end;
         }

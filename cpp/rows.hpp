@@ -11,8 +11,8 @@ struct Rows {
     const T* data;
     std::size_t count;
     std::size_t width;
-    std::ptrdiff_t stride;    // elements between the starts of neighbouring rows
-    std::size_t first = 0;    // the index of row 0 in the caller's array, of which this may be a block
+    std::ptrdiff_t stride;  // elements between the starts of neighbouring rows
+    std::size_t first = 0;  // the index of row 0 in the caller's array, of which this may be a block
 
     const T* operator[](std::size_t i) const { return data + static_cast<std::ptrdiff_t>(i) * stride; }
 };

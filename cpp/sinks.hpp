@@ -1,7 +1,7 @@
 // What a scan keeps. TopK: the k smallest keys of each row, found from intervals rather than from distances.
 //
-// A screen offers a pair as [lower, upper], float32 numbers between which its canonical distance certainly lies. The bound of a
-// row is the k-th smallest (upper, index): k pairs are certainly no farther, so a pair with (lower, index) beyond the bound
+// A screen offers a pair as [lower, upper], float32 numbers between which its canonical distance certainly lies. The bound of
+// a row is the k-th smallest (upper, index): k pairs are certainly no farther, so a pair with (lower, index) beyond the bound
 // can never be among the k nearest and is dropped. What remains is a few more than k, and only these are scored exactly. Where
 // intervals cannot separate the rows (thousands of equal ones) the buffer overflows; then it is scored on the spot, every
 // interval in it becomes a point, and exactly k remain.
@@ -30,7 +30,9 @@ class TopK {
         if (filter.max_per_group) members_.reserve(capacity_);
     }
 
-    static std::size_t capacity(std::size_t k, std::size_t reach) { return std::max<std::size_t>(1, std::min(2 * k + 48, reach)); }
+    static std::size_t capacity(std::size_t k, std::size_t reach) {
+        return std::max<std::size_t>(1, std::min(2 * k + 48, reach));
+    }
     static std::size_t bytes_per_row(std::size_t k, std::size_t reach) { return capacity(k, reach) * sizeof(Pair) + 12; }
 
     void start(std::size_t row, std::size_t query) {
@@ -80,9 +82,7 @@ class TopK {
     struct Member {
         std::int64_t group;
         Key upper;
-        bool operator<(const Member& other) const {
-            return group != other.group ? group < other.group : upper < other.upper;
-        }
+        bool operator<(const Member& other) const { return group != other.group ? group < other.group : upper < other.upper; }
     };
 
     // The first keys outside the window of a query, at either end.

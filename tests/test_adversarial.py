@@ -1,12 +1,11 @@
 """Rows on which float32 arithmetic fails: the answer is still the oracle's, and the proved intervals still hold."""
 
+import hardmine
 import numpy as np
 import pytest
 import reference
-from reference import METRICS, assert_same
-
-import hardmine
 from hardmine import search
+from reference import METRICS, assert_same
 
 
 def _translated(rng, offset):

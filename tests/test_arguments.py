@@ -2,11 +2,10 @@
 
 import re
 
+import hardmine
 import numpy as np
 import pytest
 import torch
-
-import hardmine
 from hardmine import Filter, merge, mine_hard_negatives, pair_distances, pairwise, sample_non_duplicate_split, topk
 
 X = np.ones((4, 3), np.float32)
@@ -18,8 +17,16 @@ BIG_NAN[[177, 250], 1] = np.nan, np.inf
 
 CASES = [
     # kinds and shapes of rows
-    (lambda: topk(np.ones(3, np.float32)), ValueError, "queries: expected an array of shape (rows, dimensions), got shape (3,)"),
-    (lambda: topk(X, np.ones((2, 2, 2))), ValueError, "base: expected an array of shape (rows, dimensions), got shape (2, 2, 2)"),
+    (
+        lambda: topk(np.ones(3, np.float32)),
+        ValueError,
+        "queries: expected an array of shape (rows, dimensions), got shape (3,)",
+    ),
+    (
+        lambda: topk(X, np.ones((2, 2, 2))),
+        ValueError,
+        "base: expected an array of shape (rows, dimensions), got shape (2, 2, 2)",
+    ),
     (lambda: topk(X, np.ones((5, 4))), ValueError, "base: expected rows of 3 numbers like queries, got shape (5, 4)"),
     (lambda: topk(np.ones((4, 0))), ValueError, "queries: expected at least one dimension, got shape (4, 0)"),
     (lambda: topk(np.ones((4, 3), int)), TypeError, "queries: expected floating-point numbers, got int64"),
@@ -29,9 +36,17 @@ CASES = [
     (lambda: topk([[1.0], [1.0, 2.0]]), ValueError, "queries: expected an array, got rows of different lengths"),
     (lambda: topk("rows"), ValueError, "queries: expected an array of shape (rows, dimensions), got shape ()"),
     (lambda: topk(np.ma.masked_array(X)), TypeError, "queries: expected an array without a mask, got a masked array"),
-    (lambda: topk(torch.ones(4, 3, dtype=torch.int32)), TypeError, "queries: expected floating-point numbers, got torch.int32"),
+    (
+        lambda: topk(torch.ones(4, 3, dtype=torch.int32)),
+        TypeError,
+        "queries: expected floating-point numbers, got torch.int32",
+    ),
     (lambda: topk(torch.ones(4, 3).to_sparse()), TypeError, "queries: expected a dense tensor, got layout torch.sparse_coo"),
-    (lambda: topk(torch.ones(4, 3, device="meta")), RuntimeError, "queries: this build computes on the CPU, got a tensor on meta"),
+    (
+        lambda: topk(torch.ones(4, 3, device="meta")),
+        RuntimeError,
+        "queries: this build computes on the CPU, got a tensor on meta",
+    ),
     # values of rows
     (lambda: topk(NAN), ValueError, "queries: expected finite numbers, got NaN or infinity in row 1"),
     (lambda: topk(X, NAN), ValueError, "base: expected finite numbers, got NaN or infinity in row 1"),
@@ -40,7 +55,11 @@ CASES = [
     (lambda: topk(BIG, BIG_NAN, metric="cosine"), ValueError, "base: expected finite numbers, got NaN or infinity in row 177"),
     (lambda: topk(X, BIG_NAN, metric="cosine"), ValueError, "base: expected finite numbers, got NaN or infinity in row 177"),
     (lambda: topk(BIG, BIG_NAN, metric="inner_product"), ValueError, "infinity in row 177"),
-    (lambda: topk(X, BIG_NAN, metric="inner_product"), ValueError, "base: expected finite numbers, got NaN or infinity in row 177"),
+    (
+        lambda: topk(X, BIG_NAN, metric="inner_product"),
+        ValueError,
+        "base: expected finite numbers, got NaN or infinity in row 177",
+    ),
     (lambda: topk(np.full((9, 3), 1e300)), ValueError, "queries: expected finite numbers, got NaN or infinity in row 0"),
     (lambda: pairwise(BIG, BIG_NAN), ValueError, "base: expected finite numbers, got NaN or infinity in row 177"),
     (lambda: pair_distances(X, NAN, [0], [2]), ValueError, "base: expected finite numbers, got NaN or infinity in row"),
@@ -68,14 +87,34 @@ CASES = [
     ),
     (lambda: topk(X, where=Filter(np.ones(4))), TypeError, "base_groups: expected integers or strings, got float64"),
     (lambda: topk(X, Y, where=Filter(["a"] * 4, [1] * 5)), TypeError, "labels: expected both of one kind"),
-    (lambda: topk(X, where=Filter([0] * 4, groups="equal")), ValueError, "groups: expected \"different\" or \"same\", got 'equal'"),
+    (
+        lambda: topk(X, where=Filter([0] * 4, groups="equal")),
+        ValueError,
+        'groups: expected "different" or "same", got \'equal\'',
+    ),
     (lambda: topk(X, where=Filter(exclude=[[0]] * 3)), ValueError, "exclude: expected 4 lists, one for each query, got 3"),
-    (lambda: topk(X, where=Filter(exclude=[[0], [], [4], []])), ValueError, "exclude: expected row numbers from 0 to 3, got 4"),
-    (lambda: topk(X, where=Filter(exclude=[[0], [], [-1], []])), ValueError, "exclude: expected row numbers from 0 to 3, got -1"),
+    (
+        lambda: topk(X, where=Filter(exclude=[[0], [], [4], []])),
+        ValueError,
+        "exclude: expected row numbers from 0 to 3, got 4",
+    ),
+    (
+        lambda: topk(X, where=Filter(exclude=[[0], [], [-1], []])),
+        ValueError,
+        "exclude: expected row numbers from 0 to 3, got -1",
+    ),
     (lambda: topk(X, where=Filter(exclude=[[0.5]] * 4)), TypeError, "exclude: expected integers, got float64"),
     (lambda: topk(X, where=Filter(exclude=([0, 1], [0]))), ValueError, "exclude: expected an ascending indptr of 5 numbers"),
-    (lambda: topk(X, where=Filter(exclude=([0], [0], [1]))), ValueError, "exclude: expected (indptr, indices) or a list of arrays"),
-    (lambda: topk(X, where=Filter(exclude={0: 1})), TypeError, "exclude: expected (indptr, indices) or a list of arrays, got dict"),
+    (
+        lambda: topk(X, where=Filter(exclude=([0], [0], [1]))),
+        ValueError,
+        "exclude: expected (indptr, indices) or a list of arrays",
+    ),
+    (
+        lambda: topk(X, where=Filter(exclude={0: 1})),
+        TypeError,
+        "exclude: expected (indptr, indices) or a list of arrays, got dict",
+    ),
     (lambda: topk(X, Y, where=Filter(base_mask=[1, 0, 1, 0, 1])), TypeError, "base_mask: expected booleans, got int64"),
     (lambda: topk(X, Y, where=Filter(base_mask=[True])), ValueError, "base_mask: expected 5 booleans, one for each base row"),
     (lambda: topk(X, where=Filter(nearer_than=np.nan)), ValueError, "nearer_than: expected numbers, got NaN"),
@@ -87,7 +126,11 @@ CASES = [
     (lambda: pairwise(X, Y, out=np.empty((4, 4), np.float32)), ValueError, "out: expected shape (4, 5), got (4, 4)"),
     (lambda: pairwise(X, Y, out=np.empty((4, 5))), TypeError, "out: expected float32, got float64"),
     (lambda: pairwise(X, Y, out=[[0.0]]), TypeError, "out: expected a NumPy array or a tensor to write to, got list"),
-    (lambda: pairwise(X, Y, out=np.empty((5, 4), np.float32).T), ValueError, "out: expected writable rows of adjacent numbers"),
+    (
+        lambda: pairwise(X, Y, out=np.empty((5, 4), np.float32).T),
+        ValueError,
+        "out: expected writable rows of adjacent numbers",
+    ),
     (
         lambda: pairwise(X, Y, out=np.broadcast_to(np.float32(0), (4, 5))),
         ValueError,
@@ -107,13 +150,37 @@ CASES = [
     (lambda: merge(topk(X), topk(X, metric="cosine")), ValueError, "neighbors: expected one metric, got cosine, sqeuclidean"),
     # mining
     (lambda: mine_hard_negatives(X, num_negatives=0), ValueError, "num_negatives: expected at least 1, got 0"),
-    (lambda: mine_hard_negatives(X, Y, query_labels=[0] * 4), ValueError, "base_labels: expected labels beside those of the other"),
-    (lambda: mine_hard_negatives(X, Y, base_labels=[0] * 5), ValueError, "query_labels: expected labels beside those of the other"),
+    (
+        lambda: mine_hard_negatives(X, Y, query_labels=[0] * 4),
+        ValueError,
+        "base_labels: expected labels beside those of the other",
+    ),
+    (
+        lambda: mine_hard_negatives(X, Y, base_labels=[0] * 5),
+        ValueError,
+        "query_labels: expected labels beside those of the other",
+    ),
     (lambda: mine_hard_negatives(X, query_labels=[0] * 3), ValueError, "query_labels: expected 4 labels, one for each row"),
-    (lambda: mine_hard_negatives(X, positives=[0] * 3), ValueError, "positives: expected 4 row numbers, one for each query, got 3"),
-    (lambda: mine_hard_negatives(X, Y, positives=[0, 1, 2, 5]), ValueError, "positives: expected row numbers from 0 to 4, got 5"),
-    (lambda: mine_hard_negatives(X, absolute_margin=0.1), ValueError, "absolute_margin: expected labels or positives beside it"),
-    (lambda: mine_hard_negatives(X, relative_margin=0.1), ValueError, "relative_margin: expected labels or positives beside it"),
+    (
+        lambda: mine_hard_negatives(X, positives=[0] * 3),
+        ValueError,
+        "positives: expected 4 row numbers, one for each query, got 3",
+    ),
+    (
+        lambda: mine_hard_negatives(X, Y, positives=[0, 1, 2, 5]),
+        ValueError,
+        "positives: expected row numbers from 0 to 4, got 5",
+    ),
+    (
+        lambda: mine_hard_negatives(X, absolute_margin=0.1),
+        ValueError,
+        "absolute_margin: expected labels or positives beside it",
+    ),
+    (
+        lambda: mine_hard_negatives(X, relative_margin=0.1),
+        ValueError,
+        "relative_margin: expected labels or positives beside it",
+    ),
     (
         lambda: mine_hard_negatives(X, positives=[0] * 4, relative_margin=np.nan),
         ValueError,

@@ -1,13 +1,12 @@
 """What may come in and what goes out: dtypes, strides, byte orders, memory maps, torch, DLPack."""
 
+import hardmine
 import numpy as np
 import pytest
 import reference
 import torch
-from reference import METRICS, assert_same
-
-import hardmine
 from hardmine import Filter, _arrays
+from reference import METRICS, assert_same
 
 
 @pytest.fixture(params=[5, 40], ids=["few", "panels"])
@@ -174,7 +173,9 @@ def test_pairwise_is_near_the_oracle(isa, rng, metric, shape):
     q, b = rng.standard_normal((n, d)).astype(np.float32), rng.standard_normal((m, d)).astype(np.float32)
     true = reference.distances(q, b, metric)
     error = np.abs(hardmine.pairwise(q, b, metric=metric) - true)
-    if metric == "inner_product":  # frame.hpp: e/2 (N_q^2 + N_b^2) with both norms near 1; here |q| and |b-o| differ by less than 8
+    if (
+        metric == "inner_product"
+    ):  # frame.hpp: e/2 (N_q^2 + N_b^2) with both norms near 1; here |q| and |b-o| differ by less than 8
         origin = b.mean(axis=0) if m else 0
         bound = 8 * (d + 16) * 2.0**-24 * ((q**2).sum(1)[:, None] + ((b - origin) ** 2).sum(1)[None, :])
     else:

@@ -8,9 +8,8 @@ import re
 import shutil
 import subprocess
 
-import pytest
-
 import hardmine
+import pytest
 from hardmine import _core
 
 ROOT = pathlib.Path(__file__).parents[1]

@@ -4,11 +4,10 @@ import os
 import subprocess
 import sys
 
+import hardmine
 import numpy as np
 import pytest
 import torch
-
-import hardmine
 from hardmine import _core
 from hardmine.cli import main
 
@@ -51,7 +50,9 @@ def test_topk(files, capsys):
 
 
 def test_mine(files, capsys):
-    line = "mine q.npy b.npy --query-labels ql.npy --base-labels bl.npy -n 3 --relative-margin 0.05 --max-per-label 1 -o out.npz"
+    line = (
+        "mine q.npy b.npy --query-labels ql.npy --base-labels bl.npy -n 3 --relative-margin 0.05 --max-per-label 1 -o out.npz"
+    )
     assert main(line.split()) == 0
     expected = hardmine.mine_hard_negatives(
         files["q"],

@@ -1,14 +1,13 @@
 """Filters: each alone, all together, and the promise that n are returned wherever n allowed rows exist."""
 
+import hardmine
 import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
 import reference
-from reference import METRICS, assert_same
-
-import hardmine
 from hardmine import Filter, _core
+from reference import METRICS, assert_same
 
 
 @pytest.fixture(params=[6, 60], ids=["few", "panels"])

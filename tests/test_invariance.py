@@ -1,13 +1,12 @@
 """The same answer, bit for bit, for any threads, blocks, chunks, instruction set, order of rows and k."""
 
+import hardmine
 import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from reference import METRICS, assert_same
-
-import hardmine
 from hardmine import _core, search
+from reference import METRICS, assert_same
 
 K = 9
 
@@ -64,7 +63,9 @@ def test_queries_one_by_one(rows, metric):
     queries, base = rows
     together = hardmine.topk(queries, base, K, metric=metric)
     for i in range(0, len(queries), 97):
-        assert_same(hardmine.topk(queries[i : i + 1], base, K, metric=metric), (together[0][i : i + 1], together[1][i : i + 1]))
+        assert_same(
+            hardmine.topk(queries[i : i + 1], base, K, metric=metric), (together[0][i : i + 1], together[1][i : i + 1])
+        )
 
 
 def test_smaller_k_is_a_prefix(rows, metric):
@@ -110,9 +111,7 @@ def test_pairwise_is_the_same_for_threads_and_fused_instruction_sets(rows, metri
     _core.use_isa(_core.isas_runnable()[0])
 
 
-@hypothesis.given(
-    sizes=st.lists(st.integers(0, 6), min_size=1, max_size=4), k=st.integers(1, 8), seed=st.integers(0, 2**32)
-)
+@hypothesis.given(sizes=st.lists(st.integers(0, 6), min_size=1, max_size=4), k=st.integers(1, 8), seed=st.integers(0, 2**32))
 def test_merge_is_associative_commutative_and_idempotent(sizes, k, seed):
     rng = np.random.default_rng(seed)
     parts = []

@@ -1,15 +1,14 @@
 """Hard negatives against brute force, limits on the returned scores, the near-duplicate protocol and split."""
 
+import hardmine
 import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
 import reference
 import torch
-from reference import METRICS
-
-import hardmine
 from hardmine import mine_hard_negatives, sample_non_duplicate_split
+from reference import METRICS
 
 
 def brute_force(queries, base, metric, positive, wanted, highest=None, lowest=None, labels=None, cap=None):

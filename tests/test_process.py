@@ -7,12 +7,11 @@ import sys
 import threading
 import time
 
+import hardmine
 import numpy as np
 import pytest
-from reference import assert_same
-
-import hardmine
 from hardmine import _core
+from reference import assert_same
 
 
 def run(code, **environment):
@@ -144,8 +143,8 @@ def test_threads_follow_the_environment():
     if not _core.openmp:
         pytest.skip("built without OpenMP")
     assert run("from hardmine import _core; print(_core.threads())", OMP_NUM_THREADS="1").stdout == "1\n"
-    code = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); from hardmine import _core; print(_core.threads())"
-    assert run(code).stdout == "1\n"
+    pin = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); "
+    assert run(pin + "from hardmine import _core; print(_core.threads())").stdout == "1\n"
 
 
 PEAK = """

@@ -1,14 +1,13 @@
 """topk without filters: every metric on every instruction set, shapes around the tile sizes, ties, padding."""
 
+import hardmine
 import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
 import reference
-from reference import METRICS, assert_same
-
-import hardmine
 from hardmine import _core
+from reference import METRICS, assert_same
 
 # Around 1, the few-query screen (8), register tiles (4, 6, 14), panels (8, 16, 32) and the query tile (96).
 QUERIES = [0, 1, 3, 8, 9, 14, 97]

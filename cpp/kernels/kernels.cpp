@@ -106,12 +106,6 @@ size_t screen(const float* queries, size_t groups, const float* panel, const flo
     return n;
 }
 
-// Correctly rounded on every CPU, hence the same bits.
-inline Vec square_root(Vec v) {
-    for (size_t i = 0; i < kWidth; ++i) v[i] = __builtin_sqrtf(v[i]);
-    return v;
-}
-
 size_t dense(const float* queries, size_t n, const float* panel, const float* bias, size_t d, const float* row_bias,
              const float* doubt_row, const float* doubt, float floor, float unit, bool root, float* out, size_t stride,
              size_t m, Hit* hits) {
@@ -267,8 +261,8 @@ double peak(size_t steps, float* sink) {
 }  // namespace
 
 extern const Kernels table;
-constexpr Kernels table = {HM_NAME(HM_ISA), kRows, kLanes,      pack,        screen,
-                           dense,           few_sqeuclidean, few_dot, sqeuclidean, scaled_sqeuclidean, dot, peak};
+constexpr Kernels table = {HM_NAME(HM_ISA),    kRows, kLanes, pack, screen, dense, few_sqeuclidean, few_dot, sqeuclidean,
+                           scaled_sqeuclidean, dot,   peak};
 
 }  // namespace HM_ISA
 }  // namespace hardmine

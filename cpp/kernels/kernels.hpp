@@ -32,14 +32,14 @@ struct Kernels {
     // value(i, j) = bias[j] + sum_k queries[i][k] * panel[k][j]. Writes the pairs with low[i] <= value <= high[i] in the
     // order of i, then j, and returns their number. `queries` holds `groups` groups laid out [k][rows]; low and high have
     // groups * rows entries; hits has room for groups * rows * lanes.
-    size_t (*screen)(const float* queries, size_t groups, const float* panel, const float* bias, size_t d,
-                     const float* low, const float* high, Hit* hits);
+    size_t (*screen)(const float* queries, size_t groups, const float* panel, const float* bias, size_t d, const float* low,
+                     const float* high, Hit* hits);
 
     // out[i][j] = unit * max(floor, row_bias[i] + bias[j] + dot), or its square root if `root`, for i < n and j < m <= lanes.
     // A pair whose value before the unit is below doubt_row[i] + doubt[j] is also reported as a hit.
     size_t (*dense)(const float* queries, size_t n, const float* panel, const float* bias, size_t d, const float* row_bias,
-                    const float* doubt_row, const float* doubt, float floor, float unit, bool root, float* out,
-                    size_t stride, size_t m, Hit* hits);
+                    const float* doubt_row, const float* doubt, float floor, float unit, bool root, float* out, size_t stride,
+                    size_t m, Hit* hits);
 
     // For few queries, straight from unpacked rows: out[r * n + i] is the squared distance (or the dot product) of row r and
     // query i, in float32 and in no stated order of summation; norms[r] is the squared norm of row r.

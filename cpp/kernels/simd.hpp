@@ -2,7 +2,8 @@
 //
 // The whole project is compiled with -ffp-contract=off and the fused multiply-add is spelled here, so that a product and a sum
 // are fused exactly where it is written and nowhere else. Intrinsics appear only where the vector types have no word: the
-// fused multiply-add and one bit per lane of a comparison. Without FMA (the generic x86-64 table) the product is rounded first.
+// fused multiply-add and one bit per lane of a comparison. Without FMA (the generic x86-64 table) the product is rounded
+// first.
 #pragma once
 
 #include <stddef.h>
@@ -79,6 +80,18 @@ inline bool any(Mask mask) {
 #endif
 }
 #endif
+
+// Correctly rounded on every CPU, hence the same bits.
+inline Vec square_root(Vec v) {
+#if HM_BYTES == 64 && defined(__AVX512F__)
+    return (Vec)_mm512_mask_sqrt_ps((__m512)v, 0xffff, (__m512)v);  // the plain one trips GCC's warning of uninitialised use
+#elif HM_BYTES == 32 && defined(__AVX__)
+    return (Vec)_mm256_sqrt_ps((__m256)v);
+#else
+    for (size_t i = 0; i < kWidth; ++i) v[i] = __builtin_sqrtf(v[i]);
+    return v;
+#endif
+}
 
 inline float sum(Vec v) {
     float total = 0;

@@ -183,9 +183,9 @@ def ragged(name: str, lists: Any, rows: int, limit: int) -> tuple[Ints, Ints]:
     if len(indices) and (indices.min() < 0 or indices.max() >= limit):
         bad = indices[(indices < 0) | (indices >= limit)][0]
         raise ValueError(f"{name}: expected row numbers from 0 to {limit - 1}, got {bad}")
-    row = np.repeat(np.arange(rows), np.diff(start))
-    if np.any((np.diff(indices) < 0) & (np.diff(row) == 0)):
-        indices = indices[np.lexsort((indices, row))]
+    if np.any(np.diff(indices) < 0):
+        row = np.repeat(np.arange(rows) * limit, np.diff(start))  # one sort of (row, index) as a single number
+        indices = np.sort(indices + row) - row
     return np.ascontiguousarray(start), np.ascontiguousarray(indices)
 
 

@@ -56,7 +56,9 @@ def _parser() -> argparse.ArgumentParser:
     mine.add_argument("--max-per-label", type=int, metavar="N", help="at most N negatives of each label")
     mine.set_defaults(run=_mine)
 
-    demo = commands.add_parser("demo", help="the hardest negatives among 1,797 handwritten digits, as numbers and as a picture")
+    demo = commands.add_parser(
+        "demo", help="the hardest negatives among 1,797 handwritten digits, as numbers and as a picture"
+    )
     demo.add_argument("--folder", type=Path, default=Path(), help="where hardmine-demo.npz and .png go (here)")
     demo.set_defaults(run=_demo)
     return parser

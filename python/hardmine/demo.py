@@ -47,7 +47,7 @@ def run(folder: Path, progress: bool) -> None:
 
     folder.mkdir(parents=True, exist_ok=True)
     hardest = mined["hn1, unit norm"]
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for name, found in mined.items():
         key = name.replace(", ", "_").replace(" ", "_")
         arrays |= {f"{key}_indices": found.indices, f"{key}_distances": -found.scores}

@@ -8,9 +8,7 @@ from hardmine import _arrays
 from hardmine._arrays import ArrayLike, Ints
 
 
-def sample_non_duplicate_split(
-    groups: ArrayLike, n_queries: int, n_base: int, seed: int = 0
-) -> tuple[Ints, Ints]:
+def sample_non_duplicate_split(groups: ArrayLike, n_queries: int, n_base: int, seed: int = 0) -> tuple[Ints, Ints]:
     """Draw random queries and a compact base with no match between them.
 
     The split of the near-duplicate protocol [1]_: 4,400 queries and 80,000 base rows of 1,000,000 there. Every pair of a query

@@ -129,9 +129,9 @@ def mine_hard_negatives(
     Notes
     -----
     Two scans at most: one for the nearest positive of each query, among the rows of its label only, and one for the
-    negatives. Limits compare the float32 scores that are returned. A query without a positive has no reference for a margin: it
-    gets no negatives then, and is counted in ``stats["without_positive"]`` and ``stats["shortfall"]``. Margins on the
-    positive's score follow NV-Retriever [2]_. Time and memory as two calls of `topk`.
+    negatives. Limits compare the float32 scores that are returned. A query without a positive has no reference for a
+    margin: it gets no negatives then, and is counted in ``stats["without_positive"]`` and ``stats["shortfall"]``. Margins
+    on the positive's score follow NV-Retriever [2]_. Time and memory as two calls of `topk`.
 
     References
     ----------
@@ -182,8 +182,14 @@ def mine_hard_negatives(
     indices = _arrays.to_numpy("indices", found.indices)
     scores = Neighbors(_arrays.to_numpy("distances", found.distances), indices, metric).scores
     counts = (indices >= 0).sum(axis=1)
-    give = [_arrays.like(array, q.torch) for array in (indices, scores, positive_scores, counts)]
-    return MinedNegatives(*give, metric, _summarize(scores, positive_scores, counts, wanted, b.count))
+    return MinedNegatives(
+        indices=_arrays.like(indices, q.torch),
+        scores=_arrays.like(scores, q.torch),
+        positive_scores=_arrays.like(positive_scores, q.torch),
+        counts=_arrays.like(counts, q.torch),
+        metric=metric,
+        stats=_summarize(scores, positive_scores, counts, wanted, b.count),
+    )
 
 
 def _check_labels(query_labels: ArrayLike, base_labels: ArrayLike, q: Rows, b: Rows) -> tuple[Ints | None, Ints | None]:
