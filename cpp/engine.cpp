@@ -48,8 +48,8 @@ void topk(const Search& s, std::size_t k, const Filter& filter, float* distances
     for (std::size_t i = 0; i < s.queries.count; ++i) write_row(nullptr, 0, k, distances + i * k, indices + i * k);
     if (plan.tasks().empty()) return;
 
-    const Frame frame = make_frame(s.metric, canonical, s.queries, s.base, plan.base());
     const std::size_t for_panels = plan.longest() > FewScreen::kMostQueries ? plan.longest() : 0;
+    const Frame frame = for_panels ? make_frame(s.metric, canonical, s.queries, s.base, plan.base()) : Frame{s.metric, d, {}};
     std::vector<std::unique_ptr<Workspace>> workspaces;
     for (std::size_t t = 0; t < std::min<std::size_t>(static_cast<std::size_t>(threads), plan.tasks().size()); ++t)
         workspaces.emplace_back(new Workspace{

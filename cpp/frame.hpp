@@ -100,13 +100,13 @@ inline Frame make_frame(Metric metric, const Canonical& canonical, const Rows<fl
     // The mean of the sampled rows that are no longer than twice the median: an outlier must not carry the origin away.
     struct Sampled {
         const float* row;
-        double square;
+        double factor, square;
     };
     std::vector<Sampled> sample;
     for (std::size_t i = 0, n_sample = std::min(kSample, chosen.count); i < n_sample; ++i) {
         const float* row = base[chosen[i * chosen.count / n_sample]];
-        const double square = std::pow(canonical.factor(row), 2) * canonical.square(row);
-        if (std::isfinite(square)) sample.push_back({row, square});  // one that is not is reported when it is packed
+        const double factor = canonical.factor(row), square = factor * factor * canonical.square(row);
+        if (std::isfinite(square)) sample.push_back({row, factor, square});  // one that is not is reported when it is packed
     }
     if (!sample.empty()) {
         auto middle = sample.begin() + static_cast<std::ptrdiff_t>(sample.size() / 2);
@@ -116,11 +116,10 @@ inline Frame make_frame(Metric metric, const Canonical& canonical, const Rows<fl
     std::vector<double> mean(d);
     double spread = 0;
     const auto share = 1 / static_cast<double>(std::max<std::size_t>(1, sample.size()));
-    for (const auto& [row, square] : sample)
-        for (std::size_t k = 0; k < d; ++k) mean[k] += share * canonical.factor(row) * static_cast<double>(row[k]);
-    for (const auto& [row, square] : sample)
-        for (std::size_t k = 0; k < d; ++k)
-            spread += share * std::pow(canonical.factor(row) * static_cast<double>(row[k]) - mean[k], 2);
+    for (const Sampled& s : sample)
+        for (std::size_t k = 0; k < d; ++k) mean[k] += share * s.factor * static_cast<double>(s.row[k]);
+    for (const Sampled& s : sample)
+        for (std::size_t k = 0; k < d; ++k) spread += share * std::pow(s.factor * static_cast<double>(s.row[k]) - mean[k], 2);
     // A row that is not finite, or a mean that is not representable, spoils the origin; without one all is still correct.
     const double width = std::sqrt(spread);
     if (!std::isfinite(width)) std::fill(mean.begin(), mean.end(), 0);

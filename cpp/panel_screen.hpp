@@ -31,6 +31,7 @@ class PanelScreen {
 
     PanelScreen(const Kernels& kernels, const Frame& frame, const Canonical& canonical, std::size_t most_queries)
         : kernels_(kernels), frame_(frame), canonical_(canonical), most_rows_(block_rows(kernels, frame.d)) {
+        if (most_queries == 0) return;  // never used
         const std::size_t padded = (most_queries + kernels.rows - 1) / kernels.rows * kernels.rows;
         queries_.resize(padded * frame.d);
         row_.resize(padded);

@@ -114,7 +114,7 @@ class Rows:
         if self.torch:
             return np.ascontiguousarray(self._array[first:last].float().resolve_neg().numpy())
         with np.errstate(over="ignore"):  # what overflows is infinite, and reported as such
-            return np.ascontiguousarray(self._array[first:last], dtype=np.float32)
+            return np.require(self._array[first:last], np.float32, ["C_CONTIGUOUS", "ALIGNED"])
 
 
 def like(array: NDArray[Any], torch_wanted: bool) -> Any:
