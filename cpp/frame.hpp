@@ -75,7 +75,7 @@ struct Frame {
     float distance(double value) const {
         const double x = unit * value;
         if (inner_product()) return static_cast<float>(x);
-        return static_cast<float>(root() ? std::sqrt(std::fmax(x, 0)) : std::fmax(x, 0));
+        return static_cast<float>(root() ? std::sqrt(std::max(x, 0.0)) : std::max(x, 0.0));
     }
     double value(double distance) const {
         if (!root()) return distance / unit;

@@ -49,8 +49,9 @@ class Plan {
     std::uint64_t pairs() const { return pairs_; }
 
   private:
-    static constexpr std::size_t kFairQueries = 512;  // fewer to a thread: cut the base instead
-    static constexpr std::size_t kFairRows = 4096;
+    static constexpr std::size_t kFairQueries = 512;  // fewer to a thread: cut the base instead,
+    static constexpr std::size_t kFairRows = 4096;    // if it is long enough;
+    static constexpr std::size_t kFewQueries = 32;    // if not, fewer queries must do
 
     void list_base(const Filter& filter, const Rows<float>& base) {
         for (std::size_t j = 0; j < base.count; ++j)
@@ -62,8 +63,9 @@ class Plan {
         const std::size_t n = query_.count, m = base_.count;
         if (n == 0 || m == 0) return;
         const std::size_t needed = (n + most_queries - 1) / most_queries;
-        const std::size_t ranges = std::max(needed, std::min(threads, n / kFairQueries));
+        std::size_t ranges = std::max(needed, std::min(threads, n / kFairQueries));
         if (ranges < threads) parts_ = std::clamp<std::size_t>(m / kFairRows, 1, (threads + ranges - 1) / ranges);
+        if (ranges * parts_ < threads) ranges = std::max(ranges, std::min(threads / parts_, n / kFewQueries));
         for (std::size_t i = 0; i < ranges; ++i)
             for (std::size_t p = 0; p < parts_; ++p)
                 tasks_.push_back({n * i / ranges, n * (i + 1) / ranges, m * p / parts_, m * (p + 1) / parts_, p});

@@ -30,8 +30,11 @@ class TopK {
         if (filter.max_per_group) members_.reserve(capacity_);
     }
 
+    // A buffer of twice k and a few: tightening often keeps the bound close, and few pairs pass. Measured at k = 10: 8 and 24
+    // spare places are 3 to 5 % slower than 16 in 32 dimensions, 48 are 7 %.
+    static constexpr std::size_t kSpare = 16;
     static std::size_t capacity(std::size_t k, std::size_t reach) {
-        return std::max<std::size_t>(1, std::min(2 * k + 48, reach));
+        return std::max<std::size_t>(1, std::min(2 * k + kSpare, reach));
     }
     static std::size_t bytes_per_row(std::size_t k, std::size_t reach) { return capacity(k, reach) * sizeof(Pair) + 12; }
 

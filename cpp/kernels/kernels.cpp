@@ -91,15 +91,15 @@ size_t screen(const float* queries, size_t groups, const float* panel, const flo
 #pragma GCC unroll 16
         for (size_t r = 0; r < kRows; ++r) passed |= at_most(smaller(t.sum[r][0], t.sum[r][1]), spread(high[r]));
         if (__builtin_expect(!any(passed), 1)) continue;
-        float values[kLanes];
         for (size_t r = 0; r < kRows; ++r) {
             const Vec lo = spread(low[r]), hi = spread(high[r]);
             uint32_t set = 0;
 #pragma GCC unroll 2
-            for (size_t h = 0; h < 2; ++h) {
-                set |= bits(at_most(lo, t.sum[r][h]) & at_most(t.sum[r][h], hi)) << (h * kWidth);
-                store(values + h * kWidth, t.sum[r][h]);
-            }
+            for (size_t h = 0; h < 2; ++h) set |= bits(at_most(lo, t.sum[r][h]) & at_most(t.sum[r][h], hi)) << (h * kWidth);
+            if (!set) continue;
+            float values[kLanes];
+            store(values, t.sum[r][0]);
+            store(values + kWidth, t.sum[r][1]);
             n += report(set, values, g * kRows + r, hits + n);
         }
     }
