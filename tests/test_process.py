@@ -82,7 +82,8 @@ def test_other_python_threads_run_meanwhile(rng):
 @pytest.mark.parametrize("threads", [1, 2])
 def test_ctrl_c_ends_a_long_scan_within_a_second(threads):
     code = f"""
-import numpy as np, hardmine, sys
+import numpy as np, hardmine, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 x = np.random.default_rng(0).standard_normal((300_000, 64), dtype=np.float32)
 print("go", flush=True)
 try:
