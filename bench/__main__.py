@@ -13,13 +13,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import hardmine
 import numpy as np
-from hardmine import _core
 
+import hardmine
 from bench.cases import CASES, Case
 from bench.measure import check, fma_peak, interleave, memory
 from bench.rivals import RIVALS, SLOW
+from hardmine import _core
 
 
 def main() -> int:

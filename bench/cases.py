@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import hardmine
 import numpy as np
+
+import hardmine
 
 Rows = np.ndarray[Any, np.dtype[np.float32]]
 

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import hardmine
 import numpy as np
-from hardmine import _core
 
+import hardmine
 from bench.cases import Case
+from hardmine import _core
 
 Call = Callable[[], Any]
 REST = 0.05  # seconds between runs: the threads of the library that ran last stop spinning

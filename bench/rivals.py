@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import hardmine
 import numpy as np
 
+import hardmine
 from bench.cases import Case
 
 Call = Callable[[], Any]

@@ -8,17 +8,13 @@
 #include <vector>
 
 #include "scan.hpp"
+#include "self_join.hpp"
 
 namespace hardmine {
 namespace {
 
 constexpr std::size_t kSharedBytes = 32 << 20, kThreadBytes = 2 << 20;
 constexpr std::size_t kSmallWork = 1 << 20;  // multiply-adds that one thread finishes before others have woken
-
-[[noreturn]] void report_not_finite(const Rows<float>& rows, bool base) {
-    for (std::size_t i = 0;; ++i)
-        if (!finite(rows[i], rows.width)) throw NotFinite(base, rows.first + i);
-}
 
 int choose_threads(const Search& s) {
     const int threads = usable_threads(s.threads);
@@ -43,6 +39,7 @@ void topk(const Search& s, std::size_t k, const Filter& filter, float* distances
     const std::size_t d = s.base.width;
     const int threads = choose_threads(s);
     const Canonical canonical(s.kernels, s.metric, d);
+    if (SelfJoin::serves(s, k, filter)) return SelfJoin(s, k, filter, canonical, threads).run(distances, indices, watcher);
     const std::size_t bytes = PanelScreen::bytes_per_query(d) + TopK::bytes_per_row(k, s.base.count) + sizeof(double);
     const Plan plan(filter, s.queries, s.base, queries_in_memory(bytes, threads), threads);
     for (std::size_t i = 0; i < s.queries.count; ++i) write_row(nullptr, 0, k, distances + i * k, indices + i * k);

@@ -38,10 +38,12 @@ class PanelScreen {
         query_slack_.resize(padded);
         low_.resize(padded);
         high_.resize(padded);
+        shift_.resize(padded);
         panels_.resize(most_rows_ * frame.d);
         bias_.resize(most_rows_);
         lower_.resize(most_rows_);
         slack_.resize(most_rows_);
+        column_high_.resize(most_rows_);
         rows_.resize(kernels.lanes);
         scale_.resize(kernels.lanes);
         hits_.resize((kQueryTile / kernels.rows + 1) * kernels.rows * kernels.lanes);
@@ -55,6 +57,7 @@ class PanelScreen {
         std::fill(queries_.begin(), queries_.end(), 0.0f);
         for (std::size_t i = 0; i < groups_ * kernels_.rows; ++i) {
             low_[i] = high_[i] = -kInfinity;
+            shift_[i] = kInfinity;
             if (i < n_) load_query(queries[ids[begin + i]], i);
         }
     }
@@ -88,25 +91,28 @@ class PanelScreen {
         low_[i] = std::isnan(v) ? -kInfinity : std::nextafter(static_cast<float>(v), -kInfinity);
     }
 
+    // Base row j of the block, too, wants the pairs no farther than `bound`: for scan_both().
+    void set_column_bound(std::size_t j, float bound) {
+        const double next = bound < kInfinity ? std::nextafter(bound, kInfinity) : kInfinity;
+        column_high_[j] = std::nextafter(static_cast<float>(frame_.value(next)), kInfinity);
+    }
+
     // Calls offer(i, j, lower, upper) for the pairs of the block that the bounds let through.
     template <class Offer>
     void scan(Offer&& offer) {
-        const std::size_t tile = kQueryTile / kernels_.rows;
-        for (std::size_t g = 0; g < groups_; g += tile)
-            for (std::size_t first = 0; first < m_; first += kernels_.lanes) {
-                const std::size_t row = g * kernels_.rows;
-                const std::size_t found =
-                    kernels_.screen(&queries_[row * frame_.d], std::min(tile, groups_ - g), &panels_[first * frame_.d],
-                                    &lower_[first], frame_.d, &low_[row], &high_[row], hits_.data());
-                for (const Hit& hit : std::span(hits_.data(), found)) {
-                    const std::size_t i = row + hit.row, j = first + hit.lane;
-                    if (i >= n_ || j >= m_ || hit.value > high_[i]) continue;  // the bound may be tighter by now
-                    const double value = static_cast<double>(hit.value) + row_[i], slack = static_cast<double>(slack_[j]);
-                    const double upper = value + query_slack_[i] + 2 * slack;
-                    offer(i, j, frame_.distance(value - query_slack_[i]),
-                          std::isnan(upper) ? kInfinity : frame_.distance(upper));
-                }
-            }
+        visit_hits(offer, [&](std::size_t row, std::size_t groups, std::size_t first) {
+            return kernels_.screen(&queries_[row * frame_.d], groups, &panels_[first * frame_.d], &lower_[first], frame_.d,
+                                   &low_[row], &high_[row], hits_.data());
+        });
+    }
+
+    // The same for those that the bound of either side lets through; the floor is not looked at.
+    template <class Offer>
+    void scan_both(Offer&& offer) {
+        visit_hits(offer, [&](std::size_t row, std::size_t groups, std::size_t first) {
+            return kernels_.screen_both(&queries_[row * frame_.d], groups, &panels_[first * frame_.d], &lower_[first],
+                                        frame_.d, &high_[row], &shift_[row], &column_high_[first], hits_.data());
+        });
     }
 
     // Writes the distances of all queries to the block at out[i * stride + j], then calls doubt(i, j) for those whose error
@@ -143,6 +149,23 @@ class PanelScreen {
     static double relative(const Frame& frame) { return std::max(0x1p-10, 4 * frame.chain); }
 
   private:
+    template <class Offer, class Screen>
+    void visit_hits(Offer&& offer, Screen&& screen) {
+        const std::size_t tile = kQueryTile / kernels_.rows;
+        for (std::size_t g = 0; g < groups_; g += tile)
+            for (std::size_t first = 0; first < m_; first += kernels_.lanes) {
+                const std::size_t row = g * kernels_.rows, found = screen(row, std::min(tile, groups_ - g), first);
+                for (const Hit& hit : std::span(hits_.data(), found)) {
+                    const std::size_t i = row + hit.row, j = first + hit.lane;
+                    if (i >= n_ || j >= m_) continue;
+                    const double value = static_cast<double>(hit.value) + row_[i], slack = static_cast<double>(slack_[j]);
+                    const double upper = value + query_slack_[i] + 2 * slack;
+                    offer(i, j, frame_.distance(value - query_slack_[i]),
+                          std::isnan(upper) ? kInfinity : frame_.distance(upper));
+                }
+            }
+    }
+
     // A factor that float32 holds only as a subnormal would lose digits; infinity makes the row one that cannot be
     // represented.
     static float scale(double factor) {
@@ -168,11 +191,12 @@ class PanelScreen {
         }
         row_[i] = ip ? -along_origin : square + (frame_.cosine() && factor == 0 ? 1 : 0);
         query_slack_[i] = frame_.query_slack(square, std::sqrt(square));
-        low_[i] = -kInfinity;
+        shift_[i] = static_cast<float>(row_[i] - query_slack_[i]);
         if (square < Frame::kLargestSquare) return;
         for (std::size_t k = 0; k < frame_.d; ++k) packed[k * kernels_.rows] = 0;
         row_[i] = 0;
         query_slack_[i] = kInfinity;
+        shift_[i] = -kInfinity;
     }
 
     // Bias and slack of a packed row from its squared norm; false if the row is not finite.
@@ -200,10 +224,10 @@ class PanelScreen {
     const Frame& frame_;
     const Canonical& canonical_;
     std::size_t most_rows_, n_ = 0, groups_ = 0, m_ = 0;
-    std::vector<float> queries_;                        // groups of kernels.rows queries, [k][row]
-    std::vector<double> row_, query_slack_;             // per query
-    std::vector<float> low_, high_;                     // per query, in the space of the kernel's values
-    std::vector<float> panels_, bias_, lower_, slack_;  // per base row of the block
+    std::vector<float> queries_;                                      // groups of kernels.rows queries, [k][row]
+    std::vector<double> row_, query_slack_;                           // per query
+    std::vector<float> low_, high_, shift_;                           // per query, in the space of the kernel's values
+    std::vector<float> panels_, bias_, lower_, slack_, column_high_;  // per base row of the block
     float most_slack_ = 0;
     std::vector<const float*> rows_;
     std::vector<float> scale_;

@@ -33,6 +33,11 @@ void visit_blocks(std::size_t begin, std::size_t end, std::size_t block, Visit&&
         if (!visit(begin + b * block, std::min(end, begin + (b + 1) * block))) return;
 }
 
+[[noreturn]] inline void report_not_finite(const Rows<float>& rows, bool base) {
+    for (std::size_t i = 0;; ++i)
+        if (!finite(rows[i], rows.width)) throw NotFinite(base, rows.first + i);
+}
+
 inline void write_row(const Key* keys, std::size_t found, std::size_t k, float* distances, std::int64_t* indices) {
     for (std::size_t i = 0; i < k; ++i) {
         distances[i] = i < found ? distance_of(keys[i]) : kInfinity;
@@ -47,6 +52,19 @@ struct Workspace {
     TopK sink;
     std::vector<double> factors;
     std::vector<Key> keys;
+};
+
+// The canonical distances of one query.
+struct Score {
+    const Canonical& canonical;
+    const Rows<float>& base;
+    const float* query;
+    double factor;
+    float operator()(std::uint32_t index) const { return canonical.distance(query, factor, row(index)); }
+    void fetch(std::uint32_t index) const {
+        for (std::size_t k = 0; k < std::min<std::size_t>(base.width, 2048); k += 16) __builtin_prefetch(row(index) + k);
+    }
+    const float* row(std::uint32_t index) const { return base[index - base.first]; }
 };
 
 struct Known {  // the score of pairs that are known already: never asked
@@ -87,23 +105,11 @@ class Scan {
     }
 
   private:
-    struct Score {
-        const Scan& scan;
-        const float* query;
-        double factor;
-        float operator()(std::uint32_t index) const { return scan.canonical_.distance(query, factor, row(index)); }
-        void fetch(std::uint32_t index) const {
-            const float* r = row(index);
-            for (std::size_t k = 0; k < std::min<std::size_t>(scan.s_.base.width, 2048); k += 16) __builtin_prefetch(r + k);
-        }
-        const float* row(std::uint32_t index) const { return scan.s_.base[index - scan.s_.base.first]; }
-    };
-
     template <class Screen>
     void run(const Task& task, Screen& screen, Workspace& work, Watch& watch) {
         const std::size_t n = task.query_end - task.query_begin;
         auto query = [&](std::size_t i) { return plan_.query()[task.query_begin + i]; };
-        auto score = [&](std::size_t i) { return Score{*this, s_.queries[query(i)], work.factors[i]}; };
+        auto score = [&](std::size_t i) { return Score{canonical_, s_.base, s_.queries[query(i)], work.factors[i]}; };
         screen.load_queries(s_.queries, plan_.query(), task.query_begin, task.query_end);
         for (std::size_t i = 0; i < n; ++i) {
             work.factors[i] = canonical_.factor(s_.queries[query(i)]);

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -41,17 +42,18 @@ class TopK {
     void start(std::size_t row, std::size_t query) {
         count_[row] = 0;
         const Key end = window_end(query);
-        bound_[row] = end == kNoKey ? kNoKey : end - 1;
+        set_bound_key(row, end == kNoKey ? kNoKey : end - 1);
     }
 
-    // Nothing farther than this can be kept.
-    float bound(std::size_t row) const { return bound_[row] == kNoKey ? kInfinity : distance_of(bound_[row]); }
+    // No key after this can be kept. It may be read while another thread tightens it: an older one only keeps more.
+    Key bound_key(std::size_t row) const { return bound_[row].load(std::memory_order_relaxed); }
+    float bound(std::size_t row) const { return bound_key(row) == kNoKey ? kInfinity : distance_of(bound_key(row)); }
 
     // Offers a pair whose canonical distance lies in [lower, upper]; score(index) gives it exactly. Returns whether the bound
     // became tighter.
     template <class Score>
     bool offer(std::size_t row, std::size_t query, float lower, float upper, std::uint32_t index, const Score& score) {
-        if (make_key(lower, index) > bound_[row]) return false;
+        if (make_key(lower, index) > bound_key(row)) return false;
         if (outside_window(query, lower, upper, index, score)) return false;
         Pair* pairs = &buffer_[row * capacity_];
         pairs[count_[row]++] = {make_key(upper, index), lower};
@@ -124,6 +126,8 @@ class TopK {
         }
     }
 
+    void set_bound_key(std::size_t row, Key key) { bound_[row].store(key, std::memory_order_relaxed); }
+
     void tighten(std::size_t row) { filter_.max_per_group ? tighten_per_group(row) : tighten_all(row); }
 
     void tighten_all(std::size_t row) {
@@ -131,7 +135,8 @@ class TopK {
         Pair* pairs = &buffer_[row * capacity_];
         Pair* end = pairs + count_[row];
         std::nth_element(pairs, pairs + k_ - 1, end, [](const Pair& a, const Pair& b) { return a.upper < b.upper; });
-        const Key bound = bound_[row] = std::min(bound_[row], pairs[k_ - 1].upper);
+        const Key bound = std::min(bound_key(row), pairs[k_ - 1].upper);
+        set_bound_key(row, bound);
         end = std::remove_if(pairs, end, [&](const Pair& p) { return make_key(p.lower, index_of(p.upper)) > bound; });
         count_[row] = static_cast<std::uint32_t>(end - pairs);
     }
@@ -149,11 +154,11 @@ class TopK {
                 chosen_.push_back(members_[i].upper);
         if (chosen_.size() >= k_) {
             std::nth_element(chosen_.begin(), chosen_.begin() + static_cast<std::ptrdiff_t>(k_ - 1), chosen_.end());
-            bound_[row] = std::min(bound_[row], chosen_[k_ - 1]);
+            set_bound_key(row, std::min(bound_key(row), chosen_[k_ - 1]));
         }
         end = std::remove_if(pairs, end, [&](const Pair& p) {
             const Key least = make_key(p.lower, index_of(p.upper));
-            return least > bound_[row] || least > group_bound(group_of(p.upper));
+            return least > bound_key(row) || least > group_bound(group_of(p.upper));
         });
         count_[row] = static_cast<std::uint32_t>(end - pairs);
     }
@@ -171,7 +176,7 @@ class TopK {
     std::size_t k_, capacity_;
     std::vector<Pair> buffer_;
     std::vector<std::uint32_t> count_;
-    std::vector<Key> bound_;
+    std::vector<std::atomic<Key>> bound_;
     std::vector<Member> members_;  // scratch of tighten_per_group
     std::vector<Key> chosen_;
 };

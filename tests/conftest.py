@@ -3,10 +3,11 @@
 import os
 import pathlib
 
-import hardmine
 import hypothesis
 import numpy as np
 import pytest
+
+import hardmine
 from hardmine import _core
 
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, max_examples=60)

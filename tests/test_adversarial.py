@@ -1,8 +1,9 @@
 """Rows on which float32 arithmetic fails: the answer is still the oracle's, and the proved intervals still hold."""
 
-import hardmine
 import numpy as np
 import pytest
+
+import hardmine
 import reference
 from hardmine import search
 from reference import METRICS, assert_same

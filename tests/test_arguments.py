@@ -2,10 +2,11 @@
 
 import re
 
-import hardmine
 import numpy as np
 import pytest
 import torch
+
+import hardmine
 from hardmine import Filter, merge, mine_hard_negatives, pair_distances, pairwise, sample_non_duplicate_split, topk
 
 X = np.ones((4, 3), np.float32)

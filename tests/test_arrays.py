@@ -1,10 +1,11 @@
 """What may come in and what goes out: dtypes, strides, byte orders, memory maps, torch, DLPack."""
 
-import hardmine
 import numpy as np
 import pytest
-import reference
 import torch
+
+import hardmine
+import reference
 from hardmine import Filter, _arrays
 from reference import METRICS, assert_same
 

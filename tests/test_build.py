@@ -8,8 +8,9 @@ import re
 import shutil
 import subprocess
 
-import hardmine
 import pytest
+
+import hardmine
 from hardmine import _core
 
 ROOT = pathlib.Path(__file__).parents[1]

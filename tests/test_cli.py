@@ -4,10 +4,11 @@ import os
 import subprocess
 import sys
 
-import hardmine
 import numpy as np
 import pytest
 import torch
+
+import hardmine
 from hardmine import _core
 from hardmine.cli import main
 

@@ -1,10 +1,11 @@
 """Filters: each alone, all together, and the promise that n are returned wherever n allowed rows exist."""
 
-import hardmine
 import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
+
+import hardmine
 import reference
 from hardmine import Filter, _core
 from reference import METRICS, assert_same

@@ -1,10 +1,11 @@
 """The same answer, bit for bit, for any threads, blocks, chunks, instruction set, order of rows and k."""
 
-import hardmine
 import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
+
+import hardmine
 from hardmine import _core, search
 from reference import METRICS, assert_same
 

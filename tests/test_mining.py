@@ -1,12 +1,13 @@
 """Hard negatives against brute force, limits on the returned scores, the near-duplicate protocol and split."""
 
-import hardmine
 import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-import reference
 import torch
+
+import hardmine
+import reference
 from hardmine import mine_hard_negatives, sample_non_duplicate_split
 from reference import METRICS
 

@@ -7,9 +7,10 @@ import sys
 import threading
 import time
 
-import hardmine
 import numpy as np
 import pytest
+
+import hardmine
 from hardmine import _core
 from reference import assert_same
 

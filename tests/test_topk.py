@@ -1,10 +1,11 @@
 """topk without filters: every metric on every instruction set, shapes around the tile sizes, ties, padding."""
 
-import hardmine
 import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
+
+import hardmine
 import reference
 from hardmine import _core
 from reference import METRICS, assert_same

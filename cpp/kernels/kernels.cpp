@@ -106,6 +106,36 @@ size_t screen(const float* queries, size_t groups, const float* panel, const flo
     return n;
 }
 
+size_t screen_both(const float* queries, size_t groups, const float* panel, const float* bias, size_t d, const float* high,
+                   const float* shift, const float* column_high, Hit* hits) {
+    size_t n = 0;
+    const Vec columns[2] = {load(column_high), load(column_high + kWidth)};
+    for (size_t g = 0; g < groups; ++g, queries += kRows * d, high += kRows, shift += kRows) {
+        const Tile t = multiply(queries, panel, bias, d);
+        Mask passed = {};
+#pragma GCC unroll 16
+        for (size_t r = 0; r < kRows; ++r) {
+            passed |= at_most(smaller(t.sum[r][0], t.sum[r][1]), spread(high[r]));
+            passed |= at_most(t.sum[r][0] + spread(shift[r]), columns[0]);
+            passed |= at_most(t.sum[r][1] + spread(shift[r]), columns[1]);
+        }
+        if (__builtin_expect(!any(passed), 1)) continue;
+        for (size_t r = 0; r < kRows; ++r) {
+            uint32_t set = 0;
+#pragma GCC unroll 2
+            for (size_t h = 0; h < 2; ++h)
+                set |= bits(at_most(t.sum[r][h], spread(high[r])) | at_most(t.sum[r][h] + spread(shift[r]), columns[h]))
+                       << (h * kWidth);
+            if (!set) continue;
+            float values[kLanes];
+            store(values, t.sum[r][0]);
+            store(values + kWidth, t.sum[r][1]);
+            n += report(set, values, g * kRows + r, hits + n);
+        }
+    }
+    return n;
+}
+
 size_t dense(const float* queries, size_t n, const float* panel, const float* bias, size_t d, const float* row_bias,
              const float* doubt_row, const float* doubt, float floor, float unit, bool root, float* out, size_t stride,
              size_t m, Hit* hits) {
@@ -261,8 +291,9 @@ double peak(size_t steps, float* sink) {
 }  // namespace
 
 extern const Kernels table;
-constexpr Kernels table = {HM_NAME(HM_ISA),    kRows, kLanes, pack, screen, dense, few_sqeuclidean, few_dot, sqeuclidean,
-                           scaled_sqeuclidean, dot,   peak};
+constexpr Kernels table = {
+    HM_NAME(HM_ISA),    kRows, kLanes, pack, screen, screen_both, dense, few_sqeuclidean, few_dot, sqeuclidean,
+    scaled_sqeuclidean, dot,   peak};
 
 }  // namespace HM_ISA
 }  // namespace hardmine

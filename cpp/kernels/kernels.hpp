@@ -35,6 +35,10 @@ struct Kernels {
     size_t (*screen)(const float* queries, size_t groups, const float* panel, const float* bias, size_t d, const float* low,
                      const float* high, Hit* hits);
 
+    // The same for rows and columns at once: writes the pairs with value <= high[i] or value + shift[i] <= column_high[j].
+    size_t (*screen_both)(const float* queries, size_t groups, const float* panel, const float* bias, size_t d,
+                          const float* high, const float* shift, const float* column_high, Hit* hits);
+
     // out[i][j] = unit * max(floor, row_bias[i] + bias[j] + dot), or its square root if `root`, for i < n and j < m <= lanes.
     // A pair whose value before the unit is below doubt_row[i] + doubt[j] is also reported as a hit.
     size_t (*dense)(const float* queries, size_t n, const float* panel, const float* bias, size_t d, const float* row_bias,

@@ -85,9 +85,10 @@ def topk(
 
     Notes
     -----
-    O(n m d) multiply-adds. Memory above inputs and outputs is at most 34 MiB, 3 MiB a thread and, where inputs must be
-    converted, two blocks of 32 MiB, whatever n and m are (more only if k exceeds some 10,000). Ctrl-C ends a scan between
-    blocks. Distances are float64 sums rounded once; results are the same bits for any threads, blocks, CPU and k.
+    O(n m d) multiply-adds, half of them for ``base=None``. Memory above inputs and outputs is at most 34 MiB, 3 MiB a thread
+    and, where inputs must be converted, two blocks of 32 MiB, whatever n and m are (more only if k exceeds some 10,000);
+    joins of an array with itself take up to 96 MiB. Ctrl-C ends a scan between blocks. Distances are float64 sums rounded
+    once; results are the same bits for any threads, blocks, CPU and k.
 
     Examples
     --------
