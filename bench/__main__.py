@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 import hardmine
 from bench.cases import CASES, Case
@@ -37,6 +38,7 @@ def main() -> int:
     if unknown:
         parser.error(f"unknown case {', '.join(sorted(unknown))}")
     _core.use_isa(options.isa)
+    threadpool_limits(options.threads)
     machine = describe(options.threads)
     print(f"{machine['cpu']}; {options.threads} threads; ISA {machine['isa']}; {', '.join(machine['versions'])}")
     print(f"OpenBLAS of FAISS: OPENBLAS_CORETYPE={os.environ.get('OPENBLAS_CORETYPE', 'unset')}\n")

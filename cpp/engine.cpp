@@ -83,7 +83,6 @@ void pairwise(const Search& s, float* out, std::size_t stride, const Watcher& wa
         const Task& task = plan.tasks()[t];
         PanelScreen& screen = *screens[static_cast<std::size_t>(thread)];
         screen.load_queries(s.queries, plan.query(), task.query_begin, task.query_end);
-        screen.prepare_rows_for_write();
         for (std::size_t begin = task.base_begin; begin < task.base_end; begin += screen.most_rows()) {
             const std::size_t end = std::min(task.base_end, begin + screen.most_rows());
             if (!screen.load_block(s.base, plan.base(), begin, end)) {
@@ -91,7 +90,6 @@ void pairwise(const Search& s, float* out, std::size_t stride, const Watcher& wa
                 watch.stop();
                 return;
             }
-            screen.prepare_block_for_write();
             screen.write(out + task.query_begin * stride + begin, stride, [&](std::size_t i, std::size_t j) {
                 const float* q = s.queries[task.query_begin + i];
                 out[(task.query_begin + i) * stride + begin + j] =

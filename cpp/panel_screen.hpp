@@ -27,7 +27,7 @@ class PanelScreen {
     static std::size_t block_rows(const Kernels& kernels, std::size_t d) {
         return std::max<std::size_t>(1, kBlockBytes / (kernels.lanes * d * sizeof(float))) * kernels.lanes;
     }
-    static std::size_t bytes_per_query(std::size_t d) { return d * sizeof(float) + 2 * sizeof(double) + 4 * sizeof(float); }
+    static std::size_t bytes_per_query(std::size_t d) { return d * sizeof(float) + 2 * sizeof(double) + 5 * sizeof(float); }
 
     PanelScreen(const Kernels& kernels, const Frame& frame, const Canonical& canonical, std::size_t most_queries)
         : kernels_(kernels), frame_(frame), canonical_(canonical), most_rows_(block_rows(kernels, frame.d)) {
@@ -39,11 +39,14 @@ class PanelScreen {
         low_.resize(padded);
         high_.resize(padded);
         shift_.resize(padded);
+        row_bias_.resize(padded);
+        row_doubt_.resize(padded);
         panels_.resize(most_rows_ * frame.d);
         bias_.resize(most_rows_);
         lower_.resize(most_rows_);
         slack_.resize(most_rows_);
         column_high_.resize(most_rows_);
+        doubt_.resize(most_rows_);
         rows_.resize(kernels.lanes);
         scale_.resize(kernels.lanes);
         hits_.resize((kQueryTile / kernels.rows + 1) * kernels.rows * kernels.lanes);
@@ -115,8 +118,8 @@ class PanelScreen {
         });
     }
 
-    // Writes the distances of all queries to the block at out[i * stride + j], then calls doubt(i, j) for those whose error
-    // bound exceeds kRelative of their value.
+    // Writes the distances of all queries to the block at out[i * stride + j], and calls doubt(i, j) for those whose error
+    // bound exceeds relative() of their value.
     template <class Doubt>
     void write(float* out, std::size_t stride, Doubt&& doubt) {
         const std::size_t tile = kQueryTile / kernels_.rows * kernels_.rows;
@@ -125,23 +128,11 @@ class PanelScreen {
             for (std::size_t first = 0; first < m_; first += kernels_.lanes) {
                 const std::size_t found = kernels_.dense(
                     &queries_[row * frame_.d], std::min(tile, n_ - row), &panels_[first * frame_.d], &bias_[first], frame_.d,
-                    &high_[row], &low_[row], &lower_[first], floor, static_cast<float>(frame_.unit), frame_.root(),
+                    &row_bias_[row], &row_doubt_[row], &doubt_[first], floor, static_cast<float>(frame_.unit), frame_.root(),
                     out + row * stride + first, stride, std::min(kernels_.lanes, m_ - first), hits_.data());
                 for (const Hit& hit : std::span(hits_.data(), found))
                     if (first + hit.lane < m_) doubt(row + hit.row, first + hit.lane);
             }
-    }
-
-    // Turns the thresholds of scan() into those of write(): high is the row's bias; low and lower are the slacks' share of
-    // doubt.
-    void prepare_rows_for_write() {
-        for (std::size_t i = 0; i < groups_ * kernels_.rows; ++i) {
-            high_[i] = static_cast<float>(row_[i]);
-            low_[i] = doubtful(query_slack_[i]);
-        }
-    }
-    void prepare_block_for_write() {
-        for (std::size_t j = 0; j < m_; ++j) lower_[j] = doubtful(static_cast<double>(slack_[j]));
     }
 
     // The relative error that pairwise accepts: 2^-10, but four times that of a sum in so many dimensions (4,000) that this is
@@ -172,11 +163,13 @@ class PanelScreen {
         return factor == 0 || (factor > 0x1p-120 && factor < 0x1p120) ? static_cast<float>(factor) : kInfinity;
     }
 
+    // The share of a slack in the value below which a pair is doubtful.
     float doubtful(double slack) const {
         if (!std::isfinite(slack)) return kInfinity;
         return frame_.inner_product() ? -0x1p126f : static_cast<float>(slack / relative(frame_));
     }
 
+    // Packs query i; what depends on its slack is set for the two kinds of kernel, scan and write.
     void load_query(const float* q, std::size_t i) {
         const bool ip = frame_.inner_product();
         const double factor = frame_.cosine() ? canonical_.factor(q) : frame_.query_scale;
@@ -191,43 +184,43 @@ class PanelScreen {
         }
         row_[i] = ip ? -along_origin : square + (frame_.cosine() && factor == 0 ? 1 : 0);
         query_slack_[i] = frame_.query_slack(square, std::sqrt(square));
+        if (!(square < Frame::kLargestSquare)) {
+            for (std::size_t k = 0; k < frame_.d; ++k) packed[k * kernels_.rows] = 0;
+            row_[i] = 0;
+            query_slack_[i] = kInfinity;
+        }
         shift_[i] = static_cast<float>(row_[i] - query_slack_[i]);
-        if (square < Frame::kLargestSquare) return;
-        for (std::size_t k = 0; k < frame_.d; ++k) packed[k * kernels_.rows] = 0;
-        row_[i] = 0;
-        query_slack_[i] = kInfinity;
-        shift_[i] = -kInfinity;
+        row_bias_[i] = static_cast<float>(row_[i]);
+        row_doubt_[i] = doubtful(query_slack_[i]);
     }
 
     // Bias and slack of a packed row from its squared norm; false if the row is not finite.
     bool weigh(float* panel, std::size_t first, std::size_t lane) {
         const std::size_t j = first + lane;
-        const double square = static_cast<double>(bias_[j]);
-        const bool zero = frame_.cosine() && scale_[lane] == 0;
-        if (zero && !finite(rows_[lane], frame_.d)) return false;
-        if (square < Frame::kLargestSquare) {
-            const double bias = frame_.inner_product() ? 0 : square + (zero ? 1 : 0);
-            const double slack = frame_.base_slack(square);
-            bias_[j] = static_cast<float>(bias);
-            slack_[j] = std::nextafter(static_cast<float>(slack), kInfinity);
-            lower_[j] = std::nextafter(static_cast<float>(bias - slack), -kInfinity);
-            return true;
+        const auto square = static_cast<double>(bias_[j]);
+        const bool zero = frame_.cosine() && scale_[lane] == 0, representable = square < Frame::kLargestSquare;
+        if ((zero || !representable) && !finite(rows_[lane], frame_.d)) return false;
+        double bias = frame_.inner_product() ? 0 : square + (zero ? 1 : 0), slack = frame_.base_slack(square);
+        if (!representable) {
+            for (std::size_t k = 0; k < frame_.d; ++k) panel[k * kernels_.lanes + lane] = 0;
+            bias = 0;
+            slack = kInfinity;
         }
-        for (std::size_t k = 0; k < frame_.d; ++k) panel[k * kernels_.lanes + lane] = 0;
-        bias_[j] = 0;
-        slack_[j] = kInfinity;
-        lower_[j] = -kInfinity;
-        return finite(rows_[lane], frame_.d);
+        bias_[j] = static_cast<float>(bias);
+        slack_[j] = std::nextafter(static_cast<float>(slack), kInfinity);
+        lower_[j] = std::nextafter(static_cast<float>(bias - slack), -kInfinity);
+        doubt_[j] = doubtful(slack);
+        return true;
     }
 
     const Kernels& kernels_;
     const Frame& frame_;
     const Canonical& canonical_;
     std::size_t most_rows_, n_ = 0, groups_ = 0, m_ = 0;
-    std::vector<float> queries_;                                      // groups of kernels.rows queries, [k][row]
-    std::vector<double> row_, query_slack_;                           // per query
-    std::vector<float> low_, high_, shift_;                           // per query, in the space of the kernel's values
-    std::vector<float> panels_, bias_, lower_, slack_, column_high_;  // per base row of the block
+    std::vector<float> queries_;                                              // groups of kernels.rows queries, [k][row]
+    std::vector<double> row_, query_slack_;                                   // per query
+    std::vector<float> low_, high_, shift_, row_bias_, row_doubt_;            // per query, in the space of the kernel's values
+    std::vector<float> panels_, bias_, lower_, slack_, column_high_, doubt_;  // per base row of the block
     float most_slack_ = 0;
     std::vector<const float*> rows_;
     std::vector<float> scale_;

@@ -127,7 +127,7 @@ class Scan {
                 for (std::size_t i = 0; i < n; ++i) screen.set_floor(i, filter_.farther_than[s_.queries.first + query(i)]);
             screen.scan([&](std::size_t i, std::size_t j, float lower, float upper) {
                 const std::size_t q = s_.queries.first + query(i), b = s_.base.first + plan_.base()[begin + j];
-                if (!filter_.allows(q, b)) return;
+                if (make_key(lower, static_cast<std::uint32_t>(b)) > work.sink.bound_key(i) || !filter_.allows(q, b)) return;
                 if (work.sink.offer(i, q, lower, upper, static_cast<std::uint32_t>(b), score(i)))
                     screen.set_bound(i, work.sink.bound(i));
             });
