@@ -1,8 +1,8 @@
 // Which pairs may be kept, as data. Every index is an index of the caller's arrays (Rows::first added).
 //
-// The scan asks allows() only for pairs that already beat a row's bound. What leaves few base rows (base_mask,
-// groups = same) never reaches it: plan.cpp turns those into lists of rows. The distance window and the cap per group are the
-// sink's, which knows the distances.
+// The scan asks allows() only for pairs that already beat a row's bound. Exclusion lists are the sink's: it looks a buffer
+// full of pairs up at once, while the list is in cache. So are the distance window and the cap per group, since the sink knows
+// the distances. What leaves few base rows (base_mask, groups = same) never reaches the scan: plan.hpp makes lists of rows.
 #pragma once
 
 #include <algorithm>
@@ -27,10 +27,11 @@ struct Filter {
 
     bool allows(std::size_t query, std::size_t base) const {
         if (self && query == base) return false;
-        if (groups == Groups::different && query_groups[query] == base_groups[base]) return false;
-        if (!exclude_start) return true;
+        return groups != Groups::different || query_groups[query] != base_groups[base];
+    }
+    bool excludes(std::size_t query, std::size_t base) const {
         const std::int64_t* end = exclude_indices + exclude_start[query + 1];
-        return !std::binary_search(exclude_indices + exclude_start[query], end, static_cast<std::int64_t>(base));
+        return std::binary_search(exclude_indices + exclude_start[query], end, static_cast<std::int64_t>(base));
     }
 };
 

@@ -100,7 +100,8 @@ class Scan {
                 if (key != kNoKey)
                     sink.offer(0, s_.queries.first + i, distance_of(key), distance_of(key), index_of(key), known);
             }
-            write_row(keys.data(), sink.finish(0, known, keys.data()), k_, distances_ + i * k_, indices_ + i * k_);
+            write_row(keys.data(), sink.finish(0, s_.queries.first + i, known, keys.data()), k_, distances_ + i * k_,
+                      indices_ + i * k_);
         }
     }
 
@@ -137,7 +138,7 @@ class Scan {
         for (std::size_t i = 0; i < n; ++i) {
             const std::size_t row = query(i);
             Key* keys = parts_.empty() ? work.keys.data() : &parts_[(row * plan_.parts() + task.part) * k_];
-            const std::size_t found = work.sink.finish(i, score(i), keys);
+            const std::size_t found = work.sink.finish(i, s_.queries.first + row, score(i), keys);
             if (parts_.empty()) write_row(keys, found, k_, distances_ + row * k_, indices_ + row * k_);
         }
     }

@@ -75,7 +75,7 @@ class SelfJoin {
         run_tasks(ranges, threads_, watch, [&](std::size_t r, int thread) {
             Key* keys = keys_[static_cast<std::size_t>(thread)].data();
             for (std::size_t i = r * range_; i < std::min(n_, (r + 1) * range_) && !watch.stopped(); ++i)
-                write_row(keys, sink_.finish(i, score(i), keys), k_, distances + i * k_, indices + i * k_);
+                write_row(keys, sink_.finish(i, s_.base.first + i, score(i), keys), k_, distances + i * k_, indices + i * k_);
             watch.step(0);
         });
         if (watch.stopped()) throw Stopped();

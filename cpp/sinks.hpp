@@ -27,7 +27,13 @@ class TopK {
   public:
     // `reach` is the most pairs a row can be offered: no buffer is larger.
     TopK(std::size_t rows, std::size_t k, std::size_t reach, const Filter& filter)
-        : filter_(filter), k_(k), capacity_(capacity(k, reach)), buffer_(rows * capacity_), count_(rows), bound_(rows) {
+        : filter_(filter),
+          k_(k),
+          capacity_(capacity(k, reach)),
+          buffer_(rows * capacity_),
+          count_(rows),
+          clean_(rows),
+          bound_(rows) {
         if (filter.max_per_group) members_.reserve(capacity_);
     }
 
@@ -37,10 +43,10 @@ class TopK {
     static std::size_t capacity(std::size_t k, std::size_t reach) {
         return std::max<std::size_t>(1, std::min(2 * k + kSpare, reach));
     }
-    static std::size_t bytes_per_row(std::size_t k, std::size_t reach) { return capacity(k, reach) * sizeof(Pair) + 12; }
+    static std::size_t bytes_per_row(std::size_t k, std::size_t reach) { return capacity(k, reach) * sizeof(Pair) + 16; }
 
     void start(std::size_t row, std::size_t query) {
-        count_[row] = 0;
+        count_[row] = clean_[row] = 0;
         const Key end = window_end(query);
         set_bound_key(row, end == kNoKey ? kNoKey : end - 1);
     }
@@ -58,20 +64,20 @@ class TopK {
         Pair* pairs = &buffer_[row * capacity_];
         pairs[count_[row]++] = {make_key(upper, index), lower};
         if (count_[row] < capacity_) return false;
-        tighten(row);
+        tighten(row, query);
         if (2 * count_[row] > k_ + capacity_) {  // room for less than half of what a tightening should free
             make_exact(row, score);
-            tighten(row);
+            tighten(row, query);
         }
         return true;
     }
 
     // The keys of a row in ascending order, at most k of them; the row is spent.
     template <class Score>
-    std::size_t finish(std::size_t row, const Score& score, Key* keys) {
-        tighten(row);
+    std::size_t finish(std::size_t row, std::size_t query, const Score& score, Key* keys) {
+        tighten(row, query);
         make_exact(row, score);
-        tighten(row);
+        tighten(row, query);
         const Pair* pairs = &buffer_[row * capacity_];
         for (std::size_t i = 0; i < count_[row]; ++i) keys[i] = pairs[i].upper;
         std::sort(keys, keys + count_[row]);
@@ -128,7 +134,19 @@ class TopK {
 
     void set_bound_key(std::size_t row, Key key) { bound_[row].store(key, std::memory_order_relaxed); }
 
-    void tighten(std::size_t row) { filter_.max_per_group ? tighten_per_group(row) : tighten_all(row); }
+    void tighten(std::size_t row, std::size_t query) {
+        if (filter_.exclude_start) drop_excluded(row, query);
+        filter_.max_per_group ? tighten_per_group(row) : tighten_all(row);
+        clean_[row] = count_[row];
+    }
+
+    // Before anything excluded can count towards the k. What was kept last time has been looked up then.
+    void drop_excluded(std::size_t row, std::size_t query) {
+        Pair* pairs = &buffer_[row * capacity_];
+        Pair* end = std::remove_if(pairs + clean_[row], pairs + count_[row],
+                                   [&](const Pair& p) { return filter_.excludes(query, index_of(p.upper)); });
+        count_[row] = static_cast<std::uint32_t>(end - pairs);
+    }
 
     void tighten_all(std::size_t row) {
         if (count_[row] < k_) return;
@@ -175,7 +193,7 @@ class TopK {
     const Filter& filter_;
     std::size_t k_, capacity_;
     std::vector<Pair> buffer_;
-    std::vector<std::uint32_t> count_;
+    std::vector<std::uint32_t> count_, clean_;  // pairs of a row, and how many of them are known not to be excluded
     std::vector<std::atomic<Key>> bound_;
     std::vector<Member> members_;  // scratch of tighten_per_group
     std::vector<Key> chosen_;

@@ -85,7 +85,7 @@ def _draw(path: Path, images: Any, label: Any, found: MinedNegatives) -> None:
     rows, cols, distances = hardest_pairs(found, PAIRS_SHOWN)
     across = 5
     down = -(-len(rows) // across)
-    figure = Figure(figsize=(12.5, 2.05 * down + 0.9), facecolor="white")
+    figure = Figure(figsize=(12.5, 1.72 * down + 1.0), facecolor="white")
     FigureCanvasAgg(figure)
     figure.suptitle(
         f"The {len(rows)} hardest negatives among {len(label):,} handwritten digits",
@@ -97,7 +97,7 @@ def _draw(path: Path, images: Any, label: Any, found: MinedNegatives) -> None:
         ha="left", va="top", fontsize=11, color="#57606a",
     )  # fmt: skip
     grid = figure.add_gridspec(
-        down, across, left=0.03, right=0.97, bottom=0.02, top=1 - 1.05 / figure.get_figheight(), wspace=0.22, hspace=0.28
+        down, across, left=0.03, right=0.97, bottom=0.02, top=1 - 1.05 / figure.get_figheight(), wspace=0.22, hspace=0.36
     )
     for place, (row, col, distance) in enumerate(zip(rows, cols, distances)):
         cell = grid[place // across, place % across].subgridspec(1, 2, wspace=0.06)
