@@ -77,7 +77,7 @@ inline int usable_threads(int requested) {
 
 // work(task, thread) for every task in turn, on at most `threads` threads; none may throw.
 template <class Work>
-void run_tasks(std::size_t tasks, int threads, Watch& watch, Work&& work) {
+void run_tasks(std::size_t tasks, [[maybe_unused]] int threads, Watch& watch, Work&& work) {
     std::atomic<std::size_t> next{0}, finished{0};
     auto drain = [&](int thread) {
         for (std::size_t task; !watch.stopped() && (task = next.fetch_add(1)) < tasks; ++finished) work(task, thread);

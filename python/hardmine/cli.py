@@ -13,6 +13,7 @@ import numpy as np
 
 import hardmine
 from hardmine import _core
+from hardmine._files import save_npz
 from hardmine.search import METRICS
 
 
@@ -20,6 +21,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code: 0, or 2 after an error of one line."""
     arguments = _parser().parse_args(argv)
     try:
+        if "output" in arguments:
+            _check_output(arguments.output)
         arguments.run(arguments)
     except (OSError, TypeError, ValueError, RuntimeError, ImportError, MemoryError) as error:
         text = " ".join(str(error).split()) or type(error).__name__
@@ -89,7 +92,7 @@ def _topk(arguments: argparse.Namespace) -> None:
         threads=arguments.threads,
         progress=_progress(),
     )
-    _save(arguments.output, distances=found.distances, indices=found.indices)
+    save_npz(arguments.output, distances=found.distances, indices=found.indices)
     print(f"{arguments.output}: distances and indices {found.indices.shape}")
 
 
@@ -104,7 +107,7 @@ def _mine(arguments: argparse.Namespace) -> None:
         progress=_progress(),
         **{name: getattr(arguments, name) for name in options},
     )
-    _save(
+    save_npz(
         arguments.output,
         indices=mined.indices,
         scores=mined.scores,
@@ -121,6 +124,14 @@ def _demo(arguments: argparse.Namespace) -> None:
     from hardmine import demo
 
     demo.run(arguments.folder, _progress())
+
+
+def _check_output(path: Path) -> None:
+    """Raise now rather than after the work if `path` cannot be written."""
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise OSError(f"{path}: expected a folder that can be written to, got {path.parent}")
+    if path.is_dir():
+        raise OSError(f"{path}: expected a file to write, got a folder")
 
 
 def _progress() -> bool:
@@ -141,17 +152,6 @@ def _load(path: Path | None) -> Any:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError):
         raise ValueError(f"{path}: expected a .npy file of numbers") from None
-
-
-def _save(path: Path, **arrays: Any) -> None:
-    """Write an .npz beside its place and rename it: the place never holds half a file."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.npz")
-    try:
-        with open(partial, "wb") as file:
-            np.savez(file, **arrays)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ others; the nearest one of another label is its hardest negative (hn1), the five
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import numpy as np
 
 import hardmine
 from hardmine import _core
-from hardmine.cli import _save
+from hardmine._files import replacing, save_npz
 from hardmine.mining import QUANTILES, MinedNegatives
 
 PAIRS_SHOWN = 20
@@ -28,6 +27,7 @@ def run(folder: Path, progress: bool) -> None:
         from sklearn.datasets import load_digits
     except ImportError as error:
         raise ImportError(f'the demo needs {error.name}: pip install "hardmine[demo]"') from None
+    folder.mkdir(parents=True, exist_ok=True)
     digits = load_digits()
     pixels, label = digits.data.astype(np.float32), digits.target
     unit = pixels / np.linalg.norm(pixels, axis=1, keepdims=True)
@@ -45,13 +45,12 @@ def run(folder: Path, progress: bool) -> None:
             mined[f"{short}, {name}"] = found
             _print_table(f"{short}: {wanted} hardest, {name}, Euclidean distance", found, len(rows) ** 2 / seconds)
 
-    folder.mkdir(parents=True, exist_ok=True)
     hardest = mined["hn1, unit norm"]
     arrays: dict[str, Any] = {}
     for name, found in mined.items():
         key = name.replace(", ", "_").replace(" ", "_")
         arrays |= {f"{key}_indices": found.indices, f"{key}_distances": -found.scores}
-    _save(folder / "hardmine-demo.npz", label=label, **arrays)
+    save_npz(folder / "hardmine-demo.npz", label=label, **arrays)
     _draw(folder / "hardmine-demo.png", digits.images, label, hardest)
     print(f"\nwrote {folder / 'hardmine-demo.npz'} and {folder / 'hardmine-demo.png'}")
 
@@ -115,9 +114,5 @@ def _draw(path: Path, images: Any, label: Any, found: MinedNegatives) -> None:
                     1.03, -0.06, f"{distance:.3f}",
                     transform=axes.transAxes, ha="center", va="top", fontsize=10, color="#57606a",
                 )  # fmt: skip
-    partial = path.with_name(f".{path.name}.{os.getpid()}.png")
-    try:
+    with replacing(path) as partial:
         figure.savefig(partial, dpi=110)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
