@@ -21,19 +21,24 @@ namespace {
 using Floats = py::array_t<float>;
 using Ints = py::array_t<std::int64_t>;
 using Bools = py::array_t<bool>;
+using Codes = py::array_t<std::uint8_t>;
+using Words = py::array_t<std::uint64_t>;
+using Counts = py::array_t<std::uint32_t>;
 
 std::atomic<const Kernels*> kernels{nullptr};
 
-Rows<float> rows_of(const Floats& array, std::size_t first) {
-    if (array.ndim() != 2 || (array.shape(1) > 1 && array.strides(1) != sizeof(float)))
-        throw py::value_error("expected rows of adjacent float32 numbers");
+template <class Row>
+Rows<Row> rows_of(const py::array_t<Row>& array, std::size_t first) {
+    if (array.ndim() != 2 || (array.shape(1) > 1 && array.strides(1) != sizeof(Row)))
+        throw py::value_error("expected rows of adjacent numbers");
     return {array.data(), static_cast<std::size_t>(array.shape(0)), static_cast<std::size_t>(array.shape(1)),
-            array.strides(0) / static_cast<py::ssize_t>(sizeof(float)), first};
+            array.strides(0) / static_cast<py::ssize_t>(sizeof(Row)), first};
 }
 
-Search search_of(const Floats& queries, std::size_t first_query, const Floats& base, std::size_t first_base, Metric metric,
-                 int threads, std::size_t block) {
-    return {*kernels.load(), metric, rows_of(queries, first_query), rows_of(base, first_base), threads, block};
+template <class Row>
+Search<Row> search_of(const py::array_t<Row>& queries, std::size_t first_query, const py::array_t<Row>& base,
+                      std::size_t first_base, int threads, std::size_t block) {
+    return {*kernels.load(), rows_of(queries, first_query), rows_of(base, first_base), threads, block};
 }
 
 template <class Array>
@@ -65,6 +70,53 @@ void run(const char* queries_name, const char* base_name, const py::object& prog
     } catch (const Stopped&) {
         std::rethrow_exception(raised);
     }
+}
+
+// The arguments that are the filter, in their order in Python.
+Filter filter_of(bool self, Groups groups, const std::optional<Ints>& query_groups, const std::optional<Ints>& base_groups,
+                 const std::optional<Ints>& exclude_start, const std::optional<Ints>& exclude_indices,
+                 const std::optional<Bools>& base_mask, const std::optional<Floats>& nearer_than,
+                 const std::optional<Floats>& farther_than, std::size_t max_per_group) {
+    return {self,
+            groups,
+            data_or_null(query_groups),
+            data_or_null(base_groups),
+            data_or_null(exclude_start),
+            data_or_null(exclude_indices),
+            data_or_null(base_mask),
+            data_or_null(nearer_than),
+            data_or_null(farther_than),
+            max_per_group};
+}
+
+template <class Distance, class AnySearch>
+py::tuple topk_of(const AnySearch& search, std::size_t k, const Filter& filter, const py::object& progress) {
+    const py::ssize_t shape[2] = {static_cast<py::ssize_t>(search.queries.count), static_cast<py::ssize_t>(k)};
+    py::array_t<Distance> distances(shape);
+    Ints indices(shape);
+    Distance* distances_out = distances.mutable_data();
+    std::int64_t* indices_out = indices.mutable_data();
+    run("queries", filter.self ? "queries" : "base", progress,
+        [&](const Watcher& watcher) { topk(search, k, filter, distances_out, indices_out, watcher); });
+    return py::make_tuple(distances, indices);
+}
+
+template <class Distance, class AnySearch>
+void pairwise_of(const AnySearch& search, py::array_t<Distance>& out, const py::object& progress) {
+    Distance* data = out.mutable_data();
+    const auto stride = static_cast<std::size_t>(out.strides(0)) / sizeof(Distance);
+    run("queries", "base", progress, [&](const Watcher& watcher) { pairwise(search, data, stride, watcher); });
+}
+
+template <class Distance, class AnySearch>
+py::array_t<Distance> pair_distances_of(const AnySearch& search, const Ints& rows, const Ints& cols,
+                                        const py::object& progress) {
+    py::array_t<Distance> distances(rows.size());
+    Distance* out = distances.mutable_data();
+    run("queries", "base", progress, [&](const Watcher& watcher) {
+        pair_distances(search, rows.data(), cols.data(), static_cast<std::size_t>(rows.size()), out, watcher);
+    });
+    return distances;
 }
 
 }  // namespace
@@ -109,25 +161,10 @@ PYBIND11_MODULE(_core, m) {
            const std::optional<Ints>& exclude_indices, const std::optional<Bools>& base_mask,
            const std::optional<Floats>& nearer_than, const std::optional<Floats>& farther_than, std::size_t max_per_group,
            int threads, std::size_t block, const py::object& progress) {
-            const Search search = search_of(queries, first_query, base, first_base, metric, threads, block);
-            const Filter filter{self,
-                                groups,
-                                data_or_null(query_groups),
-                                data_or_null(base_groups),
-                                data_or_null(exclude_start),
-                                data_or_null(exclude_indices),
-                                data_or_null(base_mask),
-                                data_or_null(nearer_than),
-                                data_or_null(farther_than),
-                                max_per_group};
-            const py::ssize_t shape[2] = {queries.shape(0), static_cast<py::ssize_t>(k)};
-            Floats distances(shape);
-            Ints indices(shape);
-            float* distances_out = distances.mutable_data();
-            std::int64_t* indices_out = indices.mutable_data();
-            run("queries", self ? "queries" : "base", progress,
-                [&](const Watcher& watcher) { topk(search, k, filter, distances_out, indices_out, watcher); });
-            return py::make_tuple(distances, indices);
+            return topk_of<float>(FloatSearch{search_of(queries, first_query, base, first_base, threads, block), metric}, k,
+                                  filter_of(self, groups, query_groups, base_groups, exclude_start, exclude_indices,
+                                            base_mask, nearer_than, farther_than, max_per_group),
+                                  progress);
         },
         py::arg("queries").noconvert(), py::arg("first_query"), py::arg("base").noconvert(), py::arg("first_base"),
         py::arg("k"), py::arg("metric"), py::arg("self"), py::arg("groups"), py::arg("query_groups").noconvert(),
@@ -136,38 +173,89 @@ PYBIND11_MODULE(_core, m) {
         py::arg("max_per_group"), py::arg("threads"), py::arg("block"), py::arg("progress"));
 
     m.def(
+        "topk_codes",
+        [](const Codes& queries, std::size_t first_query, const Codes& base, std::size_t first_base, std::size_t k, bool self,
+           Groups groups, const std::optional<Ints>& query_groups, const std::optional<Ints>& base_groups,
+           const std::optional<Ints>& exclude_start, const std::optional<Ints>& exclude_indices,
+           const std::optional<Bools>& base_mask, const std::optional<Floats>& nearer_than,
+           const std::optional<Floats>& farther_than, std::size_t max_per_group, int threads, std::size_t block,
+           const py::object& progress) {
+            return topk_of<std::int32_t>(search_of(queries, first_query, base, first_base, threads, block), k,
+                                         filter_of(self, groups, query_groups, base_groups, exclude_start, exclude_indices,
+                                                   base_mask, nearer_than, farther_than, max_per_group),
+                                         progress);
+        },
+        py::arg("queries").noconvert(), py::arg("first_query"), py::arg("base").noconvert(), py::arg("first_base"),
+        py::arg("k"), py::arg("self"), py::arg("groups"), py::arg("query_groups").noconvert(),
+        py::arg("base_groups").noconvert(), py::arg("exclude_start").noconvert(), py::arg("exclude_indices").noconvert(),
+        py::arg("base_mask").noconvert(), py::arg("nearer_than").noconvert(), py::arg("farther_than").noconvert(),
+        py::arg("max_per_group"), py::arg("threads"), py::arg("block"), py::arg("progress"));
+
+    m.def(
         "pairwise",
         [](const Floats& queries, std::size_t first_query, const Floats& base, std::size_t first_base, Metric metric,
            Floats& out, int threads, const py::object& progress) {
-            const Search search = search_of(queries, first_query, base, first_base, metric, threads, 0);
-            float* data = out.mutable_data();
-            const auto stride = static_cast<std::size_t>(out.strides(0)) / sizeof(float);
-            run("queries", "base", progress, [&](const Watcher& watcher) { pairwise(search, data, stride, watcher); });
+            pairwise_of(FloatSearch{search_of(queries, first_query, base, first_base, threads, 0), metric}, out, progress);
         },
         py::arg("queries").noconvert(), py::arg("first_query"), py::arg("base").noconvert(), py::arg("first_base"),
         py::arg("metric"), py::arg("out").noconvert(), py::arg("threads"), py::arg("progress"));
 
     m.def(
+        "pairwise_codes",
+        [](const Codes& queries, std::size_t first_query, const Codes& base, std::size_t first_base,
+           py::array_t<std::int32_t>& out, int threads, const py::object& progress) {
+            pairwise_of(search_of(queries, first_query, base, first_base, threads, 0), out, progress);
+        },
+        py::arg("queries").noconvert(), py::arg("first_query"), py::arg("base").noconvert(), py::arg("first_base"),
+        py::arg("out").noconvert(), py::arg("threads"), py::arg("progress"));
+
+    m.def(
         "pair_distances",
         [](const Floats& queries, const Floats& base, const Ints& rows, const Ints& cols, Metric metric, int threads,
            const py::object& progress) {
-            const Search search = search_of(queries, 0, base, 0, metric, threads, 0);
-            Floats distances(rows.size());
-            float* out = distances.mutable_data();
-            run("queries", "base", progress, [&](const Watcher& watcher) {
-                pair_distances(search, rows.data(), cols.data(), static_cast<std::size_t>(rows.size()), out, watcher);
-            });
-            return distances;
+            return pair_distances_of<float>(FloatSearch{search_of(queries, 0, base, 0, threads, 0), metric}, rows, cols,
+                                            progress);
         },
         py::arg("queries").noconvert(), py::arg("base").noconvert(), py::arg("rows").noconvert(), py::arg("cols").noconvert(),
         py::arg("metric"), py::arg("threads"), py::arg("progress"));
+
+    m.def(
+        "pair_distances_codes",
+        [](const Codes& queries, const Codes& base, const Ints& rows, const Ints& cols, int threads,
+           const py::object& progress) {
+            return pair_distances_of<std::int32_t>(search_of(queries, 0, base, 0, threads, 0), rows, cols, progress);
+        },
+        py::arg("queries").noconvert(), py::arg("base").noconvert(), py::arg("rows").noconvert(), py::arg("cols").noconvert(),
+        py::arg("threads"), py::arg("progress"));
+
+    m.def(
+        "code_histograms",
+        [](const Codes& queries, const Codes& base, std::size_t bits, std::size_t top,
+           const std::optional<Ints>& query_groups, const std::optional<Ints>& base_groups,
+           const std::optional<Words>& query_marks, const std::optional<Words>& base_marks, int threads,
+           const py::object& progress) {
+            const CodeSearch search = search_of(queries, 0, base, 0, threads, 0);
+            const Relevance relevance{data_or_null(query_groups), data_or_null(base_groups), data_or_null(query_marks),
+                                      data_or_null(base_marks),
+                                      query_marks ? static_cast<std::size_t>(query_marks->shape(1)) : 0};
+            const py::ssize_t shape[2] = {queries.shape(0), static_cast<py::ssize_t>(bits) + 1};
+            Counts counts(shape), relevant(shape);
+            std::uint32_t *counts_out = counts.mutable_data(), *relevant_out = relevant.mutable_data();
+            run("query_codes", "base_codes", progress, [&](const Watcher& watcher) {
+                histograms(search, relevance, top, bits + 1, counts_out, relevant_out, watcher);
+            });
+            return py::make_tuple(counts, relevant);
+        },
+        py::arg("queries").noconvert(), py::arg("base").noconvert(), py::arg("bits"), py::arg("top"),
+        py::arg("query_groups").noconvert(), py::arg("base_groups").noconvert(), py::arg("query_marks").noconvert(),
+        py::arg("base_marks").noconvert(), py::arg("threads"), py::arg("progress"));
 
     m.def(
         "intervals",
         [](const Floats& queries, const Floats& base, Metric metric, bool few) {
             if (few && queries.shape(0) > static_cast<py::ssize_t>(FewScreen::kMostQueries))
                 throw py::value_error("queries: expected at most 8 rows");
-            const Search search = search_of(queries, 0, base, 0, metric, 1, 0);
+            const FloatSearch search{search_of(queries, 0, base, 0, 1, 0), metric};
             const py::ssize_t shape[2] = {queries.shape(0), base.shape(0)};
             Floats lower(shape), upper(shape);
             intervals(search, few, lower.mutable_data(), upper.mutable_data());

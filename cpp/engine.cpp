@@ -1,47 +1,51 @@
-// The four calls of the engine: each checks, plans, takes its memory and runs the tasks.
-//
-// Memory is taken before the first thread starts: kSharedBytes in all and kThreadBytes a thread, and a block of packed base
-// rows.
+// The calls of the engine for float rows: each checks, plans, takes its memory and runs the tasks.
 #include "engine.hpp"
 
 #include <memory>
 #include <vector>
 
+#include "few_screen.hpp"
+#include "memory.hpp"
+#include "panel_screen.hpp"
 #include "scan.hpp"
+#include "scores.hpp"
 #include "self_join.hpp"
 
 namespace hardmine {
 namespace {
 
-constexpr std::size_t kSharedBytes = 32 << 20, kThreadBytes = 2 << 20;
 constexpr std::size_t kSmallWork = 1 << 20;  // multiply-adds that one thread finishes before others have woken
 
-int choose_threads(const Search& s) {
+// What a thread works with. Either screen can serve a task.
+struct Workspace {
+    PanelScreen panels;
+    FewScreen few;
+    TopK sink;
+    Scores scores;
+    std::vector<Key> keys;
+};
+
+int choose_threads(const FloatSearch& s) {
     const int threads = usable_threads(s.threads);
     return s.queries.count * s.base.count * s.base.width < kSmallWork ? 1 : threads;
 }
 
-void check_queries(const Search& s) {
+void check_queries(const FloatSearch& s) {
     for (std::size_t i = 0; i < s.queries.count; ++i)
         if (!finite(s.queries[i], s.queries.width)) throw NotFinite(false, s.queries.first + i);
 }
 
-std::size_t queries_in_memory(std::size_t bytes_per_query, int threads) {
-    const std::size_t budget = kThreadBytes + kSharedBytes / static_cast<std::size_t>(threads);
-    return std::max<std::size_t>(PanelScreen::kQueryTile, budget / bytes_per_query);
-}
-
 }  // namespace
 
-void topk(const Search& s, std::size_t k, const Filter& filter, float* distances, std::int64_t* indices,
+void topk(const FloatSearch& s, std::size_t k, const Filter& filter, float* distances, std::int64_t* indices,
           const Watcher& watcher) {
     check_queries(s);
     const std::size_t d = s.base.width;
     const int threads = choose_threads(s);
     const Canonical canonical(s.kernels, s.metric, d);
     if (SelfJoin::serves(s, k, filter)) return SelfJoin(s, k, filter, canonical, threads).run(distances, indices, watcher);
-    const std::size_t bytes = PanelScreen::bytes_per_query(d) + TopK::bytes_per_row(k, s.base.count) + sizeof(double);
-    const Plan plan(filter, s.queries, s.base, queries_in_memory(bytes, threads), threads);
+    const std::size_t bytes = PanelScreen::bytes_per_query(d) + TopK::bytes_per_row(k, s.base.count) + sizeof(const float*) + sizeof(double);
+    const Plan plan(filter, s.queries.extent(), s.base.extent(), queries_in_memory(bytes, threads), threads);
     for (std::size_t i = 0; i < s.queries.count; ++i) write_row(nullptr, 0, k, distances + i * k, indices + i * k);
     if (plan.tasks().empty()) return;
 
@@ -51,27 +55,30 @@ void topk(const Search& s, std::size_t k, const Filter& filter, float* distances
     for (std::size_t t = 0; t < std::min<std::size_t>(static_cast<std::size_t>(threads), plan.tasks().size()); ++t)
         workspaces.emplace_back(new Workspace{
             PanelScreen(s.kernels, frame, canonical, for_panels), FewScreen(s.kernels, s.metric, canonical, d),
-            TopK(plan.longest(), k, plan.reach(), filter), std::vector<double>(plan.longest()), std::vector<Key>(k)});
-    Scan scan(s, k, filter, canonical, plan, distances, indices);
+            TopK(plan.longest(), k, plan.reach(), filter), Scores(canonical, s.queries, s.base, plan.longest()),
+            std::vector<Key>(k)});
+    Scan<float, float> scan(s, k, filter, plan, distances, indices);
     Watch watch(watcher, plan.pairs());
-    run_tasks(plan.tasks().size(), threads, watch, [&](std::size_t task, int thread) {
-        scan.run(plan.tasks()[task], *workspaces[static_cast<std::size_t>(thread)], watch);
+    run_tasks(plan.tasks().size(), threads, watch, [&](std::size_t t, int thread) {
+        const Task& task = plan.tasks()[t];
+        Workspace& work = *workspaces[static_cast<std::size_t>(thread)];
+        if (task.query_end - task.query_begin <= FewScreen::kMostQueries)
+            scan.run(task, work.few, work.sink, work.scores, work.keys.data(), watch);
+        else
+            scan.run(task, work.panels, work.sink, work.scores, work.keys.data(), watch);
     });
     if (scan.met_bad_row()) report_not_finite(s.base, true);
     if (watch.stopped()) throw Stopped();
-    if (plan.parts() > 1) {
-        TopK sink(1, k, plan.parts() * k, filter);
-        scan.merge(sink);
-    }
+    scan.merge();
 }
 
-void pairwise(const Search& s, float* out, std::size_t stride, const Watcher& watcher) {
+void pairwise(const FloatSearch& s, float* out, std::size_t stride, const Watcher& watcher) {
     check_queries(s);
     const std::size_t d = s.base.width;
     const int threads = choose_threads(s);
     const Canonical canonical(s.kernels, s.metric, d);
     const Filter everything;
-    const Plan plan(everything, s.queries, s.base, queries_in_memory(PanelScreen::bytes_per_query(d), threads), threads);
+    const Plan plan(everything, s.queries.extent(), s.base.extent(), queries_in_memory(PanelScreen::bytes_per_query(d), threads), threads);
     if (plan.tasks().empty()) return;
     const Frame frame = make_frame(s.metric, canonical, s.queries, s.base, plan.base());
     std::vector<std::unique_ptr<PanelScreen>> screens;
@@ -102,7 +109,7 @@ void pairwise(const Search& s, float* out, std::size_t stride, const Watcher& wa
     if (watch.stopped()) throw Stopped();
 }
 
-void pair_distances(const Search& s, const std::int64_t* rows, const std::int64_t* cols, std::size_t pairs, float* distances,
+void pair_distances(const FloatSearch& s, const std::int64_t* rows, const std::int64_t* cols, std::size_t pairs, float* distances,
                     const Watcher& watcher) {
     constexpr std::size_t kBatch = 4096;
     check_queries(s);
@@ -131,7 +138,7 @@ void pair_distances(const Search& s, const std::int64_t* rows, const std::int64_
 namespace {
 
 template <class Screen>
-void all_intervals(const Search& s, Screen& screen, float* lower, float* upper) {
+void all_intervals(const FloatSearch& s, Screen& screen, float* lower, float* upper) {
     const Selection queries{nullptr, s.queries.count}, base{nullptr, s.base.count};
     screen.load_queries(s.queries, queries, 0, queries.count);
     for (std::size_t i = 0; i < queries.count; ++i) screen.set_bound(i, kInfinity);
@@ -146,7 +153,7 @@ void all_intervals(const Search& s, Screen& screen, float* lower, float* upper) 
 
 }  // namespace
 
-void intervals(const Search& s, bool few, float* lower, float* upper) {
+void intervals(const FloatSearch& s, bool few, float* lower, float* upper) {
     const Canonical canonical(s.kernels, s.metric, s.base.width);
     const Frame frame = make_frame(s.metric, canonical, s.queries, s.base, {nullptr, s.base.count});
     if (few) {

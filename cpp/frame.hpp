@@ -42,13 +42,6 @@
 
 namespace hardmine {
 
-// Some rows of an array: those listed, or all.
-struct Selection {
-    const std::uint32_t* ids = nullptr;
-    std::size_t count = 0;
-    std::size_t operator[](std::size_t i) const { return ids ? ids[i] : i; }
-};
-
 struct Frame {
     Metric metric;
     std::size_t d;

@@ -11,6 +11,7 @@ namespace hardmine {
     }
 HM_DECLARE(generic)
 #if defined(__x86_64__)
+HM_DECLARE(avx512_bitalg)
 HM_DECLARE(avx512)
 HM_DECLARE(avx2)
 HM_DECLARE(wide)
@@ -35,10 +36,15 @@ bool runs_v4() {
     return runs_v3() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
+// Counts of the bits of bytes and words: Ice Lake, Zen 4 and later.
+bool runs_v4_bitalg() {
+    return runs_v4() && __builtin_cpu_supports("avx512bitalg") && __builtin_cpu_supports("avx512vpopcntdq");
+}
 #endif
 
 const Row kRows[] = {
 #if defined(__x86_64__)
+    {&avx512_bitalg::table, runs_v4_bitalg, true},
     {&avx512::table, runs_v4, true},
     {&avx2::table, runs_v3, true},
 #endif

@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "engine.hpp"
 #include "frame.hpp"
 #include "kernels/kernels.hpp"
 
@@ -17,6 +18,12 @@ namespace hardmine {
 // Whether every number of a row is finite.
 inline bool finite(const float* row, std::size_t d) {
     return std::all_of(row, row + d, [](float x) { return std::isfinite(x); });
+}
+
+// An input holds NaN or infinity in some row: names the first.
+[[noreturn]] inline void report_not_finite(const Rows<float>& rows, bool base) {
+    for (std::size_t i = 0;; ++i)
+        if (!finite(rows[i], rows.width)) throw NotFinite(base, rows.first + i);
 }
 
 class PanelScreen {

@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "filter.hpp"
-#include "frame.hpp"
 #include "rows.hpp"
 
 namespace hardmine {
@@ -25,7 +24,7 @@ struct Task {
 class Plan {
   public:
     // most_queries: what a thread's memory holds.
-    Plan(const Filter& filter, const Rows<float>& queries, const Rows<float>& base, std::size_t most_queries, int threads) {
+    Plan(const Filter& filter, const Extent& queries, const Extent& base, std::size_t most_queries, int threads) {
         query_ = {nullptr, queries.count};
         base_ = {nullptr, base.count};
         if (filter.base_mask || filter.groups == Groups::same) list_base(filter, base);
@@ -53,7 +52,7 @@ class Plan {
     static constexpr std::size_t kFairRows = 4096;    // if it is long enough;
     static constexpr std::size_t kFewQueries = 32;    // if not, fewer queries must do
 
-    void list_base(const Filter& filter, const Rows<float>& base) {
+    void list_base(const Filter& filter, const Extent& base) {
         for (std::size_t j = 0; j < base.count; ++j)
             if (!filter.base_mask || filter.base_mask[base.first + j]) base_ids_.push_back(static_cast<std::uint32_t>(j));
         base_ = {base_ids_.data(), base_ids_.size()};
@@ -71,7 +70,7 @@ class Plan {
                 tasks_.push_back({n * i / ranges, n * (i + 1) / ranges, m * p / parts_, m * (p + 1) / parts_, p});
     }
 
-    void cut_groups(const Filter& filter, const Rows<float>& queries, const Rows<float>& base, std::size_t most_queries) {
+    void cut_groups(const Filter& filter, const Extent& queries, const Extent& base, std::size_t most_queries) {
         query_ids_.resize(queries.count);
         std::iota(query_ids_.begin(), query_ids_.end(), 0u);
         auto query_group = [&](std::uint32_t i) { return filter.query_groups[queries.first + i]; };

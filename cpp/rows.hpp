@@ -6,6 +6,11 @@
 
 namespace hardmine {
 
+// Which rows of the caller's array.
+struct Extent {
+    std::size_t first, count;
+};
+
 template <class T>
 struct Rows {
     const T* data;
@@ -14,7 +19,15 @@ struct Rows {
     std::ptrdiff_t stride;  // elements between the starts of neighbouring rows
     std::size_t first = 0;  // the index of row 0 in the caller's array, of which this may be a block
 
+    Extent extent() const { return {first, count}; }
     const T* operator[](std::size_t i) const { return data + static_cast<std::ptrdiff_t>(i) * stride; }
+};
+
+// Some rows of an array: those listed, or all.
+struct Selection {
+    const std::uint32_t* ids = nullptr;
+    std::size_t count = 0;
+    std::size_t operator[](std::size_t i) const { return ids ? ids[i] : i; }
 };
 
 }  // namespace hardmine

@@ -17,6 +17,7 @@
 #include "panel_screen.hpp"
 #include "parallel.hpp"
 #include "scan.hpp"
+#include "scores.hpp"
 #include "sinks.hpp"
 
 namespace hardmine {
@@ -33,7 +34,7 @@ class SelfJoin {
     static constexpr std::size_t kRangeBytes = 4 << 20;  // of a task's packed rows
 
     // A window from below would let the rows below it through for either side, and caps need scratch of their own.
-    static bool serves(const Search& s, std::size_t k, const Filter& filter) {
+    static bool serves(const FloatSearch& s, std::size_t k, const Filter& filter) {
         const bool one_array = s.queries.data == s.base.data && s.queries.count == s.base.count &&
                                s.queries.stride == s.base.stride && s.queries.first == s.base.first;
         return filter.self && one_array && s.base.count >= kLeastRows && s.base.count * s.base.width >= kLeastNumbers &&
@@ -41,7 +42,7 @@ class SelfJoin {
                s.base.count * TopK::bytes_per_row(k, s.base.count) <= kMostBytes;
     }
 
-    SelfJoin(const Search& s, std::size_t k, const Filter& filter, const Canonical& canonical, int threads)
+    SelfJoin(const FloatSearch& s, std::size_t k, const Filter& filter, const Canonical& canonical, int threads)
         : s_(s),
           k_(k),
           filter_(filter),
@@ -97,14 +98,14 @@ class SelfJoin {
             if (!good) watch.stop();
             return good;
         };
-        visit_blocks(begin, end, block, [&](std::size_t first, std::size_t last) {
+        visit_blocks(begin, end, block, TopK::kInOrder, [&](std::size_t first, std::size_t last) {
             if (!load(first, last)) return false;
             screen.scan([&](std::size_t i, std::size_t j, float lower, float upper) {
                 if (offer(begin + i, first + j, lower, upper)) screen.set_bound(i, sink_.bound(begin + i));
             });
             return watch.step((end - begin) * (last - first));
         });
-        visit_blocks(end, n_, block, [&](std::size_t first, std::size_t last) {
+        visit_blocks(end, n_, block, TopK::kInOrder, [&](std::size_t first, std::size_t last) {
             if (!load(first, last)) return false;
             for (std::size_t j = first; j < last; ++j) screen.set_column_bound(j - first, sink_.bound(j));
             screen.scan_both([&](std::size_t i, std::size_t j, float lower, float upper) {
@@ -127,7 +128,7 @@ class SelfJoin {
         return tighter;
     }
 
-    const Search& s_;
+    const FloatSearch& s_;
     std::size_t k_;
     const Filter& filter_;
     const Canonical& canonical_;

@@ -37,6 +37,8 @@ class TopK {
         if (filter.max_per_group) members_.reserve(capacity_);
     }
 
+    static constexpr bool kInOrder = false;  // pairs may be offered in any order
+
     // A buffer of twice k and a few: tightening often keeps the bound close, and few pairs pass. Measured at k = 10: 8 and 24
     // spare places are 3 to 5 % slower than 16 in 32 dimensions, 48 are 7 %.
     static constexpr std::size_t kSpare = 16;

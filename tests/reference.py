@@ -45,14 +45,27 @@ def rounded(queries, base, metric):
 
 def topk(queries, base, k, metric="sqeuclidean", allowed=None, base_groups=None, max_per_group=None):
     """(distances, indices) by sorting every row by (distance, index); `allowed` is an (n, m) bool matrix."""
-    self_join = base is None
-    base = queries if self_join else base
-    matrix = rounded(queries, base, metric)
+    matrix = rounded(queries, queries if base is None else base, metric)
+    return _select(matrix, base is None, k, np.inf, allowed, base_groups, max_per_group)
+
+
+def bit_distances(queries, base):
+    """The number of bits that differ, (n, m) int32, from rows of booleans."""
+    return np.stack([(row != base).sum(axis=1, dtype=np.int32) for row in queries])
+
+
+def topk_bits(queries, base, k, allowed=None, base_groups=None, max_per_group=None):
+    """The same for rows of booleans and the Hamming distance."""
+    matrix = bit_distances(queries, queries if base is None else base)
+    return _select(matrix, base is None, k, 2**31 - 1, allowed, base_groups, max_per_group)
+
+
+def _select(matrix, self_join, k, no_distance, allowed, base_groups, max_per_group):
     n, m = matrix.shape
     allowed = np.ones((n, m), bool) if allowed is None else allowed.copy()
     if self_join:
         np.fill_diagonal(allowed, False)
-    best = np.full((n, k), np.inf, np.float32)
+    best = np.full((n, k), no_distance, matrix.dtype)
     indices = np.full((n, k), -1, np.int64)
     for i in range(n):
         taken = {}
@@ -72,7 +85,7 @@ def topk(queries, base, k, metric="sqeuclidean", allowed=None, base_groups=None,
 def assert_same(found, expected):
     """Indices and the bits of the distances are equal."""
     found_distances, found_indices = (np.asarray(array) for array in found)
-    assert found_distances.dtype == np.float32 and found_indices.dtype == np.int64
+    assert found_distances.dtype == expected[0].dtype and found_indices.dtype == np.int64
     assert found_distances.shape == found_indices.shape == expected[1].shape
     np.testing.assert_array_equal(found_indices, expected[1])
     np.testing.assert_array_equal(found_distances, expected[0])

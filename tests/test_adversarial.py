@@ -100,7 +100,7 @@ def test_no_distance_lies_outside_its_interval(isa, cloud, metric, few, d):
 
     b = cloud(300, d)
     q = np.concatenate([b[:4], cloud(4, d)])
-    lower, upper = _core.intervals(q, b, search.METRICS[metric], few)
+    lower, upper = _core.intervals(q, b, search.FLOAT_METRICS[metric], few)
     true = reference.rounded(q, b, metric)
     assert (lower <= true).all()
     assert (true <= upper).all()
@@ -113,7 +113,7 @@ def test_intervals_are_narrow_on_ordinary_rows(isa, rng, metric, few):
     from hardmine import _core
 
     q, b = rng.standard_normal((8, 256)).astype(np.float32), rng.standard_normal((400, 256)).astype(np.float32)
-    lower, upper = _core.intervals(q, b, search.METRICS[metric], few)
+    lower, upper = _core.intervals(q, b, search.FLOAT_METRICS[metric], few)
     scale = np.abs(reference.distances(q, b, metric)).max()
     assert ((upper - lower).astype(np.float64) <= 2e-4 * scale).all()
 

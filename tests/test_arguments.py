@@ -72,7 +72,7 @@ CASES = [
     (
         lambda: topk(X, metric="l2"),
         ValueError,
-        "metric: expected one of sqeuclidean, euclidean, cosine, inner_product, got 'l2'",
+        "metric: expected one of sqeuclidean, euclidean, cosine, inner_product, hamming, got 'l2'",
     ),
     (lambda: topk(X, threads=0), ValueError, "threads: expected at least 1, got 0"),
     (lambda: topk(X, threads="all"), TypeError, "threads: expected an integer, got str"),
@@ -145,7 +145,7 @@ CASES = [
     (lambda: pair_distances(X, Y, [0.0], [0]), TypeError, "rows: expected integers, got float64"),
     (lambda: merge(), TypeError, "neighbors: expected at least one, got none"),
     (lambda: merge(X), TypeError, "neighbors: expected Neighbors or pairs (distances, indices), got ndarray"),
-    (lambda: merge((X, X)), TypeError, "neighbors: expected float32 and integers, got float32 and float32"),
+    (lambda: merge((X, X)), TypeError, "neighbors: expected float32 or int32, and integers, got float32 and float32"),
     (lambda: merge((X, np.ones((4, 2), int))), ValueError, "neighbors: expected two arrays of one shape (n, k)"),
     (lambda: merge(topk(X), topk(BIG)), ValueError, "neighbors: expected 4 queries in each, got 300"),
     (lambda: merge(topk(X), topk(X, metric="cosine")), ValueError, "neighbors: expected one metric, got cosine, sqeuclidean"),

@@ -58,7 +58,7 @@ def test_broadcast_and_one_column(rng):
 def test_rows_are_not_copied(rng):
     x = rng.standard_normal((10, 4)).astype(np.float32)
     for array in (x, x[::2], x[:, :3], torch.from_numpy(x), torch.from_numpy(x)[::3]):
-        ((first, block),) = _arrays.Rows("x", array).blocks()
+        ((first, block),) = _arrays.FloatRows("x", array).blocks()
         assert first == 0
         assert np.shares_memory(block, x)
 
@@ -69,7 +69,7 @@ def test_conversion_goes_block_by_block(rng, monkeypatch):
     b[::5] = b[0]
     q32, b32 = q.astype(np.float32), b.astype(np.float32)
     group = rng.integers(0, 6, 777)
-    sizes = [len(block) for _, block in _arrays.Rows("b", b).blocks()]
+    sizes = [len(block) for _, block in _arrays.FloatRows("b", b).blocks()]
     assert max(sizes) == 50 and sum(sizes) == 777
     for metric in METRICS:
         assert_same(hardmine.topk(q, b, 60, metric=metric), reference.topk(q32, b32, 60, metric))

@@ -10,6 +10,7 @@
 // 6 x 2 sums + 2 + 1 of 16 registers; AVX-512: 14 x 2 + 2 + 1 of 32.
 #include "kernels.hpp"
 
+#include "code_kernels.hpp"
 #include "simd.hpp"
 
 namespace hardmine {
@@ -292,8 +293,30 @@ double peak(size_t steps, float* sink) {
 
 extern const Kernels table;
 constexpr Kernels table = {
-    HM_NAME(HM_ISA),    kRows, kLanes, pack, screen, screen_both, dense, few_sqeuclidean, few_dot, sqeuclidean,
-    scaled_sqeuclidean, dot,   peak};
+    .name = HM_NAME(HM_ISA),
+    .rows = kRows,
+    .lanes = kLanes,
+    .pack = pack,
+    .screen = screen,
+    .screen_both = screen_both,
+    .dense = dense,
+    .few_sqeuclidean = few_sqeuclidean,
+    .few_dot = few_dot,
+    .code_rows = kCodeRows,
+    .code_lanes = kCodeLanes,
+    .code_query = kTileByte,
+    .code_panel = kPanelByte,
+    .prepare_codes = prepare_codes,
+    .pack_codes = pack_codes,
+    .screen_codes = screen_codes,
+    .dense_codes = dense_codes,
+    .few_codes = few_codes,
+    .hamming = hamming,
+    .sqeuclidean = sqeuclidean,
+    .scaled_sqeuclidean = scaled_sqeuclidean,
+    .dot = dot,
+    .peak = peak,
+};
 
 }  // namespace HM_ISA
 }  // namespace hardmine

@@ -52,6 +52,29 @@ struct Kernels {
     void (*few_dot)(const float* const* queries, size_t n, const float* const* rows, size_t count, size_t d, float* out,
                     float* norms);
 
+    // Packed codes (code_kernels.hpp). A group is code_rows queries, prepared by prepare_codes into code_query bytes for each
+    // byte of a code; a panel is code_lanes codes, packed by pack_codes into code_panel bytes for each byte of a code.
+    size_t code_rows, code_lanes, code_query, code_panel;
+    void (*prepare_codes)(const uint8_t* const* rows, size_t bytes, uint8_t* prepared);
+    void (*pack_codes)(const uint8_t* const* rows, size_t bytes, uint8_t* panel);
+
+    // Writes the pairs whose distance in bits is less than stop[i], in the order of the lanes for each i, and returns their
+    // number; a hit's value is the distance. `stop` has groups * code_rows entries, hits has room for as many times code_lanes.
+    size_t (*screen_codes)(const uint8_t* queries, size_t groups, const uint8_t* panel, size_t bytes, const uint32_t* stop,
+                           Hit* hits);
+
+    // out[i][j] = the distance, for i < n and j < m <= code_lanes.
+    void (*dense_codes)(const uint8_t* queries, size_t n, const uint8_t* panel, size_t bytes, int32_t* out, size_t stride,
+                        size_t m);
+
+    // For few queries, straight from unpacked rows `stride` bytes apart: the rows nearer than `stop`, as lanes of row 0. hits
+    // has room for `count`.
+    size_t (*few_codes)(const uint8_t* query, const uint8_t* rows, ptrdiff_t stride, size_t count, size_t bytes, uint32_t stop,
+                        Hit* hits);
+
+    // The distance of two codes.
+    uint32_t (*hamming)(const uint8_t* a, const uint8_t* b, size_t bytes);
+
     // The canonical sums: float64, eight fixed lanes (k modulo 8), then ((0+1)+(2+3))+((4+5)+(6+7)); nothing is contracted,
     // so every table returns the same bits.
     double (*sqeuclidean)(const float* a, const float* b, size_t d);

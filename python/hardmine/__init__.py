@@ -1,5 +1,6 @@
 """Exact nearest neighbours among the rows that are allowed, and hard negatives mined with them."""
 
+from hardmine.codes import pack, unpack
 from hardmine.duplicates import sample_non_duplicate_split
 from hardmine.filter import Filter
 from hardmine.mining import MinedNegatives, mine_hard_negatives
@@ -14,8 +15,10 @@ __all__ = [
     "Neighbors",
     "merge",
     "mine_hard_negatives",
+    "pack",
     "pair_distances",
     "pairwise",
     "sample_non_duplicate_split",
     "topk",
+    "unpack",
 ]

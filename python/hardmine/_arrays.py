@@ -19,7 +19,8 @@ ArrayLike: TypeAlias = Any  # NumPy, torch (CPU), or anything with __dlpack__ or
 Floats: TypeAlias = NDArray[np.float32]
 Ints: TypeAlias = NDArray[np.int64]
 
-BLOCK_BYTES = 32 << 20  # float32 bytes of a converted block
+BLOCK_BYTES = 32 << 20  # of a converted block
+MOST_CODE_BYTES = 8192
 
 
 def is_torch(array: object) -> bool:
@@ -59,10 +60,53 @@ def check_on_cpu(name: str, tensor: Any) -> None:
 
 
 class Rows:
-    """A 2-D array-like of floats, seen as blocks of float32 rows that the core can read in place."""
+    """A 2-D array-like, seen as blocks of rows that the core can read in place: `FloatRows` or `CodeRows`."""
+
+    name: str
+    torch: bool
+    count: int
+    width: int
+    item: int  # bytes of a number of a block
+
+    def blocks(self) -> Iterator[tuple[int, NDArray[Any]]]:
+        """Yield (index of the first row, rows): one block without a copy where the rows can be read in place."""
+        whole = self._in_place()
+        if whole is not None:
+            yield 0, whole
+            return
+        step = max(1, BLOCK_BYTES // (self.item * self.width))
+        for first in range(0, self.count, step):
+            yield first, self._convert(first, first + step)
+
+    def take_all(self) -> NDArray[Any]:
+        """All rows as one block, converted whole if need be."""
+        whole = self._in_place()
+        return self._convert(0, self.count) if whole is None else whole
+
+    def overlaps(self, other: NDArray[Any]) -> bool:
+        """Whether writing to `other` might change these rows."""
+        whole = self._in_place()
+        return whole is not None and np.may_share_memory(whole, other)
+
+    def _in_place(self) -> NDArray[Any] | None:
+        raise AssertionError("either kind of rows says so itself")
+
+    def _convert(self, first: int, last: int) -> NDArray[Any]:
+        raise AssertionError("either kind of rows says so itself")
+
+    def _check_count(self, shape: tuple[int, ...]) -> None:
+        if shape[0] >= 2**32 - 1:
+            raise ValueError(f"{self.name}: expected fewer than 2**32 - 1 rows, got {shape[0]}")
+        self.count, self.width = shape
+
+
+class FloatRows(Rows):
+    """Rows of floats of any size, as float32."""
+
+    item = 4
 
     def __init__(self, name: str, array: ArrayLike) -> None:
-        self.torch = is_torch(array)
+        self.name, self.torch = name, is_torch(array)
         if self.torch:
             check_on_cpu(name, array)
             self._array = array.detach()
@@ -77,29 +121,7 @@ class Rows:
             raise TypeError(f"{name}: expected floating-point numbers, got {self._array.dtype}")
         if shape[1] == 0:
             raise ValueError(f"{name}: expected at least one dimension, got shape {shape}")
-        if shape[0] >= 2**32 - 1:
-            raise ValueError(f"{name}: expected fewer than 2**32 - 1 rows, got {shape[0]}")
-        self.name, self.count, self.width = name, shape[0], shape[1]
-
-    def blocks(self) -> Iterator[tuple[int, Floats]]:
-        """Yield (index of the first row, rows): one block without a copy where the rows can be read in place."""
-        whole = self._in_place()
-        if whole is not None:
-            yield 0, whole
-            return
-        step = max(1, BLOCK_BYTES // (4 * self.width))
-        for first in range(0, self.count, step):
-            yield first, self._convert(first, first + step)
-
-    def take_all(self) -> Floats:
-        """All rows as one block, converted whole if need be."""
-        whole = self._in_place()
-        return self._convert(0, self.count) if whole is None else whole
-
-    def overlaps(self, other: NDArray[Any]) -> bool:
-        """Whether writing to `other` might change these rows."""
-        whole = self._in_place()
-        return whole is not None and np.may_share_memory(whole, other)
+        self._check_count(shape)
 
     def _in_place(self) -> Floats | None:
         if self.torch and str(self._array.dtype) != "torch.float32":
@@ -115,6 +137,44 @@ class Rows:
             return np.ascontiguousarray(self._array[first:last].float().resolve_neg().numpy())
         with np.errstate(over="ignore"):  # what overflows is infinite, and reported as such
             return np.require(self._array[first:last], np.float32, ["C_CONTIGUOUS", "ALIGNED"])
+
+
+class CodeRows(Rows):
+    """Rows of packed codes. Padding never counts: rows whose padding is not zero are copied with zeros there."""
+
+    item = 1
+
+    def __init__(self, name: str, array: ArrayLike, bits: int | None = None) -> None:
+        self.name, self.torch = name, is_torch(array)
+        self._array = to_numpy(name, array)
+        if self._array.dtype != np.uint8:
+            raise TypeError(f"{name}: expected packed codes, uint8, got {self._array.dtype}; hardmine.pack makes them")
+        shape = self._array.shape
+        if len(shape) != 2 or not 1 <= shape[1] <= MOST_CODE_BYTES:
+            raise ValueError(f"{name}: expected an array of shape (rows, 1 to {MOST_CODE_BYTES} bytes), got shape {shape}")
+        self._check_count(shape)
+        self.bits = self.check_bits(bits)
+
+    def check_bits(self, bits: int | None) -> int:
+        """How many bits count, which must belong to the width; None: all."""
+        if bits is None:
+            return 8 * self.width
+        bits = positive("bits", bits)
+        if -(-bits // 8) != self.width:
+            least, most = 8 * self.width - 7, 8 * self.width
+            raise ValueError(f"bits: expected {least} to {most} for {self.name} of {self.width} bytes, got {bits}")
+        return bits
+
+    def _in_place(self) -> NDArray[np.uint8] | None:
+        if self.width > 1 and self._array.strides[1] != 1:
+            return None
+        padding = 0xFF >> (self.bits - 1) % 8 + 1
+        return None if padding and (self._array[:, -1] & padding).any() else self._array
+
+    def _convert(self, first: int, last: int) -> NDArray[np.uint8]:
+        rows = np.array(self._array[first:last], order="C")
+        rows[:, -1] &= 0xFF << 7 - (self.bits - 1) % 8 & 0xFF
+        return rows
 
 
 def like(array: NDArray[Any], torch_wanted: bool) -> Any:

@@ -46,6 +46,26 @@ def topk(
     block: int,
     progress: Callable[[int, int], object] | None,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]: ...
+def topk_codes(
+    queries: NDArray[np.uint8],
+    first_query: int,
+    base: NDArray[np.uint8],
+    first_base: int,
+    k: int,
+    self: bool,
+    groups: Groups,
+    query_groups: NDArray[np.int64] | None,
+    base_groups: NDArray[np.int64] | None,
+    exclude_start: NDArray[np.int64] | None,
+    exclude_indices: NDArray[np.int64] | None,
+    base_mask: NDArray[np.bool_] | None,
+    nearer_than: NDArray[np.float32] | None,
+    farther_than: NDArray[np.float32] | None,
+    max_per_group: int,
+    threads: int,
+    block: int,
+    progress: Callable[[int, int], object] | None,
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]: ...
 def pairwise(
     queries: NDArray[np.float32],
     first_query: int,
@@ -53,6 +73,15 @@ def pairwise(
     first_base: int,
     metric: Metric,
     out: NDArray[np.float32],
+    threads: int,
+    progress: Callable[[int, int], object] | None,
+) -> None: ...
+def pairwise_codes(
+    queries: NDArray[np.uint8],
+    first_query: int,
+    base: NDArray[np.uint8],
+    first_base: int,
+    out: NDArray[np.int32],
     threads: int,
     progress: Callable[[int, int], object] | None,
 ) -> None: ...
@@ -65,6 +94,26 @@ def pair_distances(
     threads: int,
     progress: Callable[[int, int], object] | None,
 ) -> NDArray[np.float32]: ...
+def pair_distances_codes(
+    queries: NDArray[np.uint8],
+    base: NDArray[np.uint8],
+    rows: NDArray[np.int64],
+    cols: NDArray[np.int64],
+    threads: int,
+    progress: Callable[[int, int], object] | None,
+) -> NDArray[np.int32]: ...
+def code_histograms(
+    queries: NDArray[np.uint8],
+    base: NDArray[np.uint8],
+    bits: int,
+    top: int,
+    query_groups: NDArray[np.int64] | None,
+    base_groups: NDArray[np.int64] | None,
+    query_marks: NDArray[np.uint64] | None,
+    base_marks: NDArray[np.uint64] | None,
+    threads: int,
+    progress: Callable[[int, int], object] | None,
+) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]: ...
 def intervals(
     queries: NDArray[np.float32], base: NDArray[np.float32], metric: Metric, few: bool
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]: ...

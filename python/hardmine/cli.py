@@ -14,7 +14,7 @@ import numpy as np
 import hardmine
 from hardmine import _core
 from hardmine._files import save_npz
-from hardmine.search import METRICS
+from hardmine.search import FLOAT_METRICS, METRICS
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     topk = commands.add_parser("topk", help="the k nearest base rows of each query")
     _add_rows(topk)
     topk.add_argument("-k", type=int, default=10, help="rows to keep for each query (%(default)s)")
-    topk.add_argument("--metric", choices=list(METRICS), default="sqeuclidean", help="(%(default)s)")
+    topk.add_argument("--metric", choices=METRICS, default="sqeuclidean", help="(%(default)s)")
     topk.set_defaults(run=_topk)
 
     mine = commands.add_parser("mine", help="the hardest negatives of each query")
@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     mine.add_argument("--query-labels", type=Path, metavar="L.npy", help="a label for each query")
     mine.add_argument("--base-labels", type=Path, metavar="L.npy", help="a label for each base row")
     mine.add_argument("-n", "--num-negatives", type=int, default=5, help="negatives for each query (%(default)s)")
-    mine.add_argument("--metric", choices=list(METRICS), default="cosine", help="(%(default)s)")
+    mine.add_argument("--metric", choices=list(FLOAT_METRICS), default="cosine", help="(%(default)s)")
     for name in ("max-score", "min-score", "absolute-margin", "relative-margin"):
         mine.add_argument(f"--{name}", type=float, metavar="X", help="see hardmine.mine_hard_negatives")
     mine.add_argument("--max-per-label", type=int, metavar="N", help="at most N negatives of each label")

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hardmine import _arrays
-from hardmine._arrays import ArrayLike, Floats, Ints, Rows
+from hardmine._arrays import ArrayLike, FloatRows, Floats, Ints, Rows
 from hardmine.filter import Filter
 from hardmine.neighbors import Neighbors
 from hardmine.search import Metric, pair_distances, topk
@@ -147,8 +147,8 @@ def mine_hard_negatives(
     >>> mined.indices.ravel(), mined.positive_scores
     (array([2, 2, 1, 1]), array([-1., -1., -4., -4.], dtype=float32))
     """
-    q = Rows("queries", queries)
-    b = q if base is None else Rows("base", base)
+    q = FloatRows("queries", queries)
+    b = q if base is None else FloatRows("base", base)
     wanted = _arrays.positive("num_negatives", num_negatives)
     query_codes, base_codes = _check_labels(query_labels, base_labels, q, b)
     listed = None if positives is None else _check_positives(positives, q.count, b.count, same_rows=base is None)
@@ -268,7 +268,7 @@ def _nearest_positive(
     threads: int | None,
 ) -> Floats:
     """The distance of each query's nearest positive, itself left out; infinity where there is none."""
-    n = Rows("queries", queries).count
+    n = FloatRows("queries", queries).count
     nearest = np.full(n, np.inf, np.float32)
     if query_codes is not None:
         same = Filter(query_groups=query_codes, base_groups=base_codes, groups="same")

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from hardmine import _arrays
-from hardmine._arrays import Floats, Ints
+from hardmine._arrays import Ints
+
+Distances: TypeAlias = Any  # float32, or int32 for codes
+
+
+def no_distance(dtype: Any) -> float:
+    """The distance of a missing neighbour: infinity, or 2**31 - 1 for codes."""
+    return np.inf if dtype == np.float32 else np.iinfo(np.int32).max
 
 
 class _NeighborsFields(NamedTuple):
@@ -18,11 +25,12 @@ class _NeighborsFields(NamedTuple):
 class Neighbors(_NeighborsFields):
     """The nearest rows of each query: unpacks as (distances, indices), both of shape (n, k).
 
-    Rows are in ascending order of (distance, index). Missing neighbours have index -1 and distance infinity.
+    Rows are in ascending order of (distance, index). Missing neighbours have index -1 and distance infinity (2**31 - 1 for
+    codes).
 
     Attributes
     ----------
-    distances : array of shape (n, k), float32
+    distances : array of shape (n, k), float32, or int32 for codes
         Canonical distances; smaller is nearer, for every metric.
     indices : array of shape (n, k), int64
         Base rows.
@@ -42,7 +50,7 @@ class Neighbors(_NeighborsFields):
 
     @property
     def scores(self) -> Any:
-        """The similarity view, larger is nearer: 1 - distance for cosine, -distance otherwise (float32)."""
+        """The similarity view, larger is nearer: 1 - distance for cosine, -distance otherwise."""
         return _scores(self.distances, self.metric)
 
 
@@ -91,30 +99,33 @@ def merge(*neighbors: Any, k: int | None = None) -> Neighbors:
     metrics = {part.metric for part in neighbors if isinstance(part, Neighbors)}
     if len(metrics) > 1:
         raise ValueError(f"neighbors: expected one metric, got {', '.join(sorted(metrics))}")
-    parts: list[tuple[Floats, Ints]] = []
+    parts: list[tuple[Distances, Ints]] = []
     for part in neighbors:
         if not isinstance(part, tuple) or len(part) != 2:
             raise TypeError(f"neighbors: expected Neighbors or pairs (distances, indices), got {type(part).__name__}")
         distances, indices = (_arrays.to_numpy("neighbors", array) for array in part)
         if distances.ndim != 2 or distances.shape != indices.shape:
             raise ValueError(f"neighbors: expected two arrays of one shape (n, k), got {distances.shape}, {indices.shape}")
-        if distances.dtype != np.float32 or indices.dtype.kind not in "iu":
-            raise TypeError(f"neighbors: expected float32 and integers, got {distances.dtype} and {indices.dtype}")
+        if distances.dtype not in (np.float32, np.int32) or indices.dtype.kind not in "iu":
+            raise TypeError(f"neighbors: expected float32 or int32, and integers, got {distances.dtype} and {indices.dtype}")
+        if distances.dtype != (parts[0][0] if parts else distances).dtype:
+            raise TypeError(f"neighbors: expected one kind of distances, got {parts[0][0].dtype} and {distances.dtype}")
         if len(distances) != (len(parts[0][0]) if parts else len(distances)):
             raise ValueError(f"neighbors: expected {len(parts[0][0])} queries in each, got {len(distances)}")
         parts.append((distances, indices.astype(np.int64)))
     kept = max(part[0].shape[1] for part in parts) if k is None else _arrays.positive("k", k)
     missing = max(0, kept - sum(part[0].shape[1] for part in parts))
     shape = (len(parts[0][0]), missing)
-    parts.append((np.full(shape, np.inf, np.float32), np.full(shape, -1, np.int64)))
+    dtype = parts[0][0].dtype
+    parts.append((np.full(shape, no_distance(dtype), dtype), np.full(shape, -1, np.int64)))
     merged = merge_arrays(parts, kept)
     torch_wanted = _arrays.is_torch(neighbors[0][0])
     return Neighbors(*(_arrays.like(array, torch_wanted) for array in merged), *metrics)
 
 
 def merge_arrays(
-    parts: list[tuple[Floats, Ints]], k: int, base_groups: Ints | None = None, max_per_group: int = 0
-) -> tuple[Floats, Ints]:
+    parts: list[tuple[Distances, Ints]], k: int, base_groups: Ints | None = None, max_per_group: int = 0
+) -> tuple[Distances, Ints]:
     """The k first of several sorted lists in the order of (distance, index), equal entries once, groups capped."""
     distances = np.concatenate([part[0] for part in parts], axis=1)
     indices = np.concatenate([part[1] for part in parts], axis=1)
@@ -130,12 +141,12 @@ def merge_arrays(
         beyond[:, cap:] = ordered[:, cap:] == ordered[:, : ordered.shape[1] - cap]
         np.put_along_axis(drop, order, beyond, axis=1)
     if drop.any():
-        distances[drop], indices[drop] = np.inf, -1
+        distances[drop], indices[drop] = no_distance(distances.dtype), -1
         distances, indices = _sort_rows(distances, indices)
     return np.ascontiguousarray(distances[:, :k]), np.ascontiguousarray(indices[:, :k])
 
 
-def _sort_rows(distances: Floats, indices: Ints) -> tuple[Floats, Ints]:
+def _sort_rows(distances: Distances, indices: Ints) -> tuple[Distances, Ints]:
     last = np.where(indices < 0, np.iinfo(np.int64).max, indices)  # missing ones come after every row
     order = np.lexsort((last, distances), axis=1)
     return np.take_along_axis(distances, order, axis=1), np.take_along_axis(indices, order, axis=1)

@@ -1,42 +1,48 @@
 """Which rows are nearest, among those that are allowed: the functions that ask the core.
 
 Every function but `pairwise` returns canonical distances: computed in float64 from the float32 rows in a fixed order of
-summation, rounded once to float32. Order is by (distance, index). The result therefore does not depend on threads, block
-sizes, the instruction set, chunking or k.
+summation, rounded once to float32; for packed codes the number of bits that differ. Order is by (distance, index). The
+result therefore does not depend on threads, block sizes, the instruction set, chunking or k.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from hardmine import _arrays, _core
-from hardmine._arrays import ArrayLike, Floats, Ints, Rows
+from hardmine._arrays import ArrayLike, CodeRows, FloatRows, Ints, Rows
 from hardmine._progress import Progress
 from hardmine.filter import Filter, check_filter
-from hardmine.neighbors import Neighbors, merge_arrays
+from hardmine.neighbors import Distances, Neighbors, merge_arrays, no_distance
 
-Metric: TypeAlias = Literal["sqeuclidean", "euclidean", "cosine", "inner_product"]
-METRICS: dict[str, _core.Metric] = dict(_core.Metric.__members__)
-
-
-def _check_metric(metric: str) -> _core.Metric:
-    if metric not in METRICS:
-        raise ValueError(f"metric: expected one of {', '.join(METRICS)}, got {metric!r}")
-    return METRICS[metric]
+Metric: TypeAlias = Literal["sqeuclidean", "euclidean", "cosine", "inner_product", "hamming"]
+FLOAT_METRICS: dict[str, _core.Metric] = dict(_core.Metric.__members__)
+METRICS = (*FLOAT_METRICS, "hamming")
 
 
 def _check_threads(threads: int | None) -> int:
     return 0 if threads is None else _arrays.positive("threads", threads)
 
 
-def _check_rows(queries: ArrayLike, base: ArrayLike) -> tuple[Rows, Rows]:
-    q = Rows("queries", queries)
-    b = q if base is None else Rows("base", base)
+def _check_rows(queries: ArrayLike, base: ArrayLike, metric: str, bits: int | None) -> tuple[Rows, Rows]:
+    if metric not in METRICS:
+        raise ValueError(f"metric: expected one of {', '.join(METRICS)}, got {metric!r}")
+    q: Rows
+    if metric == "hamming":
+        q = CodeRows("queries", queries, bits)
+        b = q if base is None else CodeRows("base", base, bits if np.shape(base)[-1:] == (q.width,) else None)
+    else:
+        if bits is not None:
+            raise ValueError(f'bits: expected None beside metric="{metric}", got {bits}')
+        q = FloatRows("queries", queries)
+        b = q if base is None else FloatRows("base", base)
     if b.width != q.width:
-        raise ValueError(f"base: expected rows of {q.width} numbers like queries, got shape ({b.count}, {b.width})")
+        unit = "bytes" if metric == "hamming" else "numbers"
+        raise ValueError(f"base: expected rows of {q.width} {unit} like queries, got shape ({b.count}, {b.width})")
     return q, b
 
 
@@ -47,6 +53,7 @@ def topk(
     *,
     metric: Metric = "sqeuclidean",
     where: Filter | None = None,
+    bits: int | None = None,
     threads: int | None = None,
     progress: bool | Callable[[int, int], object] = False,
 ) -> Neighbors:
@@ -56,16 +63,19 @@ def topk(
     ----------
     queries : array of shape (n, d), any float dtype
         NumPy, torch (CPU) or anything with DLPack or ``__array__``. Float32 rows of adjacent numbers are read in place,
-        memory maps too; others are rounded to float32 once, block by block.
+        memory maps too; others are rounded to float32 once, block by block. For ``metric="hamming"`` packed codes, uint8 of
+        shape (n, bytes), as `pack` makes them.
     base : array of shape (m, d), optional
         By default the queries themselves, each row's own pair left out.
     k : int
         Rows to keep for each query; where fewer are allowed, the rest is padded (index -1, distance infinity).
-    metric : {"sqeuclidean", "euclidean", "cosine", "inner_product"}
-        Distances, smaller is nearer: cosine is 1 minus the similarity, inner_product the negated product. A row of zeros
-        has cosine distance 1 to every row.
+    metric : {"sqeuclidean", "euclidean", "cosine", "inner_product", "hamming"}
+        Distances, smaller is nearer: cosine is 1 minus the similarity, inner_product the negated product, hamming the
+        number of bits that differ. A row of zeros has cosine distance 1 to every row.
     where : Filter, optional
         Which pairs may be kept.
+    bits : int, optional
+        Bits of a code that count, for ``metric="hamming"``; by default all of its bytes. Padding beyond them never counts.
     threads : int, optional
         By default every core the process may use (CPU affinity and OMP_NUM_THREADS respected).
     progress : bool or callable
@@ -74,7 +84,8 @@ def topk(
     Returns
     -------
     Neighbors
-        distances (n, k) float32 and indices (n, k) int64, in the order of (distance, index); tensors if `queries` is one.
+        distances (n, k) float32 (int32 for codes) and indices (n, k) int64, in the order of (distance, index); tensors if
+        `queries` is one.
 
     Raises
     ------
@@ -88,7 +99,7 @@ def topk(
     O(n m d) multiply-adds, half of them for ``base=None``. Memory above inputs and outputs is at most 34 MiB, 3 MiB a thread
     and, where inputs must be converted, two blocks of 32 MiB, whatever n and m are (more only if k exceeds some 10,000);
     joins of an array with itself take up to 96 MiB. Ctrl-C ends a scan between blocks. Distances are float64 sums rounded
-    once; results are the same bits for any threads, blocks, CPU and k.
+    once; results are the same bits for any threads, blocks, CPU and k. For codes the time hardly depends on k.
 
     Examples
     --------
@@ -98,7 +109,7 @@ def topk(
     >>> distances.tolist(), indices.tolist()
     ([[0.0, 1.0]], [[0, 2]])
     """
-    return scan(queries, base, k, metric=metric, where=where, threads=threads, progress=progress)
+    return scan(queries, base, k, metric=metric, where=where, bits=bits, threads=threads, progress=progress)
 
 
 def scan(
@@ -110,29 +121,33 @@ def scan(
     where: Filter | None,
     threads: int | None,
     progress: bool | Callable[[int, int], object],
+    bits: int | None = None,
     block: int = 0,
 ) -> Neighbors:
     """`topk` with the number of base rows packed at a time, which tests vary; it changes no result."""
-    q, b = _check_rows(queries, base)
-    k, core_metric, n_threads = _arrays.positive("k", k), _check_metric(metric), _check_threads(threads)
+    q, b = _check_rows(queries, base, metric, bits)
+    k, n_threads = _arrays.positive("k", k), _check_threads(threads)
     self_join = base is None
     allowed = check_filter(where, q.count, b.count, self_join)
     kept = min(k, b.count)
-    distances = np.full((q.count, k), np.inf, np.float32)
+    core: Callable[..., tuple[Distances, Ints]] = _core.topk_codes
+    dtype: type = np.int32
+    if metric != "hamming":
+        core, dtype = partial(_core.topk, metric=FLOAT_METRICS[metric]), np.float32
+    distances = np.full((q.count, k), no_distance(dtype), dtype)
     indices = np.full((q.count, k), -1, np.int64)
     with Progress(progress, q.count * b.count) as bar:
         for first_query, q_rows in q.blocks():
             rows = slice(first_query, first_query + len(q_rows))
             bound = allowed.nearer_than
-            best: tuple[Floats, Ints] | None = None
+            best: tuple[Distances, Ints] | None = None
             for first_base, b_rows in b.blocks():
-                found = _core.topk(
+                found = core(
                     queries=q_rows,
                     first_query=first_query,
                     base=b_rows,
                     first_base=first_base,
                     k=kept,
-                    metric=core_metric,
                     self=self_join,
                     threads=n_threads,
                     block=block,
@@ -155,26 +170,29 @@ def pairwise(
     *,
     metric: Metric = "sqeuclidean",
     out: Any = None,
+    bits: int | None = None,
     threads: int | None = None,
 ) -> Any:
-    """Compute the float32 matrix of all distances, fast.
+    """Compute the matrix of all distances, fast.
 
     Parameters
     ----------
-    queries : array of shape (n, d), any float dtype
+    queries : array of shape (n, d), any float dtype, or packed codes
         Read in place where float32 (see `topk`).
     base : array of shape (m, d), optional
         By default the queries themselves.
-    metric : {"sqeuclidean", "euclidean", "cosine", "inner_product"}
+    metric : {"sqeuclidean", "euclidean", "cosine", "inner_product", "hamming"}
         See `topk`.
-    out : array of shape (n, m), float32, optional
+    out : array of shape (n, m), float32, or int32 for codes, optional
         Where to write, without a copy; its rows must be of adjacent numbers and share no memory with the inputs.
+    bits : int, optional
+        See `topk`.
     threads : int, optional
         See `topk`.
 
     Returns
     -------
-    array of shape (n, m), float32
+    array of shape (n, m), float32, or int32 for codes
         `out` if given; else a tensor if `queries` is one.
 
     Raises
@@ -184,11 +202,11 @@ def pairwise(
 
     Notes
     -----
-    This is the one function whose values are not canonical: they come from float32 dot products about a common origin o,
-    with an error of at most about (d + 16) 2^-24 (|q-o|^2 + 3 |b-o|^2) for squared distances and, for inner_product,
-    (d + 16) 2^-25 (|q|^2 / c + c |b-o|^2) with c about |q| / |b-o| (cpp/frame.hpp derives them). Where that exceeds 2^-10 of a
-    distance (4 (d + 16) 2^-24 in more than 4,000 dimensions), the pair is
-    computed anew and canonical, so that equal rows have distance exactly 0; inner products, which may be near 0 for other
+    Distances of codes are exact. Those of floats are not canonical, here alone: they come from float32 dot products about
+    a common origin o, with an error of at most about (d + 16) 2^-24 (|q-o|^2 + 3 |b-o|^2) for squared distances and, for
+    inner_product, (d + 16) 2^-25 (|q|^2 / c + c |b-o|^2) with c about |q| / |b-o| (cpp/frame.hpp derives them). Where that
+    exceeds 2^-10 of a distance (4 (d + 16) 2^-24 in more than 4,000 dimensions), the pair is computed anew and
+    canonical, so that equal rows have distance exactly 0; inner products, which may be near 0 for other
     reasons, are not. The same bits come from every CPU with fused multiply-adds, for any threads. O(n m d) time;
     memory above inputs and `out` as in `topk`.
 
@@ -198,16 +216,20 @@ def pairwise(
     >>> hardmine.pairwise(np.eye(2, dtype=np.float32)).tolist()
     [[0.0, 2.0], [2.0, 0.0]]
     """
-    q, b = _check_rows(queries, base)
-    core_metric, n_threads = _check_metric(metric), _check_threads(threads)
+    q, b = _check_rows(queries, base, metric, bits)
+    n_threads = _check_threads(threads)
+    core: Callable[..., None] = _core.pairwise_codes
+    dtype: type = np.int32
+    if metric != "hamming":
+        core, dtype = partial(_core.pairwise, metric=FLOAT_METRICS[metric]), np.float32
     if out is None:
-        result = np.empty((q.count, b.count), np.float32)
+        result = np.empty((q.count, b.count), dtype)
     else:
         if not _arrays.is_output(out):
             raise TypeError(f"out: expected a NumPy array or a tensor to write to, got {type(out).__name__}")
         result = _arrays.to_numpy("out", out)
-        if result.dtype != np.float32 or not result.dtype.isnative:
-            raise TypeError(f"out: expected float32, got {result.dtype}")
+        if result.dtype != dtype or not result.dtype.isnative:
+            raise TypeError(f"out: expected {np.dtype(dtype)}, got {result.dtype}")
         if result.shape != (q.count, b.count):
             raise ValueError(f"out: expected shape ({q.count}, {b.count}), got {result.shape}")
         if not result.flags.writeable or not result.flags.aligned or (b.count > 1 and result.strides[1] != 4):
@@ -219,12 +241,11 @@ def pairwise(
     for first_query, q_rows in q.blocks():
         for first_base, b_rows in b.blocks():
             part = result[first_query : first_query + len(q_rows), first_base : first_base + len(b_rows)]
-            _core.pairwise(
+            core(
                 queries=q_rows,
                 first_query=first_query,
                 base=b_rows,
                 first_base=first_base,
-                metric=core_metric,
                 out=part,
                 threads=n_threads,
                 progress=None,
@@ -239,24 +260,25 @@ def pair_distances(
     cols: ArrayLike,
     *,
     metric: Metric = "sqeuclidean",
+    bits: int | None = None,
     threads: int | None = None,
 ) -> Any:
     """Compute the canonical distances of listed pairs: the same bits as in every function that selects.
 
     Parameters
     ----------
-    queries, base : arrays of shape (n, d) and (m, d), any float dtype
+    queries, base : arrays of shape (n, d) and (m, d), any float dtype, or packed codes
         See `topk`; ``base=None`` for the queries themselves. Converted whole where they cannot be read in place.
     rows, cols : arrays of shape (p,), integers
         Pair i is query ``rows[i]`` and base row ``cols[i]``.
-    metric : {"sqeuclidean", "euclidean", "cosine", "inner_product"}
+    metric : {"sqeuclidean", "euclidean", "cosine", "inner_product", "hamming"}
         See `topk`.
-    threads : int, optional
+    bits, threads : int, optional
         See `topk`.
 
     Returns
     -------
-    array of shape (p,), float32
+    array of shape (p,), float32, or int32 for codes
         A tensor if `queries` is one.
 
     Raises
@@ -275,8 +297,8 @@ def pair_distances(
     >>> hardmine.pair_distances(x, None, [0, 1], [1, 1], metric="euclidean").tolist()
     [5.0, 0.0]
     """
-    q, b = _check_rows(queries, base)
-    core_metric, n_threads = _check_metric(metric), _check_threads(threads)
+    q, b = _check_rows(queries, base, metric, bits)
+    n_threads = _check_threads(threads)
     pairs = _arrays.integers("rows", rows), _arrays.integers("cols", cols)
     if len(pairs[0]) != len(pairs[1]):
         raise ValueError(f"cols: expected {len(pairs[0])} numbers like rows, got {len(pairs[1])}")
@@ -286,13 +308,8 @@ def pair_distances(
             raise ValueError(f"{name}: expected row numbers from 0 to {limit - 1}, got {bad}")
     queries_block = q.take_all()
     base_block = queries_block if b is q else b.take_all()
-    distances = _core.pair_distances(
-        queries=queries_block,
-        base=base_block,
-        rows=pairs[0],
-        cols=pairs[1],
-        metric=core_metric,
-        threads=n_threads,
-        progress=None,
-    )
+    core: Callable[..., Distances] = _core.pair_distances_codes
+    if metric != "hamming":
+        core = partial(_core.pair_distances, metric=FLOAT_METRICS[metric])
+    distances = core(queries=queries_block, base=base_block, rows=pairs[0], cols=pairs[1], threads=n_threads, progress=None)
     return _arrays.like(distances, q.torch)

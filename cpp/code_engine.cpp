@@ -1,0 +1,167 @@
+// The calls of the engine for packed codes: as engine.cpp, with exact screens and distances that can be counted.
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "code_screens.hpp"
+#include "counting.hpp"
+#include "engine.hpp"
+#include "memory.hpp"
+#include "scan.hpp"
+
+namespace hardmine {
+namespace {
+
+constexpr std::size_t kSmallWork = 1 << 18;  // bytes compared that one thread finishes before others have woken
+
+int choose_threads(const CodeSearch& s) {
+    return s.queries.count * s.base.count * s.base.width < kSmallWork ? 1 : usable_threads(s.threads);
+}
+
+std::size_t bytes_per_query() { return sizeof(const std::uint8_t*) + sizeof(std::uint32_t); }
+
+// Runs a plan's tasks with a sink a thread, made by make_sink().
+template <class Sink, class MakeSink>
+void run(const CodeSearch& s, std::size_t k, const Plan& plan, int threads, Scan<std::uint8_t, std::int32_t>& scan, Watch& watch,
+         MakeSink&& make_sink) {
+    struct Workspace {
+        CodeScreen panels;
+        FewCodeScreen few;
+        Sink sink;
+        std::vector<Key> keys;
+    };
+    std::vector<std::unique_ptr<Workspace>> workspaces;
+    for (std::size_t t = 0; t < std::min<std::size_t>(static_cast<std::size_t>(threads), plan.tasks().size()); ++t)
+        workspaces.emplace_back(new Workspace{CodeScreen(s.kernels, s.base.width, plan.longest()),
+                                              FewCodeScreen(s.kernels, s.base.width), make_sink(), std::vector<Key>(k)});
+    run_tasks(plan.tasks().size(), threads, watch, [&](std::size_t t, int thread) {
+        const Task& task = plan.tasks()[t];
+        Workspace& work = *workspaces[static_cast<std::size_t>(thread)];
+        Known known;
+        if (task.query_end - task.query_begin <= FewCodeScreen::kMostQueries)
+            scan.run(task, work.few, work.sink, known, work.keys.data(), watch);
+        else
+            scan.run(task, work.panels, work.sink, known, work.keys.data(), watch);
+    });
+}
+
+// The first distance within which there are `top` codes, as they are counted.
+class CountLimit {
+  public:
+    CountLimit(std::size_t top, std::size_t levels) : top_(top), limit_(levels - 1) {}
+
+    float bound() const { return static_cast<float>(limit_); }
+
+    // After a code has been added to counts. Returns whether the bound became tighter.
+    bool count(float distance, const std::uint32_t* counts) {
+        if (distance > bound()) return false;
+        if (++within_ < top_) return false;
+        const std::size_t before = limit_;
+        while (within_ - counts[limit_] >= top_) within_ -= counts[limit_--];
+        return limit_ < before;
+    }
+
+  private:
+    std::size_t top_, limit_, within_ = 0;
+};
+
+}  // namespace
+
+void topk(const CodeSearch& s, std::size_t k, const Filter& filter, std::int32_t* distances, std::int64_t* indices,
+          const Watcher& watcher) {
+    const std::size_t levels = 8 * s.base.width + 1, reach = s.base.count;
+    const int threads = choose_threads(s);
+    const std::size_t sink_bytes =
+        filter.max_per_group ? TopK::bytes_per_row(k, reach) : CountingTopK::bytes_per_row(k, reach, levels);
+    const Plan plan(filter, s.queries.extent(), s.base.extent(), queries_in_memory(bytes_per_query() + sink_bytes, threads),
+                    threads);
+    for (std::size_t i = 0; i < s.queries.count; ++i) write_row(nullptr, 0, k, distances + i * k, indices + i * k);
+    if (plan.tasks().empty()) return;
+    Scan<std::uint8_t, std::int32_t> scan(s, k, filter, plan, distances, indices);
+    Watch watch(watcher, plan.pairs());
+    if (filter.max_per_group)
+        run<TopK>(s, k, plan, threads, scan, watch, [&] { return TopK(plan.longest(), k, plan.reach(), filter); });
+    else
+        run<CountingTopK>(s, k, plan, threads, scan, watch,
+                          [&] { return CountingTopK(plan.longest(), k, plan.reach(), levels, filter); });
+    if (watch.stopped()) throw Stopped();
+    scan.merge();
+}
+
+void pairwise(const CodeSearch& s, std::int32_t* out, std::size_t stride, const Watcher& watcher) {
+    const int threads = choose_threads(s);
+    const Plan plan(Filter{}, s.queries.extent(), s.base.extent(), queries_in_memory(bytes_per_query(), threads), threads);
+    if (plan.tasks().empty()) return;
+    std::vector<std::unique_ptr<CodeScreen>> screens;
+    for (std::size_t t = 0; t < std::min<std::size_t>(static_cast<std::size_t>(threads), plan.tasks().size()); ++t)
+        screens.emplace_back(new CodeScreen(s.kernels, s.base.width, plan.longest()));
+    Watch watch(watcher, plan.pairs());
+    run_tasks(plan.tasks().size(), threads, watch, [&](std::size_t t, int thread) {
+        const Task& task = plan.tasks()[t];
+        CodeScreen& screen = *screens[static_cast<std::size_t>(thread)];
+        screen.load_queries(s.queries, plan.query(), task.query_begin, task.query_end);
+        for (std::size_t begin = task.base_begin; begin < task.base_end; begin += screen.most_rows()) {
+            const std::size_t end = std::min(task.base_end, begin + screen.most_rows());
+            screen.load_block(s.base, plan.base(), begin, end);
+            screen.write(out + task.query_begin * stride + begin, stride);
+            if (!watch.step((task.query_end - task.query_begin) * (end - begin))) return;
+        }
+    });
+    if (watch.stopped()) throw Stopped();
+}
+
+void pair_distances(const CodeSearch& s, const std::int64_t* rows, const std::int64_t* cols, std::size_t pairs,
+                    std::int32_t* distances, const Watcher& watcher) {
+    constexpr std::size_t kBatch = 1 << 16;
+    const int threads = pairs * s.base.width < kSmallWork ? 1 : usable_threads(s.threads);
+    Watch watch(watcher, pairs);
+    run_tasks((pairs + kBatch - 1) / kBatch, threads, watch, [&](std::size_t batch, int) {
+        const std::size_t begin = batch * kBatch, end = std::min(pairs, begin + kBatch);
+        for (std::size_t p = begin; p < end; ++p) {
+            const auto q = static_cast<std::size_t>(rows[p]), b = static_cast<std::size_t>(cols[p]);
+            distances[p] = static_cast<std::int32_t>(s.kernels.hamming(s.queries[q], s.base[b], s.base.width));
+        }
+        watch.step(end - begin);
+    });
+    if (watch.stopped()) throw Stopped();
+}
+
+void histograms(const CodeSearch& s, const Relevance& relevance, std::size_t top, std::size_t levels, std::uint32_t* counts,
+                std::uint32_t* relevant, const Watcher& watcher) {
+    constexpr std::size_t kMostRange = 256;  // queries of a task, for which the base is packed once
+    const std::size_t n = s.queries.count, m = s.base.count;
+    const auto threads = static_cast<std::size_t>(choose_threads(s));
+    const std::size_t range = std::clamp<std::size_t>((n + threads - 1) / threads, 1, kMostRange);
+    const Selection queries{nullptr, n}, base{nullptr, m};
+    std::fill_n(counts, n * levels, 0u);
+    std::fill_n(relevant, n * levels, 0u);
+    std::vector<std::unique_ptr<CodeScreen>> screens;
+    for (std::size_t t = 0; t < threads; ++t) screens.emplace_back(new CodeScreen(s.kernels, s.base.width, range));
+    Watch watch(watcher, static_cast<std::uint64_t>(n) * m);
+    run_tasks((n + range - 1) / range, static_cast<int>(threads), watch, [&](std::size_t t, int thread) {
+        const std::size_t first = t * range, last = std::min(n, first + range);
+        CodeScreen& screen = *screens[static_cast<std::size_t>(thread)];
+        std::vector<CountLimit> limits(last - first, CountLimit(top, levels));
+        screen.load_queries(s.queries, queries, first, last);
+        for (std::size_t i = 0; i < last - first; ++i) screen.set_bound(i, limits[i].bound());
+        for (std::size_t begin = 0; begin < m; begin += screen.most_rows()) {
+            const std::size_t end = std::min(m, begin + screen.most_rows());
+            screen.load_block(s.base, base, begin, end);
+            screen.scan([&](std::size_t i, std::size_t j, float distance, float) {
+                const std::size_t q = first + i, at = q * levels + static_cast<std::size_t>(distance);
+                relevant[at] += relevance.relevant(q, begin + j);
+                ++counts[at];
+                if (limits[i].count(distance, counts + q * levels)) screen.set_bound(i, limits[i].bound());
+            });
+            if (!watch.step((last - first) * (end - begin))) return;
+        }
+        for (std::size_t i = 0; i < last - first; ++i)
+            for (std::uint32_t* table : {counts, relevant}) {
+                std::uint32_t* row = table + (first + i) * levels;
+                std::fill(row + static_cast<std::size_t>(limits[i].bound()) + 1, row + levels, 0u);
+            }
+    });
+    if (watch.stopped()) throw Stopped();
+}
+
+}  // namespace hardmine

@@ -1,0 +1,322 @@
+// The kernels for packed codes. A lane is a base code, and a byte of every code is one step, as a dimension is for floats.
+//
+// A tile is kCodeRows queries against a panel of kCodeLanes codes laid out [byte][plane][lane]. What a step costs depends on
+// the CPU. Where a vector can count the bits of its bytes (AVX-512 BITALG, NEON): one exclusive or, one count, one addition,
+// and the panel holds the bytes as they are. Elsewhere a count is two look-ups, and each query byte becomes two tables of 16
+// numbers, popcount(nibble ^ q), so that the exclusive or is in the table: two shuffles and two additions; the panel
+// holds the low and the high nibbles, split once when it is packed.
+//
+// Sums are bytes that saturate at 255. They start at 1, so that "sum <= stop" asks for distance < stop and stop = 0 asks for
+// nothing. That is exact for codes of up to 31 bytes, and for longer ones as long as no row of the tile has a stop beyond 254;
+// otherwise the bytes of 31 steps are added up in 32 bits.
+#pragma once
+
+#include "kernels.hpp"
+#include "simd.hpp"
+
+namespace hardmine {
+namespace HM_ISA {
+namespace {
+
+typedef uint8_t Bytes __attribute__((vector_size(HM_BYTES)));
+typedef uint16_t Halves __attribute__((vector_size(HM_BYTES)));
+typedef uint64_t Words __attribute__((vector_size(HM_BYTES)));
+
+constexpr size_t kCodeRows = 4;
+constexpr size_t kCodeLanes = 2 * HM_BYTES;
+constexpr size_t kSteps = 31;  // 8 x 31 + 1 is still a byte
+constexpr uint32_t kMostNarrow = 254;
+
+inline Bytes load_bytes(const uint8_t* p) {
+    Bytes v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+inline Bytes spread_byte(uint8_t x) { return x - Bytes{}; }
+
+inline Bytes add_saturated(Bytes a, Bytes b) {
+#if HM_BYTES == 64 && defined(__AVX512BW__)
+    return (Bytes)_mm512_adds_epu8((__m512i)a, (__m512i)b);
+#elif HM_BYTES == 32 && defined(__AVX2__)
+    return (Bytes)_mm256_adds_epu8((__m256i)a, (__m256i)b);
+#elif HM_BYTES == 16 && defined(__ARM_NEON)
+    return (Bytes)vqaddq_u8((uint8x16_t)a, (uint8x16_t)b);
+#else
+    const Bytes s = a + b;
+    return s | (Bytes)(s < a);
+#endif
+}
+
+// One bit for each byte of a that is at most b.
+inline uint64_t bytes_at_most(Bytes a, Bytes b) {
+#if HM_BYTES == 64 && defined(__AVX512BW__)
+    return _mm512_cmple_epu8_mask((__m512i)a, (__m512i)b);
+#elif HM_BYTES == 32 && defined(__AVX2__)
+    return (uint32_t)_mm256_movemask_epi8((__m256i)(a <= b));
+#else
+    const Bytes passed = (Bytes)(a <= b);
+    uint64_t set = 0;
+    for (size_t i = 0; i < HM_BYTES; ++i) set |= (uint64_t)(passed[i] & 1) << i;
+    return set;
+#endif
+}
+
+// What one byte of a query is to a tile, how it is prepared, and how many bits of a vector of base bytes differ from it.
+#if (HM_BYTES == 64 && defined(__AVX512BW__) && !defined(__AVX512BITALG__)) || (HM_BYTES == 32 && defined(__AVX2__))
+#define HM_CODE_TABLES 1
+constexpr size_t kPlanes = 2;
+constexpr size_t kCodeQuery = 32;
+struct Position {
+    Bytes low, high;
+};
+inline Bytes spread_table(const uint8_t* table) {
+    __m128i t;
+    memcpy(&t, table, sizeof t);
+#if HM_BYTES == 64
+    return (Bytes)_mm512_maskz_broadcast_i32x4(0xffff, t);  // the plain one trips GCC's warning, as in simd.hpp
+#else
+    return (Bytes)_mm256_broadcastsi128_si256(t);
+#endif
+}
+inline Bytes look_up(Bytes table, Bytes x) {
+#if HM_BYTES == 64
+    return (Bytes)_mm512_shuffle_epi8((__m512i)table, (__m512i)x);
+#else
+    return (Bytes)_mm256_shuffle_epi8((__m256i)table, (__m256i)x);
+#endif
+}
+inline Position position(const uint8_t* prepared) { return {spread_table(prepared), spread_table(prepared + 16)}; }
+inline Bytes add_count(Bytes sum, const Position& q, const Bytes* planes) {
+    return add_saturated(add_saturated(sum, look_up(q.low, planes[0])), look_up(q.high, planes[1]));
+}
+inline void prepare_byte(uint8_t x, uint8_t* prepared) {
+    typedef uint8_t Table __attribute__((vector_size(16)));
+    const Table counts = {0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4};
+    const Table nibbles = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    const Table low = (Table)_mm_shuffle_epi8((__m128i)counts, (__m128i)(nibbles ^ (uint8_t)(x & 15)));
+    const Table high = (Table)_mm_shuffle_epi8((__m128i)counts, (__m128i)(nibbles ^ (uint8_t)(x >> 4)));
+    memcpy(prepared, &low, sizeof low);
+    memcpy(prepared + 16, &high, sizeof high);
+}
+inline void store_planes(uint8_t* panel, Bytes x) {
+    const Bytes low = x & 15, high = (x >> 4) & 15;
+    memcpy(panel, &low, sizeof low);
+    memcpy(panel + kCodeLanes, &high, sizeof high);
+}
+#else
+constexpr size_t kPlanes = 1;
+constexpr size_t kCodeQuery = 4;  // four copies: a 32-bit broadcast from memory costs nothing but the load
+struct Position {
+    Bytes byte;
+};
+inline Bytes bit_counts(Bytes x) {
+#if HM_BYTES == 64 && defined(__AVX512BITALG__)
+    return (Bytes)_mm512_popcnt_epi8((__m512i)x);
+#elif HM_BYTES == 16 && defined(__ARM_NEON)
+    return (Bytes)vcntq_u8((uint8x16_t)x);
+#else
+    x -= (x >> 1) & 0x55;
+    x = (x & 0x33) + ((x >> 2) & 0x33);
+    return (x + (x >> 4)) & 0x0f;
+#endif
+}
+inline Position position(const uint8_t* prepared) {
+    typedef uint32_t Quads __attribute__((vector_size(HM_BYTES)));
+    uint32_t four;
+    memcpy(&four, prepared, sizeof four);
+    return {(Bytes)(four - Quads{})};
+}
+inline Bytes add_count(Bytes sum, const Position& q, const Bytes* planes) {
+    return add_saturated(sum, bit_counts(planes[0] ^ q.byte));
+}
+inline void prepare_byte(uint8_t x, uint8_t* prepared) { memset(prepared, x, kCodeQuery); }
+inline void store_planes(uint8_t* panel, Bytes x) { memcpy(panel, &x, sizeof x); }
+#endif
+
+constexpr size_t kPanelByte = kPlanes * kCodeLanes;      // of a panel, for one byte of its codes
+constexpr size_t kTileByte = kCodeRows * kCodeQuery;     // of prepared queries, for one byte of a tile's codes
+
+struct CodeTile {
+    Bytes sum[kCodeRows][2];
+};
+
+// Starts every sum at `start` and adds `bytes` steps.
+inline CodeTile count(const uint8_t* q, const uint8_t* panel, size_t bytes, uint8_t start) {
+    CodeTile t;
+    for (size_t r = 0; r < kCodeRows; ++r) t.sum[r][0] = t.sum[r][1] = spread_byte(start);
+    for (size_t k = 0; k < bytes; ++k, q += kTileByte, panel += kPanelByte) {
+        Bytes x[2][kPlanes];
+#pragma GCC unroll 2
+        for (size_t h = 0; h < 2; ++h)
+#pragma GCC unroll 2
+            for (size_t p = 0; p < kPlanes; ++p) x[h][p] = load_bytes(panel + p * kCodeLanes + h * HM_BYTES);
+#pragma GCC unroll 8
+        for (size_t r = 0; r < kCodeRows; ++r) {
+            const Position at = position(q + r * kCodeQuery);
+            t.sum[r][0] = add_count(t.sum[r][0], at, x[0]);
+            t.sum[r][1] = add_count(t.sum[r][1], at, x[1]);
+        }
+    }
+    return t;
+}
+
+// The distances of a tile, whatever the length. The bytes of the even and of the odd lanes are added up in 16 bits, those of
+// the last steps in 32: 65,536 bits may differ, and only 65,528 of them before.
+inline void count_wide(const uint8_t* q, const uint8_t* panel, size_t bytes, uint32_t (*distance)[kCodeLanes]) {
+    Halves even[kCodeRows][2] = {}, odd[kCodeRows][2] = {};
+    for (; bytes > kSteps; bytes -= kSteps, q += kSteps * kTileByte, panel += kSteps * kPanelByte) {
+        const CodeTile t = count(q, panel, kSteps, 0);
+#pragma GCC unroll 8
+        for (size_t r = 0; r < kCodeRows; ++r)
+#pragma GCC unroll 2
+            for (size_t h = 0; h < 2; ++h) {
+                even[r][h] += (Halves)t.sum[r][h] & 0xff;
+                odd[r][h] += (Halves)t.sum[r][h] >> 8;
+            }
+    }
+    const CodeTile t = count(q, panel, bytes, 0);
+    for (size_t r = 0; r < kCodeRows; ++r) {
+        uint8_t last[kCodeLanes];
+        uint16_t evens[kCodeLanes / 2], odds[kCodeLanes / 2];
+        memcpy(last, t.sum[r], sizeof last);
+        memcpy(evens, even[r], sizeof evens);
+        memcpy(odds, odd[r], sizeof odds);
+        for (size_t j = 0; j < kCodeLanes / 2; ++j) {
+            distance[r][2 * j] = (uint32_t)evens[j] + last[2 * j];
+            distance[r][2 * j + 1] = (uint32_t)odds[j] + last[2 * j + 1];
+        }
+    }
+}
+
+void prepare_codes(const uint8_t* const* rows, size_t bytes, uint8_t* prepared) {
+    for (size_t k = 0; k < bytes; ++k)
+        for (size_t r = 0; r < kCodeRows; ++r) prepare_byte(rows[r][k], prepared + k * kTileByte + r * kCodeQuery);
+}
+
+// Eight bytes of all lanes at a time: 8 x 8 squares of bytes, one in each 64-bit element, are transposed by three rounds of
+// exchanges between vectors whose numbers differ in one bit.
+void pack_codes(const uint8_t* const* rows, size_t bytes, uint8_t* panel) {
+    constexpr size_t kSquares = HM_BYTES / 8;
+    for (size_t k = 0; k < bytes; k += 8) {
+        const size_t width = bytes - k < 8 ? bytes - k : 8;
+        for (size_t h = 0; h < 2; ++h) {
+            uint64_t word[8][kSquares] = {};
+            for (size_t lane = 0; lane < HM_BYTES; ++lane) {
+                const uint8_t* from = rows[h * HM_BYTES + lane] + k;
+                uint64_t* to = &word[lane % 8][lane / 8];
+                width == 8 ? memcpy(to, from, 8) : memcpy(to, from, width);
+            }
+            Words v[8];
+            memcpy(v, word, sizeof v);
+            auto exchange = [&](size_t a, size_t b, int shift, uint64_t mask) {
+                const Words t = ((v[a] >> shift) ^ v[b]) & mask;
+                v[b] ^= t;
+                v[a] ^= t << shift;
+            };
+#pragma GCC unroll 8
+            for (size_t i = 0; i < 8; ++i)
+                if (!(i & 4)) exchange(i, i + 4, 32, 0x00000000ffffffff);
+#pragma GCC unroll 8
+            for (size_t i = 0; i < 8; ++i)
+                if (!(i & 2)) exchange(i, i + 2, 16, 0x0000ffff0000ffff);
+#pragma GCC unroll 8
+            for (size_t i = 0; i < 8; ++i)
+                if (!(i & 1)) exchange(i, i + 1, 8, 0x00ff00ff00ff00ff);
+            for (size_t i = 0; i < width; ++i) store_planes(panel + (k + i) * kPanelByte + h * HM_BYTES, (Bytes)v[i]);
+        }
+    }
+}
+
+size_t screen_codes(const uint8_t* queries, size_t groups, const uint8_t* panel, size_t bytes, const uint32_t* stop,
+                    Hit* hits) {
+    size_t n = 0;
+    for (size_t g = 0; g < groups; ++g, queries += bytes * kTileByte, stop += kCodeRows) {
+        bool narrow = true;
+        for (size_t r = 0; r < kCodeRows; ++r) narrow &= stop[r] <= kMostNarrow;
+        if (narrow || bytes <= kSteps) {
+            const CodeTile t = count(queries, panel, bytes, 1);
+            Bytes limit[kCodeRows];
+            for (size_t r = 0; r < kCodeRows; ++r)
+                limit[r] = spread_byte((uint8_t)(stop[r] < kMostNarrow ? stop[r] : kMostNarrow));
+            Bytes passed = {};
+#pragma GCC unroll 8
+            for (size_t r = 0; r < kCodeRows; ++r)
+                passed |= (Bytes)(t.sum[r][0] <= limit[r]) | (Bytes)(t.sum[r][1] <= limit[r]);
+            if (__builtin_expect(!bytes_at_most(Bytes{} + 1, passed), 1)) continue;
+            for (size_t r = 0; r < kCodeRows; ++r)
+                for (size_t h = 0; h < 2; ++h) {
+                    uint64_t set = bytes_at_most(t.sum[r][h], limit[r]);
+                    if (!set) continue;
+                    uint8_t sums[HM_BYTES];
+                    memcpy(sums, &t.sum[r][h], sizeof sums);
+                    for (; set; set &= set - 1) {
+                        const size_t lane = (size_t)__builtin_ctzll(set);
+                        hits[n++] = {(uint32_t)(g * kCodeRows + r), (uint32_t)(h * HM_BYTES + lane), (float)(sums[lane] - 1)};
+                    }
+                }
+        } else {
+            uint32_t distance[kCodeRows][kCodeLanes];
+            count_wide(queries, panel, bytes, distance);
+            for (size_t r = 0; r < kCodeRows; ++r) {
+                uint32_t passed = 0;
+                for (size_t j = 0; j < kCodeLanes; ++j) passed |= distance[r][j] < stop[r];
+                for (size_t j = 0; passed && j < kCodeLanes; ++j)
+                    if (distance[r][j] < stop[r]) hits[n++] = {(uint32_t)(g * kCodeRows + r), (uint32_t)j, (float)distance[r][j]};
+            }
+        }
+    }
+    return n;
+}
+
+void dense_codes(const uint8_t* queries, size_t n, const uint8_t* panel, size_t bytes, int32_t* out, size_t stride, size_t m) {
+    for (size_t first = 0; first < n; first += kCodeRows, queries += bytes * kTileByte) {
+        uint32_t distance[kCodeRows][kCodeLanes];
+        count_wide(queries, panel, bytes, distance);
+        for (size_t r = 0; r < kCodeRows && first + r < n; ++r) memcpy(out + (first + r) * stride, distance[r], m * sizeof(int32_t));
+    }
+}
+
+inline uint64_t word_at(const uint8_t* p) {
+    uint64_t w;
+    memcpy(&w, p, sizeof w);
+    return w;
+}
+
+inline uint32_t hamming(const uint8_t* a, const uint8_t* b, size_t bytes) {
+    uint64_t sum = 0;
+    size_t k = 0;
+    for (; k + 8 <= bytes; k += 8) sum += (uint64_t)__builtin_popcountll(word_at(a + k) ^ word_at(b + k));
+    for (; k < bytes; ++k) sum += (uint64_t)__builtin_popcount((uint32_t)(a[k] ^ b[k]));
+    return (uint32_t)sum;
+}
+
+// kBytes: the length where the compiler knows it, else 0.
+template <size_t kBytes>
+inline size_t few_codes_of(const uint8_t* query, const uint8_t* rows, ptrdiff_t stride, size_t count, size_t bytes,
+                           uint32_t stop, Hit* hits) {
+    size_t n = 0;
+    for (size_t i = 0; i < count; ++i, rows += stride) {
+        const uint32_t d = hamming(query, rows, kBytes ? kBytes : bytes);
+        if (__builtin_expect(d < stop, 0)) hits[n++] = {0, (uint32_t)i, (float)d};
+    }
+    return n;
+}
+
+size_t few_codes(const uint8_t* query, const uint8_t* rows, ptrdiff_t stride, size_t count, size_t bytes, uint32_t stop,
+                 Hit* hits) {
+    switch (bytes) {
+        case 8:
+            return few_codes_of<8>(query, rows, stride, count, bytes, stop, hits);
+        case 16:
+            return few_codes_of<16>(query, rows, stride, count, bytes, stop, hits);
+        case 32:
+            return few_codes_of<32>(query, rows, stride, count, bytes, stop, hits);
+        default:
+            return few_codes_of<0>(query, rows, stride, count, bytes, stop, hits);
+    }
+}
+
+}  // namespace
+}  // namespace HM_ISA
+}  // namespace hardmine
