@@ -162,8 +162,8 @@ PYBIND11_MODULE(_core, m) {
            const std::optional<Floats>& nearer_than, const std::optional<Floats>& farther_than, std::size_t max_per_group,
            int threads, std::size_t block, const py::object& progress) {
             return topk_of<float>(FloatSearch{search_of(queries, first_query, base, first_base, threads, block), metric}, k,
-                                  filter_of(self, groups, query_groups, base_groups, exclude_start, exclude_indices,
-                                            base_mask, nearer_than, farther_than, max_per_group),
+                                  filter_of(self, groups, query_groups, base_groups, exclude_start, exclude_indices, base_mask,
+                                            nearer_than, farther_than, max_per_group),
                                   progress);
         },
         py::arg("queries").noconvert(), py::arg("first_query"), py::arg("base").noconvert(), py::arg("first_base"),
@@ -230,10 +230,9 @@ PYBIND11_MODULE(_core, m) {
 
     m.def(
         "code_histograms",
-        [](const Codes& queries, const Codes& base, std::size_t bits, std::size_t top,
-           const std::optional<Ints>& query_groups, const std::optional<Ints>& base_groups,
-           const std::optional<Words>& query_marks, const std::optional<Words>& base_marks, int threads,
-           const py::object& progress) {
+        [](const Codes& queries, const Codes& base, std::size_t bits, std::size_t top, const std::optional<Ints>& query_groups,
+           const std::optional<Ints>& base_groups, const std::optional<Words>& query_marks,
+           const std::optional<Words>& base_marks, int threads, const py::object& progress) {
             const CodeSearch search = search_of(queries, 0, base, 0, threads, 0);
             const Relevance relevance{data_or_null(query_groups), data_or_null(base_groups), data_or_null(query_marks),
                                       data_or_null(base_marks),

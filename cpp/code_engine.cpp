@@ -6,6 +6,7 @@
 #include "code_screens.hpp"
 #include "counting.hpp"
 #include "engine.hpp"
+#include "guess.hpp"
 #include "memory.hpp"
 #include "scan.hpp"
 
@@ -20,29 +21,24 @@ int choose_threads(const CodeSearch& s) {
 
 std::size_t bytes_per_query() { return sizeof(const std::uint8_t*) + sizeof(std::uint32_t); }
 
-// Runs a plan's tasks with a sink a thread, made by make_sink().
-template <class Sink, class MakeSink>
-void run(const CodeSearch& s, std::size_t k, const Plan& plan, int threads, Scan<std::uint8_t, std::int32_t>& scan, Watch& watch,
-         MakeSink&& make_sink) {
-    struct Workspace {
-        CodeScreen panels;
-        FewCodeScreen few;
-        Sink sink;
-        std::vector<Key> keys;
-    };
-    std::vector<std::unique_ptr<Workspace>> workspaces;
+template <class Sink>
+struct Workspace {
+    CodeScreen panels;
+    FewCodeScreen few;
+    Sink sink;
+    std::vector<Key> keys;
+};
+
+// Calls run_task(task, workspace) for every task of a plan, with a workspace a thread whose sink is made by make_sink().
+template <class Sink, class MakeSink, class RunTask>
+void run(const CodeSearch& s, std::size_t k, const Plan& plan, int threads, Watch& watch, MakeSink&& make_sink,
+         RunTask&& run_task) {
+    std::vector<std::unique_ptr<Workspace<Sink>>> workspaces;
     for (std::size_t t = 0; t < std::min<std::size_t>(static_cast<std::size_t>(threads), plan.tasks().size()); ++t)
-        workspaces.emplace_back(new Workspace{CodeScreen(s.kernels, s.base.width, plan.longest()),
-                                              FewCodeScreen(s.kernels, s.base.width), make_sink(), std::vector<Key>(k)});
-    run_tasks(plan.tasks().size(), threads, watch, [&](std::size_t t, int thread) {
-        const Task& task = plan.tasks()[t];
-        Workspace& work = *workspaces[static_cast<std::size_t>(thread)];
-        Known known;
-        if (task.query_end - task.query_begin <= FewCodeScreen::kMostQueries)
-            scan.run(task, work.few, work.sink, known, work.keys.data(), watch);
-        else
-            scan.run(task, work.panels, work.sink, known, work.keys.data(), watch);
-    });
+        workspaces.emplace_back(new Workspace<Sink>{CodeScreen(s.kernels, s.base.width, plan.longest()),
+                                                    FewCodeScreen(s.kernels, s.base.width), make_sink(), std::vector<Key>(k)});
+    run_tasks(plan.tasks().size(), threads, watch,
+              [&](std::size_t t, int thread) { run_task(plan.tasks()[t], *workspaces[static_cast<std::size_t>(thread)]); });
 }
 
 // The first distance within which there are `top` codes, as they are counted.
@@ -53,8 +49,8 @@ class CountLimit {
     float bound() const { return static_cast<float>(limit_); }
 
     // After a code has been added to counts. Returns whether the bound became tighter.
-    bool count(float distance, const std::uint32_t* counts) {
-        if (distance > bound()) return false;
+    bool count(std::size_t distance, const std::uint32_t* counts) {
+        if (distance > limit_) return false;
         if (++within_ < top_) return false;
         const std::size_t before = limit_;
         while (within_ - counts[limit_] >= top_) within_ -= counts[limit_--];
@@ -79,11 +75,28 @@ void topk(const CodeSearch& s, std::size_t k, const Filter& filter, std::int32_t
     if (plan.tasks().empty()) return;
     Scan<std::uint8_t, std::int32_t> scan(s, k, filter, plan, distances, indices);
     Watch watch(watcher, plan.pairs());
+    auto scan_task = [&](const Task& task, auto& work) {
+        Known known;
+        if (task.query_end - task.query_begin <= FewCodeScreen::kMostQueries)
+            scan.run(task, work.few, work.sink, known, work.keys.data(), watch);
+        else
+            scan.run(task, work.panels, work.sink, known, work.keys.data(), watch);
+    };
     if (filter.max_per_group)
-        run<TopK>(s, k, plan, threads, scan, watch, [&] { return TopK(plan.longest(), k, plan.reach(), filter); });
+        run<TopK>(s, k, plan, threads, watch, [&] { return TopK(plan.longest(), k, plan.reach(), filter); }, scan_task);
     else
-        run<CountingTopK>(s, k, plan, threads, scan, watch,
-                          [&] { return CountingTopK(plan.longest(), k, plan.reach(), levels, filter); });
+        run<CountingTopK>(
+            s, k, plan, threads, watch, [&] { return CountingTopK(plan.longest(), k, plan.reach(), levels, filter); },
+            [&](const Task& task, Workspace<CountingTopK>& work) {
+                if (Guess::serves(task, k, filter)) {
+                    Guess guess(s, filter, plan, k, levels);
+                    work.sink.guess(&guess.limits(task, work.panels));
+                    scan_task(task, work);
+                    work.sink.guess(nullptr);
+                    if (!work.sink.fell_short()) return;
+                }
+                scan_task(task, work);
+            });
     if (watch.stopped()) throw Stopped();
     scan.merge();
 }
@@ -147,8 +160,8 @@ void histograms(const CodeSearch& s, const Relevance& relevance, std::size_t top
         for (std::size_t begin = 0; begin < m; begin += screen.most_rows()) {
             const std::size_t end = std::min(m, begin + screen.most_rows());
             screen.load_block(s.base, base, begin, end);
-            screen.scan([&](std::size_t i, std::size_t j, float distance, float) {
-                const std::size_t q = first + i, at = q * levels + static_cast<std::size_t>(distance);
+            screen.scan([&](std::size_t i, std::size_t j, std::uint32_t distance, std::uint32_t) {
+                const std::size_t q = first + i, at = q * levels + distance;
                 relevant[at] += relevance.relevant(q, begin + j);
                 ++counts[at];
                 if (limits[i].count(distance, counts + q * levels)) screen.set_bound(i, limits[i].bound());

@@ -33,14 +33,15 @@ class CodeScreen {
           tile_(groups_ * bytes * kernels.code_query),
           panels_(most_rows_ / kernels.code_lanes * bytes * kernels.code_panel),
           rows_(std::max(kernels.code_lanes, kernels.code_rows)),
-          hits_(groups_ * kernels.code_rows * kernels.code_lanes) {}
+          hits_(groups_ * kernels.code_rows * kernels.code_lanes + 2) {}
 
     std::size_t most_rows() const { return most_rows_; }
 
     void load_queries(const Codes& queries, const Selection& ids, std::size_t begin, std::size_t end) {
         n_ = end - begin;
         for (std::size_t i = 0; i < n_; ++i) queries_[i] = queries[ids[begin + i]];
-        std::fill(stop_.begin() + static_cast<std::ptrdiff_t>(n_), stop_.end(), 0u);  // rows that fill up a group ask for nothing
+        std::fill(stop_.begin() + static_cast<std::ptrdiff_t>(n_), stop_.end(),
+                  0u);  // rows that fill up a group ask for nothing
     }
 
     bool load_block(const Codes& base, const Selection& ids, std::size_t begin, std::size_t end) {
@@ -57,7 +58,8 @@ class CodeScreen {
     void set_bound(std::size_t i, float bound) { stop_[i] = stop(bound, bytes_); }
 
     static std::uint32_t stop(float bound, std::size_t bytes) {
-        return bound < static_cast<float>(8 * bytes) ? static_cast<std::uint32_t>(bound + 1) : static_cast<std::uint32_t>(8 * bytes + 1);
+        return bound < static_cast<float>(8 * bytes) ? static_cast<std::uint32_t>(bound + 1)
+                                                     : static_cast<std::uint32_t>(8 * bytes + 1);
     }
 
     // Calls offer(i, j, distance, distance) for the pairs of the block that the bounds let through, j ascending for each i.
@@ -67,8 +69,8 @@ class CodeScreen {
             for (std::size_t first = 0; first < m_; first += kernels_.code_lanes) {
                 const std::size_t found =
                     kernels_.screen_codes(tile_.data(), groups, panel(first), bytes_, &stop_[row], hits_.data());
-                for (const Hit& hit : std::span(hits_.data(), found))
-                    if (first + hit.lane < m_) offer(row + hit.row, first + hit.lane, hit.value, hit.value);
+                for (const CodeHit& hit : std::span(hits_.data(), found))
+                    if (first + hit.lane < m_) offer(row + hit.row, first + hit.lane, hit.distance, hit.distance);
             }
         });
     }
@@ -105,7 +107,7 @@ class CodeScreen {
     std::vector<std::uint32_t> stop_;
     std::vector<std::uint8_t> tile_, panels_;
     std::vector<const std::uint8_t*> rows_;
-    std::vector<Hit> hits_;
+    std::vector<CodeHit> hits_;
 };
 
 // A few queries read the codes in place: packing a code costs more than they do with it. Measured at 64 bits: 1.5 ns to pack a
@@ -141,8 +143,8 @@ class FewCodeScreen {
                 for (std::size_t at = first; at < last; at += kStep) {
                     const std::size_t found = kernels_.few_codes(queries_[i], (*base_)[ids_[at]], base_->stride,
                                                                  std::min(kStep, last - at), bytes_, stop_[i], hits_.data());
-                    for (const Hit& hit : std::span(hits_.data(), found))
-                        offer(i, at - begin_ + hit.lane, hit.value, hit.value);
+                    for (const CodeHit& hit : std::span(hits_.data(), found))
+                        offer(i, at - begin_ + hit.lane, hit.distance, hit.distance);
                 }
         }
     }
@@ -157,7 +159,7 @@ class FewCodeScreen {
     Selection ids_;
     const std::uint8_t* queries_[kMostQueries];
     std::uint32_t stop_[kMostQueries];
-    std::vector<Hit> hits_;
+    std::vector<CodeHit> hits_;
 };
 
 }  // namespace hardmine

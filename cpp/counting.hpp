@@ -19,6 +19,7 @@ namespace hardmine {
 
 class CountingTopK {
   public:
+    using Value = std::int32_t;
     static constexpr bool kInOrder = true;  // pairs must be offered in the order of their indices
 
     // Distances are less than `levels`; `reach` is the most pairs a row can be offered. No cap per group.
@@ -32,9 +33,9 @@ class CountingTopK {
           state_(rows),
           first_(levels + 1) {}
 
-    // Half of k and a few to spare: what falls out pays for the pass that finds it.
+    // Twice k and a few: what falls out pays for the pass that finds it.
     static std::size_t capacity(std::size_t k, std::size_t reach) {
-        return std::max<std::size_t>(1, std::min(k + k / 2 + 64, reach));
+        return std::max<std::size_t>(1, std::min(2 * k + 64, reach));
     }
     static std::size_t bytes_per_row(std::size_t k, std::size_t reach, std::size_t levels) {
         return capacity(k, reach) * sizeof(Pair) + levels * sizeof(std::uint32_t) + sizeof(State);
@@ -49,18 +50,27 @@ class CountingTopK {
         if (filter_.farther_than && filter_.farther_than[query] >= 0)
             s.floor = static_cast<std::int32_t>(std::min(filter_.farther_than[query], static_cast<float>(levels_)));
         if (filter_.exclude_start) s.excluded = filter_.exclude_start[query];
+        if (row == 0) fell_short_ = false;
+        if (guess_) s.limit = std::min(s.limit, static_cast<std::int32_t>((*guess_)[row]));
     }
+
+    // Rows begin with these limits until the next call, although nothing proves them; see fell_short().
+    void guess(const std::vector<float>* limits) { guess_ = limits; }
+
+    // Whether one of the rows that began with a guess kept fewer than k, and may have missed some.
+    bool fell_short() const { return fell_short_; }
 
     // The largest distance that can still be kept; -1: none.
     float bound(std::size_t row) const { return static_cast<float>(state_[row].limit); }
-    Key bound_key(std::size_t row) const { return make_key(bound(row), kLastIndex); }
+    bool wants(std::size_t row, std::int32_t distance, std::uint32_t) const {
+        return distance <= state_[row].limit && distance > state_[row].floor;
+    }
 
-    // Offers a pair at the distance `lower`. Returns whether the bound became tighter.
+    // Offers a wanted pair. Returns whether the bound became tighter.
     template <class Score>
-    bool offer(std::size_t row, std::size_t query, float lower, float, std::uint32_t index, const Score&) {
+    bool offer(std::size_t row, std::size_t query, std::int32_t distance, std::int32_t, std::uint32_t index, const Score&) {
         State& s = state_[row];
-        const auto distance = static_cast<std::int32_t>(lower);
-        if (distance > s.limit || distance <= s.floor || excluded(s, query, index)) return false;
+        if (excluded(s, query, index)) return false;
         std::uint32_t* counts = &counts_[row * levels_];
         if (s.kept == capacity_) compact(row);
         buffer_[row * capacity_ + s.kept++] = {static_cast<std::uint32_t>(distance), index};
@@ -74,6 +84,7 @@ class CountingTopK {
     template <class Score>
     std::size_t finish(std::size_t row, std::size_t, const Score&, Key* keys) {
         const State& s = state_[row];
+        fell_short_ |= guess_ && s.kept < k_;
         const std::uint32_t* counts = &counts_[row * levels_];
         first_[0] = 0;
         for (std::size_t d = 0; d < levels_; ++d) first_[d + 1] = first_[d] + counts[d];
@@ -113,8 +124,13 @@ class CountingTopK {
         const auto room = static_cast<std::uint32_t>(k_ - s.within);
         std::size_t kept = 0;
         std::uint32_t taken = 0;
-        for (std::size_t i = 0; i < s.kept; ++i)
-            if (pairs[i].distance < beyond || (pairs[i].distance == beyond && taken++ < room)) pairs[kept++] = pairs[i];
+        for (std::size_t i = 0; i < s.kept; ++i) {  // without branches: which pairs stay has no pattern
+            const Pair pair = pairs[i];
+            const bool last = pair.distance == beyond && taken < room;
+            pairs[kept] = pair;
+            kept += static_cast<std::size_t>(pair.distance < beyond) + last;
+            taken += last;
+        }
         std::fill(counts + beyond + (beyond < levels_), counts + levels_, 0u);
         if (beyond < levels_) counts[beyond] = std::min(counts[beyond], room);
         s.kept = kept;
@@ -126,6 +142,8 @@ class CountingTopK {
     std::vector<std::uint32_t> counts_;
     std::vector<State> state_;
     std::vector<std::size_t> first_;  // scratch of finish()
+    const std::vector<float>* guess_ = nullptr;
+    bool fell_short_ = false;
 };
 
 }  // namespace hardmine

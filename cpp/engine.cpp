@@ -44,7 +44,8 @@ void topk(const FloatSearch& s, std::size_t k, const Filter& filter, float* dist
     const int threads = choose_threads(s);
     const Canonical canonical(s.kernels, s.metric, d);
     if (SelfJoin::serves(s, k, filter)) return SelfJoin(s, k, filter, canonical, threads).run(distances, indices, watcher);
-    const std::size_t bytes = PanelScreen::bytes_per_query(d) + TopK::bytes_per_row(k, s.base.count) + sizeof(const float*) + sizeof(double);
+    const std::size_t bytes =
+        PanelScreen::bytes_per_query(d) + TopK::bytes_per_row(k, s.base.count) + sizeof(const float*) + sizeof(double);
     const Plan plan(filter, s.queries.extent(), s.base.extent(), queries_in_memory(bytes, threads), threads);
     for (std::size_t i = 0; i < s.queries.count; ++i) write_row(nullptr, 0, k, distances + i * k, indices + i * k);
     if (plan.tasks().empty()) return;
@@ -53,10 +54,10 @@ void topk(const FloatSearch& s, std::size_t k, const Filter& filter, float* dist
     const Frame frame = for_panels ? make_frame(s.metric, canonical, s.queries, s.base, plan.base()) : Frame{s.metric, d, {}};
     std::vector<std::unique_ptr<Workspace>> workspaces;
     for (std::size_t t = 0; t < std::min<std::size_t>(static_cast<std::size_t>(threads), plan.tasks().size()); ++t)
-        workspaces.emplace_back(new Workspace{
-            PanelScreen(s.kernels, frame, canonical, for_panels), FewScreen(s.kernels, s.metric, canonical, d),
-            TopK(plan.longest(), k, plan.reach(), filter), Scores(canonical, s.queries, s.base, plan.longest()),
-            std::vector<Key>(k)});
+        workspaces.emplace_back(new Workspace{PanelScreen(s.kernels, frame, canonical, for_panels),
+                                              FewScreen(s.kernels, s.metric, canonical, d),
+                                              TopK(plan.longest(), k, plan.reach(), filter),
+                                              Scores(canonical, s.queries, s.base, plan.longest()), std::vector<Key>(k)});
     Scan<float, float> scan(s, k, filter, plan, distances, indices);
     Watch watch(watcher, plan.pairs());
     run_tasks(plan.tasks().size(), threads, watch, [&](std::size_t t, int thread) {
@@ -78,7 +79,8 @@ void pairwise(const FloatSearch& s, float* out, std::size_t stride, const Watche
     const int threads = choose_threads(s);
     const Canonical canonical(s.kernels, s.metric, d);
     const Filter everything;
-    const Plan plan(everything, s.queries.extent(), s.base.extent(), queries_in_memory(PanelScreen::bytes_per_query(d), threads), threads);
+    const Plan plan(everything, s.queries.extent(), s.base.extent(),
+                    queries_in_memory(PanelScreen::bytes_per_query(d), threads), threads);
     if (plan.tasks().empty()) return;
     const Frame frame = make_frame(s.metric, canonical, s.queries, s.base, plan.base());
     std::vector<std::unique_ptr<PanelScreen>> screens;
@@ -109,8 +111,8 @@ void pairwise(const FloatSearch& s, float* out, std::size_t stride, const Watche
     if (watch.stopped()) throw Stopped();
 }
 
-void pair_distances(const FloatSearch& s, const std::int64_t* rows, const std::int64_t* cols, std::size_t pairs, float* distances,
-                    const Watcher& watcher) {
+void pair_distances(const FloatSearch& s, const std::int64_t* rows, const std::int64_t* cols, std::size_t pairs,
+                    float* distances, const Watcher& watcher) {
     constexpr std::size_t kBatch = 4096;
     check_queries(s);
     const Canonical canonical(s.kernels, s.metric, s.base.width);

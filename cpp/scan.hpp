@@ -27,7 +27,8 @@ namespace hardmine {
 template <class Visit>
 void visit_blocks(std::size_t begin, std::size_t end, std::size_t block, bool in_order, Visit&& visit) {
     const std::size_t blocks = (end - begin + block - 1) / block;
-    std::size_t stride = in_order ? 1 : std::max<std::size_t>(1, static_cast<std::size_t>(0.618 * static_cast<double>(blocks)));
+    std::size_t stride =
+        in_order ? 1 : std::max<std::size_t>(1, static_cast<std::size_t>(0.618 * static_cast<double>(blocks)));
     while (std::gcd(stride, blocks) > 1) ++stride;
     for (std::size_t i = 0, b = 0; i < blocks; ++i, b = (b + stride) % blocks)
         if (!visit(begin + b * block, std::min(end, begin + (b + 1) * block))) return;
@@ -66,6 +67,7 @@ class Scan {
     // scores[i](index) is the canonical distance of the task's query i. `keys` has room for k.
     template <class Screen, class Sink, class Scores>
     void run(const Task& task, Screen& screen, Sink& sink, Scores& scores, Key* keys, Watch& watch) {
+        using Value = typename Sink::Value;
         const std::size_t n = task.query_end - task.query_begin;
         auto query = [&](std::size_t i) { return plan_.query()[task.query_begin + i]; };
         screen.load_queries(s_.queries, plan_.query(), task.query_begin, task.query_end);
@@ -84,11 +86,12 @@ class Scan {
             if constexpr (requires { screen.set_floor(0, 0.0f); })
                 if (filter_.farther_than)
                     for (std::size_t i = 0; i < n; ++i) screen.set_floor(i, filter_.farther_than[s_.queries.first + query(i)]);
-            screen.scan([&](std::size_t i, std::size_t j, float lower, float upper) {
+            screen.scan([&](std::size_t i, std::size_t j, auto least, auto most) {
+                const auto lower = static_cast<Value>(least), upper = static_cast<Value>(most);
                 const std::size_t q = s_.queries.first + query(i), b = s_.base.first + plan_.base()[begin + j];
-                if (make_key(lower, static_cast<std::uint32_t>(b)) > sink.bound_key(i) || !filter_.allows(q, b)) return;
-                if (sink.offer(i, q, lower, upper, static_cast<std::uint32_t>(b), scores[i]))
-                    screen.set_bound(i, sink.bound(i));
+                const auto index = static_cast<std::uint32_t>(b);
+                if (!sink.wants(i, lower, index) || !filter_.allows(q, b)) return;
+                if (sink.offer(i, q, lower, upper, index, scores[i])) screen.set_bound(i, sink.bound(i));
             });
             return watch.step(static_cast<std::uint64_t>(n) * (end - begin));
         });

@@ -37,6 +37,7 @@ class TopK {
         if (filter.max_per_group) members_.reserve(capacity_);
     }
 
+    using Value = float;
     static constexpr bool kInOrder = false;  // pairs may be offered in any order
 
     // A buffer of twice k and a few: tightening often keeps the bound close, and few pairs pass. Measured at k = 10: 8 and 24
@@ -57,11 +58,14 @@ class TopK {
     Key bound_key(std::size_t row) const { return bound_[row].load(std::memory_order_relaxed); }
     float bound(std::size_t row) const { return bound_key(row) == kNoKey ? kInfinity : distance_of(bound_key(row)); }
 
+    // Whether a pair that is no nearer than `lower` can be kept at all: cheaper than asking the filter.
+    bool wants(std::size_t row, float lower, std::uint32_t index) const { return make_key(lower, index) <= bound_key(row); }
+
     // Offers a pair whose canonical distance lies in [lower, upper]; score(index) gives it exactly. Returns whether the bound
     // became tighter.
     template <class Score>
     bool offer(std::size_t row, std::size_t query, float lower, float upper, std::uint32_t index, const Score& score) {
-        if (make_key(lower, index) > bound_key(row)) return false;
+        if (!wants(row, lower, index)) return false;
         if (outside_window(query, lower, upper, index, score)) return false;
         Pair* pairs = &buffer_[row * capacity_];
         pairs[count_[row]++] = {make_key(upper, index), lower};

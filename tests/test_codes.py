@@ -295,3 +295,21 @@ def test_histograms(isa, rng):
                 np.testing.assert_array_equal(counts[i], expected)
                 of_relevant = np.bincount(matrix[i][relevance[i]], minlength=bits + 1)
                 np.testing.assert_array_equal(relevant[i], np.where(np.arange(bits + 1) <= last, of_relevant, 0))
+
+
+@pytest.mark.parametrize("n", [5, 30])
+@pytest.mark.parametrize("near", [0, 1, 63])
+def test_a_sample_that_misleads(isa, rng, near, n):
+    """Every 64th code is sampled to guess how far the k-th is: whatever the others are, the result is exact."""
+    q = random_codes(rng, n, 32)
+    b = ~q[rng.integers(0, n, 9000)] ^ (rng.random((9000, 32)) < 0.1)
+    b[near::64] = q[rng.integers(0, n, len(b[near::64]))] ^ (rng.random((len(b[near::64]), 32)) < 0.05)
+    for k in (128, 130, 500):
+        check(q, b, k, 32)
+    mask = np.ones(9000, bool)
+    mask[near::64] = False
+    groups = rng.integers(0, 2, n), mask.astype(int)
+    allowed = (groups[0][:, None] != groups[1]) & mask
+    check(q, b, 200, 32, hardmine.Filter(query_groups=groups[0], base_groups=groups[1], base_mask=mask), allowed)
+    excluded = np.flatnonzero(~mask)
+    check(q, b, 200, 32, hardmine.Filter(exclude=[excluded] * n), np.broadcast_to(mask, (n, 9000)))

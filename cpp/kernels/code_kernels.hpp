@@ -26,6 +26,8 @@ constexpr size_t kCodeRows = 4;
 constexpr size_t kCodeLanes = 2 * HM_BYTES;
 constexpr size_t kSteps = 31;  // 8 x 31 + 1 is still a byte
 constexpr uint32_t kMostNarrow = 254;
+constexpr size_t kLanesOfSet = kCodeLanes < 64 ? kCodeLanes : 64;  // whose bits are one integer
+constexpr size_t kSets = kCodeLanes / kLanesOfSet;
 
 inline Bytes load_bytes(const uint8_t* p) {
     Bytes v;
@@ -134,8 +136,8 @@ inline void prepare_byte(uint8_t x, uint8_t* prepared) { memset(prepared, x, kCo
 inline void store_planes(uint8_t* panel, Bytes x) { memcpy(panel, &x, sizeof x); }
 #endif
 
-constexpr size_t kPanelByte = kPlanes * kCodeLanes;      // of a panel, for one byte of its codes
-constexpr size_t kTileByte = kCodeRows * kCodeQuery;     // of prepared queries, for one byte of a tile's codes
+constexpr size_t kPanelByte = kPlanes * kCodeLanes;   // of a panel, for one byte of its codes
+constexpr size_t kTileByte = kCodeRows * kCodeQuery;  // of prepared queries, for one byte of a tile's codes
 
 struct CodeTile {
     Bytes sum[kCodeRows][2];
@@ -228,41 +230,56 @@ void pack_codes(const uint8_t* const* rows, size_t bytes, uint8_t* panel) {
     }
 }
 
+// Writes a hit for each bit of `set`. Where pairs pass at all a few do, in no pattern: the first two are written whether they
+// exist or not, which saves mispredicted branches.
+inline size_t report_codes(uint64_t set, const uint8_t* sums, size_t row, size_t first_lane, CodeHit* hits) {
+    const size_t found = (size_t)__builtin_popcountll(set);
+    const auto write = [&](CodeHit* hit) {
+        const size_t lane = (size_t)__builtin_ctzll(set | 1ull << (kLanesOfSet - 1));
+        *hit = {(uint16_t)row, (uint16_t)(first_lane + lane), (uint32_t)sums[lane] - 1};
+        set &= set - 1;
+    };
+    write(hits);
+    write(hits + 1);
+    for (size_t i = 2; i < found; ++i) write(hits + i);
+    return found;
+}
+
 size_t screen_codes(const uint8_t* queries, size_t groups, const uint8_t* panel, size_t bytes, const uint32_t* stop,
-                    Hit* hits) {
+                    CodeHit* hits) {
     size_t n = 0;
-    for (size_t g = 0; g < groups; ++g, queries += bytes * kTileByte, stop += kCodeRows) {
+    for (size_t row = 0; row < groups * kCodeRows; row += kCodeRows, queries += bytes * kTileByte, stop += kCodeRows) {
         bool narrow = true;
         for (size_t r = 0; r < kCodeRows; ++r) narrow &= stop[r] <= kMostNarrow;
         if (narrow || bytes <= kSteps) {
             const CodeTile t = count(queries, panel, bytes, 1);
-            Bytes limit[kCodeRows];
-            for (size_t r = 0; r < kCodeRows; ++r)
-                limit[r] = spread_byte((uint8_t)(stop[r] < kMostNarrow ? stop[r] : kMostNarrow));
-            Bytes passed = {};
+            uint64_t set[kCodeRows][kSets] = {}, passed = 0;
 #pragma GCC unroll 8
-            for (size_t r = 0; r < kCodeRows; ++r)
-                passed |= (Bytes)(t.sum[r][0] <= limit[r]) | (Bytes)(t.sum[r][1] <= limit[r]);
-            if (__builtin_expect(!bytes_at_most(Bytes{} + 1, passed), 1)) continue;
-            for (size_t r = 0; r < kCodeRows; ++r)
+            for (size_t r = 0; r < kCodeRows; ++r) {
+                const Bytes limit = spread_byte((uint8_t)(stop[r] < kMostNarrow ? stop[r] : kMostNarrow));
+#pragma GCC unroll 2
                 for (size_t h = 0; h < 2; ++h) {
-                    uint64_t set = bytes_at_most(t.sum[r][h], limit[r]);
-                    if (!set) continue;
-                    uint8_t sums[HM_BYTES];
-                    memcpy(sums, &t.sum[r][h], sizeof sums);
-                    for (; set; set &= set - 1) {
-                        const size_t lane = (size_t)__builtin_ctzll(set);
-                        hits[n++] = {(uint32_t)(g * kCodeRows + r), (uint32_t)(h * HM_BYTES + lane), (float)(sums[lane] - 1)};
-                    }
+                    const uint64_t some = bytes_at_most(t.sum[r][h], limit);
+                    set[r][h * HM_BYTES / kLanesOfSet] |= some << h * HM_BYTES % kLanesOfSet;
+                    passed |= some;
                 }
+            }
+            if (__builtin_expect(!passed, 1)) continue;
+            uint8_t sums[kCodeRows][kSets][kLanesOfSet];
+            memcpy(sums, &t, sizeof sums);
+            for (size_t r = 0; r < kCodeRows; ++r)
+                for (size_t s = 0; s < kSets; ++s)
+                    n += report_codes(set[r][s], sums[r][s], row + r, s * kLanesOfSet, hits + n);
         } else {
             uint32_t distance[kCodeRows][kCodeLanes];
             count_wide(queries, panel, bytes, distance);
             for (size_t r = 0; r < kCodeRows; ++r) {
                 uint32_t passed = 0;
                 for (size_t j = 0; j < kCodeLanes; ++j) passed |= distance[r][j] < stop[r];
-                for (size_t j = 0; passed && j < kCodeLanes; ++j)
-                    if (distance[r][j] < stop[r]) hits[n++] = {(uint32_t)(g * kCodeRows + r), (uint32_t)j, (float)distance[r][j]};
+                for (size_t j = 0; passed && j < kCodeLanes; ++j) {
+                    hits[n] = {(uint16_t)(row + r), (uint16_t)j, distance[r][j]};
+                    n += distance[r][j] < stop[r];
+                }
             }
         }
     }
@@ -273,7 +290,8 @@ void dense_codes(const uint8_t* queries, size_t n, const uint8_t* panel, size_t 
     for (size_t first = 0; first < n; first += kCodeRows, queries += bytes * kTileByte) {
         uint32_t distance[kCodeRows][kCodeLanes];
         count_wide(queries, panel, bytes, distance);
-        for (size_t r = 0; r < kCodeRows && first + r < n; ++r) memcpy(out + (first + r) * stride, distance[r], m * sizeof(int32_t));
+        for (size_t r = 0; r < kCodeRows && first + r < n; ++r)
+            memcpy(out + (first + r) * stride, distance[r], m * sizeof(int32_t));
     }
 }
 
@@ -294,17 +312,17 @@ inline uint32_t hamming(const uint8_t* a, const uint8_t* b, size_t bytes) {
 // kBytes: the length where the compiler knows it, else 0.
 template <size_t kBytes>
 inline size_t few_codes_of(const uint8_t* query, const uint8_t* rows, ptrdiff_t stride, size_t count, size_t bytes,
-                           uint32_t stop, Hit* hits) {
+                           uint32_t stop, CodeHit* hits) {
     size_t n = 0;
     for (size_t i = 0; i < count; ++i, rows += stride) {
         const uint32_t d = hamming(query, rows, kBytes ? kBytes : bytes);
-        if (__builtin_expect(d < stop, 0)) hits[n++] = {0, (uint32_t)i, (float)d};
+        if (__builtin_expect(d < stop, 0)) hits[n++] = {0, (uint16_t)i, d};
     }
     return n;
 }
 
 size_t few_codes(const uint8_t* query, const uint8_t* rows, ptrdiff_t stride, size_t count, size_t bytes, uint32_t stop,
-                 Hit* hits) {
+                 CodeHit* hits) {
     switch (bytes) {
         case 8:
             return few_codes_of<8>(query, rows, stride, count, bytes, stop, hits);

@@ -20,6 +20,12 @@ struct Hit {
     float value;
 };
 
+// The same for codes, with their distance in bits.
+struct CodeHit {
+    uint16_t row, lane;
+    uint32_t distance;
+};
+
 struct Kernels {
     const char* name;
     size_t rows;   // queries in a register tile; packed queries come in groups of this many
@@ -59,18 +65,18 @@ struct Kernels {
     void (*pack_codes)(const uint8_t* const* rows, size_t bytes, uint8_t* panel);
 
     // Writes the pairs whose distance in bits is less than stop[i], in the order of the lanes for each i, and returns their
-    // number; a hit's value is the distance. `stop` has groups * code_rows entries, hits has room for as many times code_lanes.
+    // number. `stop` has groups * code_rows entries, hits has room for as many times code_lanes, and two more.
     size_t (*screen_codes)(const uint8_t* queries, size_t groups, const uint8_t* panel, size_t bytes, const uint32_t* stop,
-                           Hit* hits);
+                           CodeHit* hits);
 
     // out[i][j] = the distance, for i < n and j < m <= code_lanes.
     void (*dense_codes)(const uint8_t* queries, size_t n, const uint8_t* panel, size_t bytes, int32_t* out, size_t stride,
                         size_t m);
 
     // For few queries, straight from unpacked rows `stride` bytes apart: the rows nearer than `stop`, as lanes of row 0. hits
-    // has room for `count`.
+    // has room for `count`, at most 65,536.
     size_t (*few_codes)(const uint8_t* query, const uint8_t* rows, ptrdiff_t stride, size_t count, size_t bytes, uint32_t stop,
-                        Hit* hits);
+                        CodeHit* hits);
 
     // The distance of two codes.
     uint32_t (*hamming)(const uint8_t* a, const uint8_t* b, size_t bytes);

@@ -1,0 +1,79 @@
+// How far the k-th neighbour of each query will be, guessed from every 64th code.
+//
+// A row that knows no bound yet keeps all it is offered: in random order k (1 + log(m / k)) pairs for k neighbours, six times
+// too many for 5,000 of a million. Of every 64th code about r = k / 64 are among the k nearest; their number is a sum of
+// independent draws with a deviation below sqrt(r), so within the distance of the (r + 5 sqrt(r) + 10)-th of the sample there
+// are k codes but once in a million rows. A guess proves nothing: a row that finds fewer than k with it is searched again
+// without.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "code_screens.hpp"
+#include "counting.hpp"
+#include "engine.hpp"
+#include "plan.hpp"
+#include "scan.hpp"
+
+namespace hardmine {
+
+class Guess {
+  public:
+    static constexpr std::size_t kEvery = 64;
+    static constexpr std::size_t kLeast = 128;  // fewer neighbours are found as fast without
+    static constexpr std::size_t kRows = 16;    // codes for each neighbour that make a guess worth its while
+
+    static std::size_t rank(std::size_t k) {
+        const double r = static_cast<double>(k) / kEvery;
+        return static_cast<std::size_t>(r + 5 * std::sqrt(r) + 10);
+    }
+    static bool serves(const Task& task, std::size_t k, const Filter& filter) {
+        return k >= kLeast && task.base_end - task.base_begin >= kRows * k && !filter.farther_than &&
+               task.query_end - task.query_begin > FewCodeScreen::kMostQueries;
+    }
+
+    Guess(const CodeSearch& s, const Filter& filter, const Plan& plan, std::size_t k, std::size_t levels)
+        : s_(s), filter_(filter), plan_(plan), sample_(plan.longest(), rank(k), plan.reach(), levels, filter) {}
+
+    // The distances for the queries of a task.
+    const std::vector<float>& limits(const Task& task, CodeScreen& screen) {
+        const std::size_t n = task.query_end - task.query_begin;
+        auto query = [&](std::size_t i) { return s_.queries.first + plan_.query()[task.query_begin + i]; };
+        ids_.clear();
+        for (std::size_t j = task.base_begin; j < task.base_end; j += kEvery)
+            ids_.push_back(static_cast<std::uint32_t>(plan_.base()[j]));
+        const Selection ids{ids_.data(), ids_.size()};
+        screen.load_queries(s_.queries, plan_.query(), task.query_begin, task.query_end);
+        for (std::size_t i = 0; i < n; ++i) {
+            sample_.start(i, query(i));
+            screen.set_bound(i, sample_.bound(i));
+        }
+        visit_blocks(0, ids.count, screen.most_rows(), CountingTopK::kInOrder, [&](std::size_t begin, std::size_t end) {
+            screen.load_block(s_.base, ids, begin, end);
+            screen.scan([&](std::size_t i, std::size_t j, std::uint32_t least, std::uint32_t) {
+                const auto distance = static_cast<std::int32_t>(least);
+                const std::size_t b = s_.base.first + ids[begin + j];
+                const auto index = static_cast<std::uint32_t>(b);
+                if (!sample_.wants(i, distance, index) || !filter_.allows(query(i), b)) return;
+                if (sample_.offer(i, query(i), distance, distance, index, Known{})) screen.set_bound(i, sample_.bound(i));
+            });
+            return true;
+        });
+        limits_.resize(n);
+        for (std::size_t i = 0; i < n; ++i) limits_[i] = sample_.bound(i) + 1;  // the sample's bound leaves its last out
+        return limits_;
+    }
+
+  private:
+    const CodeSearch& s_;
+    const Filter& filter_;
+    const Plan& plan_;
+    CountingTopK sample_;
+    std::vector<std::uint32_t> ids_;
+    std::vector<float> limits_;
+};
+
+}  // namespace hardmine
