@@ -17,7 +17,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 import hardmine
-from bench.cases import CASES, Case
+from bench.cases import CASES, Case, labels
 from bench.measure import check, fma_peak, interleave, memory
 from bench.rivals import RIVALS, SLOW
 from hardmine import _core
@@ -42,7 +42,7 @@ def main() -> int:
     machine = describe(options.threads)
     print(f"{machine['cpu']}; {options.threads} threads; ISA {machine['isa']}; {', '.join(machine['versions'])}")
     print(f"OpenBLAS of FAISS: OPENBLAS_CORETYPE={os.environ.get('OPENBLAS_CORETYPE', 'unset')}\n")
-    print(f"{'case':<15}{'':<19}{'seconds':>9}{'GFLOP/s':>9}{'of peak':>9}{'MiB':>8}   time / hardmine's")
+    print(f"{'case':<15}{'':<19}{'seconds':>9}{'G/s':>9}{'of peak':>9}{'MiB':>8}   time / hardmine's")
     results = []
     for case in CASES:
         if options.cases and case.name not in options.cases:
@@ -63,9 +63,15 @@ def run(case: Case, options: argparse.Namespace) -> dict[str, Any]:
     against = queries if base is None else base
     where = None if case.where is None else case.where(case, np.random.default_rng(0), len(queries), len(against))
 
+    query_labels, base_labels = (labels(len(queries), 0), labels(len(against), 1)) if case.task == "map" else (None, None)
+
     def hardmine_call() -> Any:
-        if case.pairwise:
+        if case.task == "pairwise":
             return hardmine.pairwise(queries, base, metric=case.metric, threads=options.threads)
+        if case.task == "map":
+            return hardmine.mean_average_precision(
+                queries, base, query_labels, base_labels, top=case.k, threads=options.threads
+            )
         return hardmine.topk(queries, base, case.k, metric=case.metric, where=where, threads=options.threads)
 
     check(case, queries, base, where, hardmine_call())
@@ -75,10 +81,11 @@ def run(case: Case, options: argparse.Namespace) -> dict[str, Any]:
         if rival is not None and (options.rivals is None or name in options.rivals):
             calls[name] = rival
     used = {name: memory(call) for name, call in calls.items()}
-    peak = fma_peak(options.threads)
+    codes = case.metric == "hamming"
+    peak = 0.0 if codes else fma_peak(options.threads)
     times = interleave(calls, {name: min(options.runs, 3) if name in SLOW else options.runs for name in calls})
-    peak = max(peak, fma_peak(options.threads))
-    work = 2e-9 * len(queries) * len(against) * queries.shape[1]
+    peak = 0.0 if codes else max(peak, fma_peak(options.threads))
+    work = 1e-9 * len(queries) * len(against) * (1 if codes else 2 * queries.shape[1])  # pairs, or floating-point operations
     rows: dict[str, Any] = {}
     for name, seconds in times.items():
         median = statistics.median(seconds)
@@ -86,19 +93,20 @@ def run(case: Case, options: argparse.Namespace) -> dict[str, Any]:
         rows[name] = {
             "seconds": median,
             "seconds_all": seconds,
-            "gflops": work / median,
-            "of_peak": work / median / peak,
+            "giga_per_second": work / median,
+            "of_peak": work / median / peak if peak else None,
             "memory_mib": used[name],
             "ratio": ratio,
         }
         first = case.name if name == "hardmine" else ""
         mib = "-" if used[name] is None else f"{used[name]:.0f}"
+        of_peak = f"{work / median / peak:.1%}" if peak else "-"
         shown = "" if name == "hardmine" else f"{ratio:>8.2f}"
         print(
-            f"{first:<15}{name:<19}{median:>9.4f}{work / median:>9.1f}{work / median / peak:>9.1%}{mib:>8}{shown:>12}",
+            f"{first:<15}{name:<19}{median:>9.4f}{work / median:>9.1f}{of_peak:>9}{mib:>8}{shown:>12}",
             flush=True,
         )
-    shape = {"n": len(queries), "m": len(against), "d": queries.shape[1], "k": case.k, "metric": case.metric}
+    shape = {"n": len(queries), "m": len(against), "d": case.d or queries.shape[1], "k": case.k, "metric": case.metric}
     return {"case": case.name, "why": case.why, **shape, "fma_peak_gflops": peak, "rows": rows}
 
 

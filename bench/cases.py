@@ -6,13 +6,13 @@ import os
 import pathlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 import hardmine
 
-Rows = np.ndarray[Any, np.dtype[np.float32]]
+Rows = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -21,25 +21,44 @@ class Case:
     why: str
     n: int
     m: int
-    d: int
+    d: int  # dimensions, or bits of a code
     k: int = 10
     metric: str = "sqeuclidean"
     rivals: tuple[str, ...] = ("faiss",)
     data: str = "gaussian"
     where: Callable[[Case, Any, int, int], hardmine.Filter] | None = None  # made from (case, rng, n, m)
-    pairwise: bool = False
+    task: Literal["topk", "pairwise", "map"] = "topk"
 
     def rows(self, scale: float) -> tuple[Rows, Rows | None]:
         """Queries and base (None: a self-join), from a fixed seed; `scale` shrinks both for a smoke test."""
         rng = np.random.default_rng(20260101)
-        if self.data != "gaussian":
+        if self.data not in ("gaussian", "planted"):
             x = load(self.data)[: int(self.m * scale)]
             return x, None
         n, m = max(1, int(self.n * scale)), max(2 * self.k, int(self.m * scale))
+        if self.metric == "hamming":
+            return codes(rng, n, m, self.d, self.data == "planted")
         base = rng.standard_normal((m, self.d), dtype=np.float32)
         if self.n == self.m:
             return base, None
         return rng.standard_normal((n, self.d), dtype=np.float32), base
+
+
+def codes(rng: Any, n: int, m: int, bits: int, planted: bool) -> tuple[Rows, Rows]:
+    """Random packed codes; `planted`: a tenth of the base lies within bits / 8 bits of some query."""
+    queries, base = (rng.integers(0, 256, (count, bits // 8), np.uint8) for count in (n, m))
+    if planted:
+        near = rng.choice(m, m // 10, replace=False)
+        flips = np.zeros((len(near), bits), bool)
+        flips[np.arange(len(near))[:, None], rng.integers(0, bits, (len(near), bits // 8))] = True
+        base[near] = queries[rng.integers(0, n, len(near))] ^ np.packbits(flips, axis=1)
+    return queries, base
+
+
+def labels(rows: int, seed: int) -> Rows:
+    """Multi-hot rows of 80 classes, some of them frequent, as in COCO."""
+    frequency = 0.5 / np.arange(1, 81) ** 0.8
+    return np.random.default_rng(seed).random((rows, 80)) < frequency
 
 
 def load(name: str) -> Rows:
@@ -62,6 +81,7 @@ def own_group(case: Case, rng: Any, n: int, m: int) -> hardmine.Filter:
 
 
 EVERYONE = ("faiss", "sklearn", "torch")
+HAMMING = ("faiss_hc", "faiss_mc")
 CASES = [
     Case("d512-k5", "the near-duplicate protocol: 4,400 x 80,000, hn2", 4400, 80_000, 512, 5, rivals=EVERYONE),
     Case("d512-k100", "a wide candidate window", 4400, 80_000, 512, 100, rivals=EVERYONE),
@@ -84,7 +104,19 @@ CASES = [
     ),
     Case(
         "matrix", "the whole matrix", 4400, 20_000, 512, metric="euclidean",
-        rivals=("torch_cdist", "sklearn_distances", "scipy_cdist"), pairwise=True,
+        rivals=("torch_cdist", "sklearn_distances", "scipy_cdist"), task="pairwise",
     ),
     Case("million", "memory at a million rows", 3000, 1_000_000, 128, 10),
+    Case("bits64-k10", "codes of 64 bits", 2000, 1_000_000, 64, 10, "hamming", rivals=HAMMING),
+    Case("bits64-k100", "the same, a wider window", 2000, 1_000_000, 64, 100, "hamming", rivals=HAMMING),
+    Case("bits64-k5000", "the k of mAP@5000", 500, 1_000_000, 64, 5000, "hamming", rivals=HAMMING),
+    Case("bits128-k10", "codes of 128 bits", 1000, 1_000_000, 128, 10, "hamming", rivals=HAMMING),
+    Case("bits256-k10", "codes of 256 bits", 1000, 1_000_000, 256, 10, "hamming", rivals=HAMMING),
+    Case("bits512-k10", "codes of 512 bits", 500, 1_000_000, 512, 10, "hamming", rivals=HAMMING),
+    Case("bits1024-k10", "codes of 1,024 bits", 300, 1_000_000, 1024, 10, "hamming", rivals=HAMMING),
+    Case("bits64-planted", "a tenth of the base near a query", 2000, 1_000_000, 64, 10, "hamming", HAMMING, "planted"),
+    Case("bits256-planted", "the same, 256 bits", 1000, 1_000_000, 256, 10, "hamming", HAMMING, "planted"),
+    Case("bits64-one", "one query: bound by memory", 1, 4_000_000, 64, 10, "hamming", rivals=HAMMING),
+    Case("bits1024-one", "the same, 1,024 bits", 1, 1_000_000, 1024, 10, "hamming", rivals=HAMMING),
+    Case("map-5000", "mAP@5000, COCO's size", 5000, 117_000, 64, 5000, "hamming", rivals=("argsort_loop",), task="map"),
 ]  # fmt: skip

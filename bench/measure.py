@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import hardmine
-from bench.cases import Case
+from bench.cases import Case, labels
 from hardmine import _core
 
 Call = Callable[[], Any]
@@ -42,7 +42,7 @@ def memory(call: Call) -> float | None:
         Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
         before = _status("VmRSS")
         result = call()
-        outputs = sum(array.nbytes for array in (result if isinstance(result, tuple) else (result,)))
+        outputs = sum(np.asarray(array).nbytes for array in (result if isinstance(result, tuple) else (result,)))
         return max(0.0, (_status("VmHWM") - before - outputs) / 2**20)
     except OSError:
         return None
@@ -71,13 +71,19 @@ def interleave(calls: dict[str, Call], runs: dict[str, int]) -> dict[str, list[f
 def check(case: Case, queries: Any, base: Any, where: hardmine.Filter | None, found: Any) -> None:
     """Compare up to 20 rows of an answer with float64 NumPy; raises AssertionError."""
     rows = np.linspace(0, len(queries) - 1, min(20, len(queries))).astype(int)
+    if case.task == "map":
+        check_map(case, queries[rows], base, labels(len(queries), 0)[rows])
+        return
     against = queries if base is None else base
     for i in rows:
-        exact = _distances(queries[i].astype(np.float64), against, case.metric)
-        if case.pairwise:
+        if case.metric == "hamming":
+            exact = np.unpackbits(queries[i] ^ against, axis=1).sum(axis=1)
+        else:
+            exact = _distances(queries[i].astype(np.float64), against, case.metric)
+        if case.task == "pairwise":
             np.testing.assert_allclose(found[i], exact, rtol=2**-10, atol=1e-6)
             continue
-        exact = exact.astype(np.float32)
+        exact = exact.astype(found.distances.dtype)
         allowed = np.ones(len(exact), bool)
         if base is None:
             allowed[i] = False
@@ -88,10 +94,26 @@ def check(case: Case, queries: Any, base: Any, where: hardmine.Filter | None, fo
             allowed &= where.base_groups != where.query_groups[i]
         candidates = np.flatnonzero(allowed)
         order = candidates[np.lexsort((candidates, exact[candidates]))][: case.k]
+        if case.metric == "hamming":
+            np.testing.assert_array_equal(found.indices[i], order)
+            np.testing.assert_array_equal(found.distances[i], exact[order])
+            continue
         # NumPy sums in another order than the canonical distance; where that moves a rounding, either neighbour is right.
         np.testing.assert_array_max_ulp(found.distances[i], exact[order], 1)
         swapped = found.indices[i] != order
         np.testing.assert_array_max_ulp(exact[found.indices[i][swapped]], exact[order[swapped]], 1)
+
+
+def check_map(case: Case, queries: Any, base: Any, query_labels: Any) -> None:
+    """With ties in database order the mean over these queries is that of a slow loop."""
+    base_labels = labels(len(base), 1)
+    precisions = []
+    for query, label in zip(queries, query_labels):
+        order = np.argsort(np.unpackbits(query ^ base, axis=1).sum(axis=1), kind="stable")[: case.k]
+        ranks = np.flatnonzero((base_labels[order] & label).any(axis=1)) + 1
+        precisions.append((np.arange(1, len(ranks) + 1) / ranks).mean() if len(ranks) else 0.0)
+    found = hardmine.mean_average_precision(queries, base, query_labels, base_labels, top=case.k, ties="stable")
+    np.testing.assert_allclose(found, np.mean(precisions), rtol=1e-12)
 
 
 def _distances(query: Any, base: Any, metric: str) -> Any:

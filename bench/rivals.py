@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import hardmine
-from bench.cases import Case
+from bench.cases import Case, labels
 
 Call = Callable[[], Any]
 
@@ -72,6 +72,41 @@ def torch(case: Case, queries: Any, base: Any, threads: int) -> Call | None:
     return call
 
 
+def faiss_hc(case: Case, queries: Any, base: Any, threads: int) -> Call | None:
+    """FAISS's default for packed codes: a heap for each query."""
+    return _knn_hamming(case, queries, base, threads, "hc")
+
+
+def faiss_mc(case: Case, queries: Any, base: Any, threads: int) -> Call | None:
+    """FAISS's other way: buckets by distance."""
+    return _knn_hamming(case, queries, base, threads, "mc")
+
+
+def _knn_hamming(case: Case, queries: Any, base: Any, threads: int, variant: str) -> Call | None:
+    try:
+        import faiss as library
+    except ImportError:
+        return None
+    library.omp_set_num_threads(threads)
+    return lambda: library.knn_hamming(queries, base, case.k, variant=variant)[1]
+
+
+def argsort_loop(case: Case, queries: Any, base: Any, threads: int) -> Call | None:
+    """mAP as the hashing literature's code computes it: a float product and a full sort for each query."""
+    query_signs, base_signs = (2.0 * np.unpackbits(rows, axis=1) - 1 for rows in (queries, base))
+    query_labels, base_labels = labels(len(queries), 0), labels(len(base), 1).astype(float)
+
+    def call() -> Any:
+        precisions = []
+        for signs, label in zip(query_signs, query_labels):
+            relevant = (base_labels @ label > 0)[np.argsort(case.d / 2 - base_signs @ signs / 2)][: case.k]
+            ranks = np.flatnonzero(relevant) + 1
+            precisions.append((np.arange(1, len(ranks) + 1) / ranks).mean() if len(ranks) else 0.0)
+        return np.mean(precisions)
+
+    return call
+
+
 def unfiltered(case: Case, queries: Any, base: Any, threads: int) -> Call | None:
     """hardmine without the filter."""
     return lambda: hardmine.topk(queries, base, case.k, metric=case.metric, threads=threads).indices
@@ -104,6 +139,8 @@ def scipy_cdist(case: Case, queries: Any, base: Any, threads: int) -> Call | Non
 
 
 RIVALS: dict[str, Callable[[Case, Any, Any, int], Call | None]] = {
-    f.__name__: f for f in (faiss, faiss_selector, sklearn, torch, unfiltered, torch_cdist, sklearn_distances, scipy_cdist)
+    f.__name__: f
+    for f in (faiss, faiss_selector, sklearn, torch, unfiltered, torch_cdist, sklearn_distances, scipy_cdist)
+    + (faiss_hc, faiss_mc, argsort_loop)
 }
-SLOW = ("sklearn", "scipy_cdist", "sklearn_distances", "faiss_selector")  # timed three times only
+SLOW = ("sklearn", "scipy_cdist", "sklearn_distances", "faiss_selector", "argsort_loop")  # timed three times only

@@ -13,6 +13,7 @@
 namespace hardmine {
 namespace {
 
+constexpr std::size_t kFairQueries = 64;     // to a thread: packing is a third of their work, merging parts would be more
 constexpr std::size_t kSmallWork = 1 << 18;  // bytes compared that one thread finishes before others have woken
 
 int choose_threads(const CodeSearch& s) {
@@ -70,7 +71,7 @@ void topk(const CodeSearch& s, std::size_t k, const Filter& filter, std::int32_t
     const std::size_t sink_bytes =
         filter.max_per_group ? TopK::bytes_per_row(k, reach) : CountingTopK::bytes_per_row(k, reach, levels);
     const Plan plan(filter, s.queries.extent(), s.base.extent(), queries_in_memory(bytes_per_query() + sink_bytes, threads),
-                    threads);
+                    kFairQueries, threads);
     for (std::size_t i = 0; i < s.queries.count; ++i) write_row(nullptr, 0, k, distances + i * k, indices + i * k);
     if (plan.tasks().empty()) return;
     Scan<std::uint8_t, std::int32_t> scan(s, k, filter, plan, distances, indices);
@@ -103,7 +104,8 @@ void topk(const CodeSearch& s, std::size_t k, const Filter& filter, std::int32_t
 
 void pairwise(const CodeSearch& s, std::int32_t* out, std::size_t stride, const Watcher& watcher) {
     const int threads = choose_threads(s);
-    const Plan plan(Filter{}, s.queries.extent(), s.base.extent(), queries_in_memory(bytes_per_query(), threads), threads);
+    const Plan plan(Filter{}, s.queries.extent(), s.base.extent(), queries_in_memory(bytes_per_query(), threads), kFairQueries,
+                    threads);
     if (plan.tasks().empty()) return;
     std::vector<std::unique_ptr<CodeScreen>> screens;
     for (std::size_t t = 0; t < std::min<std::size_t>(static_cast<std::size_t>(threads), plan.tasks().size()); ++t)

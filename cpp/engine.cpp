@@ -14,6 +14,7 @@
 namespace hardmine {
 namespace {
 
+constexpr std::size_t kFairQueries = 512;    // to a thread: packing is a fortieth of their work
 constexpr std::size_t kSmallWork = 1 << 20;  // multiply-adds that one thread finishes before others have woken
 
 // What a thread works with. Either screen can serve a task.
@@ -46,7 +47,7 @@ void topk(const FloatSearch& s, std::size_t k, const Filter& filter, float* dist
     if (SelfJoin::serves(s, k, filter)) return SelfJoin(s, k, filter, canonical, threads).run(distances, indices, watcher);
     const std::size_t bytes =
         PanelScreen::bytes_per_query(d) + TopK::bytes_per_row(k, s.base.count) + sizeof(const float*) + sizeof(double);
-    const Plan plan(filter, s.queries.extent(), s.base.extent(), queries_in_memory(bytes, threads), threads);
+    const Plan plan(filter, s.queries.extent(), s.base.extent(), queries_in_memory(bytes, threads), kFairQueries, threads);
     for (std::size_t i = 0; i < s.queries.count; ++i) write_row(nullptr, 0, k, distances + i * k, indices + i * k);
     if (plan.tasks().empty()) return;
 
@@ -80,7 +81,7 @@ void pairwise(const FloatSearch& s, float* out, std::size_t stride, const Watche
     const Canonical canonical(s.kernels, s.metric, d);
     const Filter everything;
     const Plan plan(everything, s.queries.extent(), s.base.extent(),
-                    queries_in_memory(PanelScreen::bytes_per_query(d), threads), threads);
+                    queries_in_memory(PanelScreen::bytes_per_query(d), threads), kFairQueries, threads);
     if (plan.tasks().empty()) return;
     const Frame frame = make_frame(s.metric, canonical, s.queries, s.base, plan.base());
     std::vector<std::unique_ptr<PanelScreen>> screens;

@@ -23,8 +23,10 @@ struct Task {
 
 class Plan {
   public:
-    // most_queries: what a thread's memory holds.
-    Plan(const Filter& filter, const Extent& queries, const Extent& base, std::size_t most_queries, int threads) {
+    // most_queries: what a thread's memory holds; fair_queries: what pays for a thread's packing the whole base.
+    Plan(const Filter& filter, const Extent& queries, const Extent& base, std::size_t most_queries, std::size_t fair_queries,
+         int threads)
+        : fair_queries_(fair_queries) {
         query_ = {nullptr, queries.count};
         base_ = {nullptr, base.count};
         if (filter.base_mask || filter.groups == Groups::same) list_base(filter, base);
@@ -48,9 +50,8 @@ class Plan {
     std::uint64_t pairs() const { return pairs_; }
 
   private:
-    static constexpr std::size_t kFairQueries = 512;  // fewer to a thread: cut the base instead,
-    static constexpr std::size_t kFairRows = 4096;    // if it is long enough;
-    static constexpr std::size_t kFewQueries = 32;    // if not, fewer queries must do
+    static constexpr std::size_t kFairRows = 4096;  // fewer than fair_queries to a thread: cut the base if it is long enough;
+    static constexpr std::size_t kFewQueries = 32;  // if not, fewer queries must do
 
     void list_base(const Filter& filter, const Extent& base) {
         for (std::size_t j = 0; j < base.count; ++j)
@@ -62,7 +63,7 @@ class Plan {
         const std::size_t n = query_.count, m = base_.count;
         if (n == 0 || m == 0) return;
         const std::size_t needed = (n + most_queries - 1) / most_queries;
-        std::size_t ranges = std::max(needed, std::min(threads, n / kFairQueries));
+        std::size_t ranges = std::max(needed, std::min(threads, n / fair_queries_));
         if (ranges < threads) parts_ = std::clamp<std::size_t>(m / kFairRows, 1, (threads + ranges - 1) / ranges);
         if (ranges * parts_ < threads) ranges = std::max(ranges, std::min(threads / parts_, n / kFewQueries));
         for (std::size_t i = 0; i < ranges; ++i)
@@ -93,6 +94,7 @@ class Plan {
         }
     }
 
+    std::size_t fair_queries_;
     std::vector<std::uint32_t> query_ids_, base_ids_;
     Selection query_, base_;
     std::vector<Task> tasks_;

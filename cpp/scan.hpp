@@ -104,9 +104,30 @@ class Scan {
         }
     }
 
-    // The parts of each query, where the base was cut, offered to a sink once more as what they are: exact.
+    // Where the base was cut: the parts of each query become one.
     void merge() {
         if (parts_.empty()) return;
+        filter_.max_per_group ? merge_capped() : merge_sorted();
+    }
+
+  private:
+    void merge_sorted() {
+        std::vector<Key> best(k_), next(k_);
+        for (std::size_t i = 0; i < s_.queries.count; ++i) {
+            const Key* part = &parts_[i * plan_.parts() * k_];
+            std::copy_n(part, k_, best.begin());
+            for (std::size_t p = 1; p < plan_.parts(); ++p) {
+                const Key *a = best.data(), *b = part + p * k_;
+                for (Key& key : next) key = *a < *b ? *a++ : *b++;
+                best.swap(next);
+            }
+            const auto found = static_cast<std::size_t>(std::lower_bound(best.begin(), best.end(), kNoKey) - best.begin());
+            write_row(best.data(), found, k_, distances_ + i * k_, indices_ + i * k_);
+        }
+    }
+
+    // The caps hold for all parts together: their pairs are offered to a sink once more, as what they are: exact.
+    void merge_capped() {
         TopK sink(1, k_, plan_.parts() * k_, filter_);
         std::vector<Key> keys(k_);
         const Known known;
@@ -122,7 +143,6 @@ class Scan {
         }
     }
 
-  private:
     const Search<Row>& s_;
     std::size_t k_;
     const Filter& filter_;

@@ -1,7 +1,15 @@
-"""Exact nearest neighbours among the rows that are allowed, and hard negatives mined with them."""
+"""Exact nearest neighbours among the rows that are allowed: hard negatives mined with them, hash centers, codes judged."""
 
+from hardmine.centers import HashCenters, assign_centers, assign_classes, hash_centers, semantic_centers
 from hardmine.codes import pack, unpack
 from hardmine.duplicates import sample_non_duplicate_split
+from hardmine.evaluation import (
+    PrecisionRecall,
+    mean_average_precision,
+    precision_at_k,
+    precision_recall_curve,
+    precision_within_radius,
+)
 from hardmine.filter import Filter
 from hardmine.mining import MinedNegatives, mine_hard_negatives
 from hardmine.neighbors import Neighbors, merge
@@ -11,14 +19,24 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Filter",
+    "HashCenters",
     "MinedNegatives",
     "Neighbors",
+    "PrecisionRecall",
+    "assign_centers",
+    "assign_classes",
+    "hash_centers",
+    "mean_average_precision",
     "merge",
     "mine_hard_negatives",
     "pack",
     "pair_distances",
     "pairwise",
+    "precision_at_k",
+    "precision_recall_curve",
+    "precision_within_radius",
     "sample_non_duplicate_split",
+    "semantic_centers",
     "topk",
     "unpack",
 ]

@@ -14,6 +14,7 @@ import numpy as np
 import hardmine
 from hardmine import _core
 from hardmine._files import save_npz
+from hardmine.centers import METHODS
 from hardmine.search import FLOAT_METRICS, METRICS
 
 
@@ -59,8 +60,17 @@ def _parser() -> argparse.ArgumentParser:
     mine.add_argument("--max-per-label", type=int, metavar="N", help="at most N negatives of each label")
     mine.set_defaults(run=_mine)
 
+    centers = commands.add_parser("centers", help="hash centers: codes for classes, as far apart as known constructions reach")
+    centers.add_argument("-m", "--classes", type=int, required=True, metavar="M", help="centers to make")
+    centers.add_argument("-b", "--bits", type=int, required=True, metavar="B", help="bits of each")
+    centers.add_argument("--method", choices=METHODS, default="best", help="(%(default)s)")
+    centers.add_argument("--multi-label", action="store_true", help="for rows of several labels, whose centers are voted")
+    centers.add_argument("--seed", type=int, default=0, help="(%(default)s)")
+    centers.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.npz", help="where the centers go")
+    centers.set_defaults(run=_centers)
+
     demo = commands.add_parser(
-        "demo", help="the hardest negatives among 1,797 handwritten digits, as numbers and as a picture"
+        "demo", help="1,797 handwritten digits: hardest negatives as numbers and a picture, and binary codes"
     )
     demo.add_argument("--folder", type=Path, default=Path(), help="where hardmine-demo.npz and .png go (here)")
     demo.set_defaults(run=_demo)
@@ -118,6 +128,28 @@ def _mine(arguments: argparse.Namespace) -> None:
         f"{arguments.output}: {mined.stats['negatives']} negatives for {mined.stats['queries']} queries, "
         f"{mined.stats['shortfall']} of them short"
     )
+
+
+def _centers(arguments: argparse.Namespace) -> None:
+    made = hardmine.hash_centers(
+        arguments.classes, arguments.bits, method=arguments.method, multi_label=arguments.multi_label, seed=arguments.seed
+    )
+    share = (made.signs() > 0).mean(axis=0)
+    save_npz(
+        arguments.output,
+        codes=made.codes,
+        bits=made.bits,
+        min_distance=made.min_distance,
+        mean_distance=made.mean_distance,
+        upper_bound=made.upper_bound,
+        construction=made.construction,
+    )
+    print(f"construction      {made.construction}")
+    print(f"minimum distance  {made.min_distance}")
+    print(f"proved bound      {made.upper_bound}{' (reached: no code is better)' if made.optimal else ''}")
+    print(f"mean distance     {made.mean_distance:.3f}")
+    print(f"bit balance       {share.min():.3f} to {share.max():.3f} of the centers have a bit set")
+    print(f"{arguments.output}: {len(made.codes)} centers of {made.bits} bits")
 
 
 def _demo(arguments: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""`hardmine demo`: the hardest negatives among real handwritten digits, as numbers and as a picture.
+"""`hardmine demo`: the hardest negatives among real handwritten digits, as numbers and as a picture; then digits as codes.
 
 The data are the 1,797 8x8 digits that scikit-learn ships (UCI, Alpaydin and Kaynak). Every digit is a query against all
 others; the nearest one of another label is its hardest negative (hn1), the five nearest are hn2.
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import hardmine
-from hardmine import _core
+from hardmine import _core, demo_hashing
 from hardmine._files import replacing, save_npz
 from hardmine.mining import QUANTILES, MinedNegatives
 
@@ -50,6 +50,7 @@ def run(folder: Path, progress: bool) -> None:
     for name, found in mined.items():
         key = name.replace(", ", "_").replace(" ", "_")
         arrays |= {f"{key}_indices": found.indices, f"{key}_distances": -found.scores}
+    arrays |= demo_hashing.run(pixels, label)
     save_npz(folder / "hardmine-demo.npz", label=label, **arrays)
     _draw(folder / "hardmine-demo.png", digits.images, label, hardest)
     print(f"\nwrote {folder / 'hardmine-demo.npz'} and {folder / 'hardmine-demo.png'}")
