@@ -50,6 +50,31 @@ def test_topk(files, capsys):
         np.testing.assert_array_equal(found["indices"], hardmine.topk(files["q"]).indices)
 
 
+def test_topk_of_codes(files, capsys):
+    codes = hardmine.pack(np.tile(files["q"], 3)[:, :13])
+    np.save("codes.npy", codes)
+    assert main(["topk", "codes.npy", "-k", "4", "--metric", "hamming", "--bits", "13", "-o", "out.npz"]) == 0
+    with np.load("out.npz") as found:
+        expected = hardmine.topk(codes, k=4, metric="hamming")
+        np.testing.assert_array_equal(found["indices"], expected.indices)
+        np.testing.assert_array_equal(found["distances"], expected.distances)
+
+
+def test_centers(files, capsys):
+    assert main(["centers", "-m", "100", "-b", "64", "-o", "out.npz"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    made = hardmine.hash_centers(100, 64)
+    assert lines[0].split(None, 1) == ["construction", made.construction]
+    assert lines[1:3] == ["minimum distance  32", "proved bound      32 (reached: no code is better)"]
+    assert lines[4] == "bit balance       0.500 to 0.500 of the centers have a bit set"
+    with np.load("out.npz") as saved:
+        np.testing.assert_array_equal(saved["codes"], made.codes)
+        assert saved["bits"] == 64 and saved["min_distance"] == 32 and str(saved["construction"]) == made.construction
+    assert main(["centers", "-m", "21", "-b", "64", "--method", "csq", "-o", "csq.npz"]) == 0
+    with np.load("csq.npz") as saved:
+        np.testing.assert_array_equal(saved["codes"], hardmine.hash_centers(21, 64, method="csq").codes)
+
+
 def test_mine(files, capsys):
     line = (
         "mine q.npy b.npy --query-labels ql.npy --base-labels bl.npy -n 3 --relative-margin 0.05 --max-per-label 1 -o out.npz"
@@ -79,6 +104,9 @@ def test_mine(files, capsys):
         ("topk q.npy b.npy -k 0 -o out.npz", "k: expected at least 1, got 0"),
         ("topk q.npy -o absent/out.npz", "absent/out.npz: expected a folder that can be written to, got absent"),
         ("topk absent.npy -o .", ".: expected a file to write, got a folder"),
+        ("topk q.npy --metric hamming -o out.npz", "queries: expected packed codes, uint8, got float32; hardmine.pack makes"),
+        ("centers -m 9 -b 3 -o out.npz", "n_classes: expected at most"),
+        ("centers -m 9 -b 64 -o absent/out.npz", "absent/out.npz: expected a folder that can be written to, got absent"),
         ("mine q.npy b.npy --query-labels ql.npy -o out.npz", "base_labels: expected labels beside those of the other side"),
         ("mine q.npy b.npy --absolute-margin 0.1 -o out.npz", "absolute_margin: expected labels or positives beside it"),
     ],
@@ -113,6 +141,11 @@ def test_demo_mines_the_digits_and_draws_them(tmp_path, capsys):
     text = capsys.readouterr().out
     assert "1797 handwritten digits" in text and _core.isa() in text
     assert text.count("hardest negative nearer than nearest positive") == 4
+    table = [line.split() for line in text.splitlines() if line.split()[:1] in (["16"], ["32"], ["64"])]
+    for bits, expected, worst, best, _ in (map(float, row) for row in table[:3]):
+        assert worst < expected < best, bits
+    assert [row[1:3] for row in table[3:]] == [["8", "8"], ["17", "17"], ["35", "35"]], "centers reach the bound"
+    assert all(int(row[3]) < int(row[1]) for row in table[3:]), "random ones do not"
     from sklearn.datasets import load_digits
 
     digits = load_digits()

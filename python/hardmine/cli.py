@@ -47,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_rows(topk)
     topk.add_argument("-k", type=int, default=10, help="rows to keep for each query (%(default)s)")
     topk.add_argument("--metric", choices=METRICS, default="sqeuclidean", help="(%(default)s)")
+    topk.add_argument("--bits", type=int, metavar="B", help="of packed codes, for hamming; by default all of their bytes")
     topk.set_defaults(run=_topk)
 
     mine = commands.add_parser("mine", help="the hardest negatives of each query")
@@ -78,8 +79,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_rows(command: argparse.ArgumentParser) -> None:
-    command.add_argument("queries", type=Path, metavar="Q.npy", help="float rows, memory-mapped")
-    command.add_argument("base", type=Path, metavar="B.npy", nargs="?", help="float rows; by default the queries themselves")
+    command.add_argument("queries", type=Path, metavar="Q.npy", help="rows of floats or packed codes, memory-mapped")
+    command.add_argument("base", type=Path, metavar="B.npy", nargs="?", help="the same; by default the queries themselves")
     command.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.npz", help="where the result goes")
     command.add_argument("--threads", type=int, help="by default every core the process may use")
 
@@ -99,6 +100,7 @@ def _topk(arguments: argparse.Namespace) -> None:
         _load(arguments.base),
         arguments.k,
         metric=arguments.metric,
+        bits=arguments.bits,
         threads=arguments.threads,
         progress=_progress(),
     )

@@ -32,6 +32,7 @@ def _check_rows(queries: ArrayLike, base: ArrayLike, metric: str, bits: int | No
     if metric not in METRICS:
         raise ValueError(f"metric: expected one of {', '.join(METRICS)}, got {metric!r}")
     q: Rows
+    b: Rows
     if metric == "hamming":
         q = CodeRows("queries", queries, bits)
         b = q if base is None else CodeRows("base", base, bits if np.shape(base)[-1:] == (q.width,) else None)
@@ -134,7 +135,7 @@ def scan(
     dtype: type = np.int32
     if metric != "hamming":
         core, dtype = partial(_core.topk, metric=FLOAT_METRICS[metric]), np.float32
-    distances = np.full((q.count, k), no_distance(dtype), dtype)
+    distances: Distances = np.full((q.count, k), no_distance(dtype), dtype)
     indices = np.full((q.count, k), -1, np.int64)
     with Progress(progress, q.count * b.count) as bar:
         for first_query, q_rows in q.blocks():
@@ -223,7 +224,7 @@ def pairwise(
     if metric != "hamming":
         core, dtype = partial(_core.pairwise, metric=FLOAT_METRICS[metric]), np.float32
     if out is None:
-        result = np.empty((q.count, b.count), dtype)
+        result: Distances = np.empty((q.count, b.count), dtype)
     else:
         if not _arrays.is_output(out):
             raise TypeError(f"out: expected a NumPy array or a tensor to write to, got {type(out).__name__}")

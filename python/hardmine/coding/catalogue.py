@@ -42,17 +42,20 @@ class Part:
 
     def columns(self) -> Ints:
         columns = self.family.columns(self.dimension)
+        columns = columns[np.argsort(columns != 0, kind="stable")]  # shortening may leave zeros, which go first
         return columns[len(columns) - self.bits :]
 
 
-def linear(bits: int, dimension: int, whole: bool = True) -> Code:
+def linear(bits: int, dimension: int, whole: bool) -> Code:
     """The linear code of the largest promised distance, of that dimension; `whole`, of more if it has more."""
     parts = _plan(bits, dimension)
     if whole and len(parts) == 1 and parts[0].times == 1:
         columns, least = parts[0].columns(), parts[0].dimension
     else:
         # Messages with the same number side by side; number 1 is the all-one word of each part that has it.
-        each = [np.tile(subcode(with_all_one_first(p.columns(), p.dimension)[0], p.dimension, dimension), p.times) for p in parts]
+        each = [
+            np.tile(subcode(with_all_one_first(p.columns(), p.dimension)[0], p.dimension, dimension), p.times) for p in parts
+        ]
         columns, least = np.concatenate(each), dimension
     name = " + ".join(part.construction for part in parts if part.distance)
     return linear_code(name, columns, least, _sum(parts))

@@ -31,7 +31,7 @@ def comparable(words: int, bits: int) -> bool:
 
 def best_code(words: int, bits: int, seed: int) -> Code:
     """The code of the largest promised distance, the first of several; a search only where it may yet win."""
-    known = _best_known(words, bits)
+    known = _best_known(words, bits, whole=True)
     dimension = (words - 1).bit_length()
     if 2 < dimension <= column_search.MOST_DIMENSIONS and bits < words:
         target = min(upper_bound(words, bits), column_search.griesmer(bits, dimension))
@@ -43,11 +43,14 @@ def best_code(words: int, bits: int, seed: int) -> Code:
 
 
 @lru_cache(maxsize=4096)
-def _best_known(words: int, bits: int) -> Choice:
-    """The best of the constructions; for fewer bits than tell the words apart, as a part of a longer code, any words."""
+def _best_known(words: int, bits: int, whole: bool) -> Choice:
+    """The best of the constructions; not `whole` beside another code, where linear codes have no more words than needed.
+
+    There may be fewer bits there than tell the words apart.
+    """
     bound = upper_bound(words, bits) if words <= 1 << bits else 0
-    best = Choice(-1, lambda: catalogue.linear(bits, 1))
-    for choice in _choices(words, bits):
+    best = Choice(-1, lambda: catalogue.linear(bits, 1, whole))
+    for choice in _choices(words, bits, whole):
         if choice.distance > best.distance:
             best = choice
         if best.distance >= bound:
@@ -55,17 +58,19 @@ def _best_known(words: int, bits: int) -> Choice:
     return best
 
 
-def _choices(words: int, bits: int) -> Iterator[Choice]:
+def _choices(words: int, bits: int, whole: bool) -> Iterator[Choice]:
     dimension = max(1, (words - 1).bit_length())
-    if not comparable(words, bits):
-        yield Choice(catalogue.distance(bits, dimension), lambda: catalogue.linear(bits, dimension, whole=False))
+    compared = comparable(words, bits)
+    linear = Choice(catalogue.distance(bits, dimension), lambda: catalogue.linear(bits, dimension, whole and compared))
+    if not compared:
+        yield linear
         return
     plotkin_optimal = levenshtein(max(2, words), bits)
     if plotkin_optimal is not None:
         yield _fitted(plotkin_optimal, words, bits)
     orders = [order for order in range(max(1, bits - NEAR), bits + NEAR) if 2 * order >= words and hadamard.recipe(order)]
     yield from (_fitted(hadamard.signed(order), words, bits) for order in orders if order >= bits)
-    yield Choice(catalogue.distance(bits, dimension), lambda: catalogue.linear(bits, dimension))
+    yield linear
     yield from (_fitted(kerdock(r), words, bits) for r in DEGREES if kerdock(r).size >= words)
     yield from (_fitted(hadamard.signed(order), words, bits) for order in orders if order < bits)
 
@@ -77,5 +82,5 @@ def _fitted(code: Code, words: int, bits: int) -> Choice:
     times, rest = divmod(bits, code.bits)
     if rest == 0:
         return Choice(times * code.distance, lambda: juxtaposed([(code, times)]))
-    other = _best_known(words, rest)
+    other = _best_known(words, rest, whole=False)
     return Choice(times * code.distance + other.distance, lambda: juxtaposed([(code, times), (other.make(), 1)]))
