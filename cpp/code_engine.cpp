@@ -72,7 +72,8 @@ void topk(const CodeSearch& s, std::size_t k, const Filter& filter, std::int32_t
         filter.max_per_group ? TopK::bytes_per_row(k, reach) : CountingTopK::bytes_per_row(k, reach, levels);
     const Plan plan(filter, s.queries.extent(), s.base.extent(), queries_in_memory(bytes_per_query() + sink_bytes, threads),
                     kFairQueries, threads);
-    for (std::size_t i = 0; i < s.queries.count; ++i) write_row(nullptr, 0, k, distances + i * k, indices + i * k);
+    if (!plan.complete())
+        for (std::size_t i = 0; i < s.queries.count; ++i) write_row(nullptr, 0, k, distances + i * k, indices + i * k);
     if (plan.tasks().empty()) return;
     Scan<std::uint8_t, std::int32_t> scan(s, k, filter, plan, distances, indices);
     Watch watch(watcher, plan.pairs());

@@ -10,6 +10,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "filter.hpp"
@@ -22,13 +23,17 @@ class CountingTopK {
     using Value = std::int32_t;
     static constexpr bool kInOrder = true;  // pairs must be offered in the order of their indices
 
+    struct Pair {
+        std::uint32_t distance, index;
+    };
+
     // Distances are less than `levels`; `reach` is the most pairs a row can be offered. No cap per group.
     CountingTopK(std::size_t rows, std::size_t k, std::size_t reach, std::size_t levels, const Filter& filter)
         : filter_(filter),
           k_(k),
           capacity_(capacity(k, reach)),
           levels_(levels),
-          buffer_(rows * capacity_),
+          buffer_(new Pair[rows * capacity_]),
           counts_(rows * levels),
           state_(rows),
           first_(levels + 1) {}
@@ -97,9 +102,6 @@ class CountingTopK {
     }
 
   private:
-    struct Pair {
-        std::uint32_t distance, index;
-    };
     struct State {
         std::int32_t limit, floor;  // floor < distance <= limit
         std::size_t kept;           // pairs in the buffer
@@ -138,7 +140,7 @@ class CountingTopK {
 
     const Filter& filter_;
     std::size_t k_, capacity_, levels_;
-    std::vector<Pair> buffer_;
+    std::unique_ptr<Pair[]> buffer_;
     std::vector<std::uint32_t> counts_;
     std::vector<State> state_;
     std::vector<std::size_t> first_;  // scratch of finish()

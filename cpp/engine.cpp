@@ -48,7 +48,8 @@ void topk(const FloatSearch& s, std::size_t k, const Filter& filter, float* dist
     const std::size_t bytes =
         PanelScreen::bytes_per_query(d) + TopK::bytes_per_row(k, s.base.count) + sizeof(const float*) + sizeof(double);
     const Plan plan(filter, s.queries.extent(), s.base.extent(), queries_in_memory(bytes, threads), kFairQueries, threads);
-    for (std::size_t i = 0; i < s.queries.count; ++i) write_row(nullptr, 0, k, distances + i * k, indices + i * k);
+    if (!plan.complete())
+        for (std::size_t i = 0; i < s.queries.count; ++i) write_row(nullptr, 0, k, distances + i * k, indices + i * k);
     if (plan.tasks().empty()) return;
 
     const std::size_t for_panels = plan.longest() > FewScreen::kMostQueries ? plan.longest() : 0;

@@ -44,6 +44,7 @@ class Plan {
     const std::vector<Task>& tasks() const { return tasks_; }
     const Selection& query() const { return query_; }
     const Selection& base() const { return base_; }
+    bool complete() const { return complete_; }  // whether every query is in some task
     std::size_t parts() const { return parts_; }
     std::size_t longest() const { return longest_; }  // queries of a task
     std::size_t reach() const { return reach_; }      // base rows of a task
@@ -62,6 +63,7 @@ class Plan {
     void cut(std::size_t most_queries, std::size_t threads) {
         const std::size_t n = query_.count, m = base_.count;
         if (n == 0 || m == 0) return;
+        complete_ = true;
         const std::size_t needed = (n + most_queries - 1) / most_queries;
         std::size_t ranges = std::max(needed, std::min(threads, n / fair_queries_));
         if (ranges < threads) parts_ = std::clamp<std::size_t>(m / kFairRows, 1, (threads + ranges - 1) / ranges);
@@ -98,6 +100,7 @@ class Plan {
     std::vector<std::uint32_t> query_ids_, base_ids_;
     Selection query_, base_;
     std::vector<Task> tasks_;
+    bool complete_ = false;
     std::size_t parts_ = 1, longest_ = 0, reach_ = 0;
     std::uint64_t pairs_ = 0;
 };

@@ -6,9 +6,9 @@
 // numbers, popcount(nibble ^ q), so that the exclusive or is in the table: two shuffles and two additions; the panel
 // holds the low and the high nibbles, split once when it is packed.
 //
-// Sums are bytes that saturate at 255. They start at 1, so that "sum <= stop" asks for distance < stop and stop = 0 asks for
-// nothing. That is exact for codes of up to 31 bytes, and for longer ones as long as no row of the tile has a stop beyond 254;
-// otherwise the bytes of 31 steps are added up in 32 bits.
+// Sums are bytes that saturate at 255. Those of a row start at 255 - stop, so that saturation itself is the comparison: a sum
+// stays below 255 where the distance is less than stop, whatever the length of the codes. Where a row of the tile has a stop
+// beyond 255, the bytes of 31 steps at a time are added up in wider numbers.
 #pragma once
 
 #include "kernels.hpp"
@@ -24,8 +24,8 @@ typedef uint64_t Words __attribute__((vector_size(HM_BYTES)));
 
 constexpr size_t kCodeRows = 4;
 constexpr size_t kCodeLanes = 2 * HM_BYTES;
-constexpr size_t kSteps = 31;  // 8 x 31 + 1 is still a byte
-constexpr uint32_t kMostNarrow = 254;
+constexpr size_t kSteps = 31;  // 8 x 31 is still a byte
+constexpr uint32_t kMostNarrow = 255;
 constexpr size_t kLanesOfSet = kCodeLanes < 64 ? kCodeLanes : 64;  // whose bits are one integer
 constexpr size_t kSets = kCodeLanes / kLanesOfSet;
 
@@ -34,6 +34,8 @@ inline Bytes load_bytes(const uint8_t* p) {
     memcpy(&v, p, sizeof v);
     return v;
 }
+
+inline void store_bytes(uint8_t* p, Bytes v) { memcpy(p, &v, sizeof v); }
 
 inline Bytes spread_byte(uint8_t x) { return x - Bytes{}; }
 
@@ -50,17 +52,37 @@ inline Bytes add_saturated(Bytes a, Bytes b) {
 #endif
 }
 
-// One bit for each byte of a that is at most b.
-inline uint64_t bytes_at_most(Bytes a, Bytes b) {
+inline Bytes smaller_bytes(Bytes a, Bytes b) {
 #if HM_BYTES == 64 && defined(__AVX512BW__)
-    return _mm512_cmple_epu8_mask((__m512i)a, (__m512i)b);
+    return (Bytes)_mm512_min_epu8((__m512i)a, (__m512i)b);
 #elif HM_BYTES == 32 && defined(__AVX2__)
-    return (uint32_t)_mm256_movemask_epi8((__m256i)(a <= b));
+    return (Bytes)_mm256_min_epu8((__m256i)a, (__m256i)b);
 #else
-    const Bytes passed = (Bytes)(a <= b);
+    return a < b ? a : b;
+#endif
+}
+
+// One bit for each byte that is not saturated.
+inline uint64_t unsaturated(Bytes v) {
+#if HM_BYTES == 64 && defined(__AVX512BW__)
+    return _mm512_cmpneq_epu8_mask((__m512i)v, (__m512i)spread_byte(255));
+#elif HM_BYTES == 32 && defined(__AVX2__)
+    return (uint32_t)~_mm256_movemask_epi8((__m256i)(v == 255));
+#else
+    const Bytes passed = (Bytes)(v != 255);
     uint64_t set = 0;
     for (size_t i = 0; i < HM_BYTES; ++i) set |= (uint64_t)(passed[i] & 1) << i;
     return set;
+#endif
+}
+
+inline bool any_unsaturated(Bytes v) {
+#if HM_BYTES == 16
+    uint64_t half[2];
+    memcpy(half, &v, sizeof half);
+    return (half[0] & half[1]) != ~0ull;
+#else
+    return unsaturated(v) != 0;
 #endif
 }
 
@@ -103,8 +125,8 @@ inline void prepare_byte(uint8_t x, uint8_t* prepared) {
 }
 inline void store_planes(uint8_t* panel, Bytes x) {
     const Bytes low = x & 15, high = (x >> 4) & 15;
-    memcpy(panel, &low, sizeof low);
-    memcpy(panel + kCodeLanes, &high, sizeof high);
+    store_bytes(panel, low);
+    store_bytes(panel + kCodeLanes, high);
 }
 #else
 constexpr size_t kPlanes = 1;
@@ -133,7 +155,7 @@ inline Bytes add_count(Bytes sum, const Position& q, const Bytes* planes) {
     return add_saturated(sum, bit_counts(planes[0] ^ q.byte));
 }
 inline void prepare_byte(uint8_t x, uint8_t* prepared) { memset(prepared, x, kCodeQuery); }
-inline void store_planes(uint8_t* panel, Bytes x) { memcpy(panel, &x, sizeof x); }
+inline void store_planes(uint8_t* panel, Bytes x) { store_bytes(panel, x); }
 #endif
 
 constexpr size_t kPanelByte = kPlanes * kCodeLanes;   // of a panel, for one byte of its codes
@@ -143,11 +165,12 @@ struct CodeTile {
     Bytes sum[kCodeRows][2];
 };
 
-// Starts every sum at `start` and adds `bytes` steps.
-inline CodeTile count(const uint8_t* q, const uint8_t* panel, size_t bytes, uint8_t start) {
+// Starts the sums of each row at start[r] and adds `bytes` steps, one or more.
+inline CodeTile count(const uint8_t* q, const uint8_t* panel, size_t bytes, const uint8_t* start) {
     CodeTile t;
-    for (size_t r = 0; r < kCodeRows; ++r) t.sum[r][0] = t.sum[r][1] = spread_byte(start);
-    for (size_t k = 0; k < bytes; ++k, q += kTileByte, panel += kPanelByte) {
+#pragma GCC unroll 8
+    for (size_t r = 0; r < kCodeRows; ++r) t.sum[r][0] = t.sum[r][1] = spread_byte(start[r]);
+    do {  // at least once: a loop that might not run costs GCC a second set of registers for the sums
         Bytes x[2][kPlanes];
 #pragma GCC unroll 2
         for (size_t h = 0; h < 2; ++h)
@@ -159,16 +182,23 @@ inline CodeTile count(const uint8_t* q, const uint8_t* panel, size_t bytes, uint
             t.sum[r][0] = add_count(t.sum[r][0], at, x[0]);
             t.sum[r][1] = add_count(t.sum[r][1], at, x[1]);
         }
-    }
+        q += kTileByte;
+        panel += kPanelByte;
+    } while (--bytes);
     return t;
 }
 
 // The distances of a tile, whatever the length. The bytes of the even and of the odd lanes are added up in 16 bits, those of
 // the last steps in 32: 65,536 bits may differ, and only 65,528 of them before.
 inline void count_wide(const uint8_t* q, const uint8_t* panel, size_t bytes, uint32_t (*distance)[kCodeLanes]) {
-    Halves even[kCodeRows][2] = {}, odd[kCodeRows][2] = {};
+    const uint8_t zero[kCodeRows] = {};
+    Halves even[kCodeRows][2], odd[kCodeRows][2];
+#pragma GCC unroll 8
+    for (size_t r = 0; r < kCodeRows; ++r)
+#pragma GCC unroll 2
+        for (size_t h = 0; h < 2; ++h) even[r][h] = odd[r][h] = Halves{};
     for (; bytes > kSteps; bytes -= kSteps, q += kSteps * kTileByte, panel += kSteps * kPanelByte) {
-        const CodeTile t = count(q, panel, kSteps, 0);
+        const CodeTile t = count(q, panel, kSteps, zero);
 #pragma GCC unroll 8
         for (size_t r = 0; r < kCodeRows; ++r)
 #pragma GCC unroll 2
@@ -177,7 +207,7 @@ inline void count_wide(const uint8_t* q, const uint8_t* panel, size_t bytes, uin
                 odd[r][h] += (Halves)t.sum[r][h] >> 8;
             }
     }
-    const CodeTile t = count(q, panel, bytes, 0);
+    const CodeTile t = count(q, panel, bytes, zero);
     for (size_t r = 0; r < kCodeRows; ++r) {
         uint8_t last[kCodeLanes];
         uint16_t evens[kCodeLanes / 2], odds[kCodeLanes / 2];
@@ -230,13 +260,13 @@ void pack_codes(const uint8_t* const* rows, size_t bytes, uint8_t* panel) {
     }
 }
 
-// Writes a hit for each bit of `set`. Where pairs pass at all a few do, in no pattern: the first two are written whether they
-// exist or not, which saves mispredicted branches.
-inline size_t report_codes(uint64_t set, const uint8_t* sums, size_t row, size_t first_lane, CodeHit* hits) {
+// Writes a hit for each bit of `set`, whose distance is the sum + add. Where pairs pass at all a few do, in no pattern: the
+// first two are written whether they exist or not, which saves mispredicted branches.
+inline size_t report_codes(uint64_t set, const uint8_t* sums, uint32_t add, size_t row, size_t first_lane, CodeHit* hits) {
     const size_t found = (size_t)__builtin_popcountll(set);
     const auto write = [&](CodeHit* hit) {
         const size_t lane = (size_t)__builtin_ctzll(set | 1ull << (kLanesOfSet - 1));
-        *hit = {(uint16_t)row, (uint16_t)(first_lane + lane), (uint32_t)sums[lane] - 1};
+        *hit = {(uint16_t)row, (uint16_t)(first_lane + lane), sums[lane] + add};
         set &= set - 1;
     };
     write(hits);
@@ -245,43 +275,59 @@ inline size_t report_codes(uint64_t set, const uint8_t* sums, size_t row, size_t
     return found;
 }
 
+// The hits of a tile, from its sums in memory: out of line, so that the sums of the others stay in registers.
+__attribute__((noinline)) size_t report_tile(const uint8_t* sums, const uint32_t* stop, size_t row, CodeHit* hits) {
+    size_t n = 0;
+    for (size_t r = 0; r < kCodeRows; ++r)
+        for (size_t first = 0; first < kCodeLanes; first += kLanesOfSet, sums += kLanesOfSet) {
+            uint64_t set = 0;
+            for (size_t lane = 0; lane < kLanesOfSet; lane += HM_BYTES) set |= unsaturated(load_bytes(sums + lane)) << lane;
+            n += report_codes(set, sums, stop[r] - kMostNarrow, row + r, first, hits + n);
+        }
+    return n;
+}
+
+inline size_t screen_narrow(const uint8_t* queries, const uint8_t* panel, size_t bytes, const uint32_t* stop, size_t row,
+                            CodeHit* hits) {
+    uint8_t start[kCodeRows];
+    for (size_t r = 0; r < kCodeRows; ++r) start[r] = (uint8_t)(kMostNarrow - stop[r]);
+    const CodeTile t = count(queries, panel, bytes, start);
+    Bytes least = t.sum[0][0];
+#pragma GCC unroll 8
+    for (size_t r = 0; r < kCodeRows; ++r) least = smaller_bytes(smaller_bytes(least, t.sum[r][0]), t.sum[r][1]);
+    if (__builtin_expect(!any_unsaturated(least), 1)) return 0;
+    uint8_t sums[kCodeRows * kCodeLanes];
+#pragma GCC unroll 8
+    for (size_t r = 0; r < kCodeRows; ++r)
+#pragma GCC unroll 2
+        for (size_t h = 0; h < 2; ++h) store_bytes(sums + (2 * r + h) * HM_BYTES, t.sum[r][h]);
+    return report_tile(sums, stop, row, hits);
+}
+
+inline size_t screen_wide(const uint8_t* queries, const uint8_t* panel, size_t bytes, const uint32_t* stop, size_t row,
+                          CodeHit* hits) {
+    uint32_t distance[kCodeRows][kCodeLanes];
+    count_wide(queries, panel, bytes, distance);
+    size_t n = 0;
+    for (size_t r = 0; r < kCodeRows; ++r) {
+        uint32_t passed = 0;
+        for (size_t j = 0; j < kCodeLanes; ++j) passed |= distance[r][j] < stop[r];
+        for (size_t j = 0; passed && j < kCodeLanes; ++j) {
+            hits[n] = {(uint16_t)(row + r), (uint16_t)j, distance[r][j]};
+            n += distance[r][j] < stop[r];
+        }
+    }
+    return n;
+}
+
 size_t screen_codes(const uint8_t* queries, size_t groups, const uint8_t* panel, size_t bytes, const uint32_t* stop,
                     CodeHit* hits) {
     size_t n = 0;
     for (size_t row = 0; row < groups * kCodeRows; row += kCodeRows, queries += bytes * kTileByte, stop += kCodeRows) {
         bool narrow = true;
         for (size_t r = 0; r < kCodeRows; ++r) narrow &= stop[r] <= kMostNarrow;
-        if (narrow || bytes <= kSteps) {
-            const CodeTile t = count(queries, panel, bytes, 1);
-            uint64_t set[kCodeRows][kSets] = {}, passed = 0;
-#pragma GCC unroll 8
-            for (size_t r = 0; r < kCodeRows; ++r) {
-                const Bytes limit = spread_byte((uint8_t)(stop[r] < kMostNarrow ? stop[r] : kMostNarrow));
-#pragma GCC unroll 2
-                for (size_t h = 0; h < 2; ++h) {
-                    const uint64_t some = bytes_at_most(t.sum[r][h], limit);
-                    set[r][h * HM_BYTES / kLanesOfSet] |= some << h * HM_BYTES % kLanesOfSet;
-                    passed |= some;
-                }
-            }
-            if (__builtin_expect(!passed, 1)) continue;
-            uint8_t sums[kCodeRows][kSets][kLanesOfSet];
-            memcpy(sums, &t, sizeof sums);
-            for (size_t r = 0; r < kCodeRows; ++r)
-                for (size_t s = 0; s < kSets; ++s)
-                    n += report_codes(set[r][s], sums[r][s], row + r, s * kLanesOfSet, hits + n);
-        } else {
-            uint32_t distance[kCodeRows][kCodeLanes];
-            count_wide(queries, panel, bytes, distance);
-            for (size_t r = 0; r < kCodeRows; ++r) {
-                uint32_t passed = 0;
-                for (size_t j = 0; j < kCodeLanes; ++j) passed |= distance[r][j] < stop[r];
-                for (size_t j = 0; passed && j < kCodeLanes; ++j) {
-                    hits[n] = {(uint16_t)(row + r), (uint16_t)j, distance[r][j]};
-                    n += distance[r][j] < stop[r];
-                }
-            }
-        }
+        n += narrow ? screen_narrow(queries, panel, bytes, stop, row, hits + n)
+                    : screen_wide(queries, panel, bytes, stop, row, hits + n);
     }
     return n;
 }

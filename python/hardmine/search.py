@@ -135,8 +135,7 @@ def scan(
     dtype: type = np.int32
     if metric != "hamming":
         core, dtype = partial(_core.topk, metric=FLOAT_METRICS[metric]), np.float32
-    distances: Distances = np.full((q.count, k), no_distance(dtype), dtype)
-    indices = np.full((q.count, k), -1, np.int64)
+    result: tuple[Distances, Ints] | None = None
     with Progress(progress, q.count * b.count) as bar:
         for first_query, q_rows in q.blocks():
             rows = slice(first_query, first_query + len(q_rows))
@@ -160,9 +159,17 @@ def scan(
                 if allowed.max_per_group == 0 and first_base + len(b_rows) < b.count:
                     bound = np.full(q.count, np.nan, np.float32) if bound is None else bound.copy()
                     bound[rows] = np.where(best[1][:, -1] < 0, bound[rows], best[0][:, -1])
-            if best is not None:
-                distances[rows, :kept], indices[rows, :kept] = best
+            if len(q_rows) == q.count and kept == k:
+                result = best
+            elif best is not None:
+                result = result or _no_neighbors(q.count, k, dtype)
+                result[0][rows, :kept], result[1][rows, :kept] = best
+    distances, indices = result or _no_neighbors(q.count, k, dtype)
     return Neighbors(_arrays.like(distances, q.torch), _arrays.like(indices, q.torch), metric)
+
+
+def _no_neighbors(n: int, k: int, dtype: type) -> tuple[Distances, Ints]:
+    return np.full((n, k), no_distance(dtype), dtype), np.full((n, k), -1, np.int64)
 
 
 def pairwise(

@@ -85,9 +85,13 @@ def character_rows(q: int, rows: Ints) -> NDArray[np.int8]:
     found = prime_power(q)
     assert found is not None
     p, e = found
-    difference = np.zeros((len(rows), q), np.int64)
-    for i in range(e):  # digit by digit, which for a prime is one
-        digit = np.arange(q) // p**i % p
-        difference += (digit[rows][:, None] - digit) % p * p**i
-    matrix: NDArray[np.int8] = residues(p, e)[difference]
+    character = residues(p, e)
+    if e == 1:  # each row is the one before, moved on by a place
+        backwards = character[::-1]
+        windows = np.lib.stride_tricks.sliding_window_view(np.concatenate([backwards, backwards]), q)
+        return windows[q - 1 - rows]
+    matrix = np.empty((len(rows), q), np.int8)
+    digits = np.arange(q)[:, None] // p ** np.arange(e) % p
+    for i, row in enumerate(rows):
+        matrix[i] = character[(digits[row] - digits) % p @ p ** np.arange(e)]
     return matrix

@@ -88,7 +88,8 @@ def _first_row(order: int) -> Signs:
 def normalized(order: int, numbers: Ints) -> Bits:
     """Rows as bits, of the matrix whose row 0 and column 0 are all zeros."""
     signs = rows(order, numbers) * _first_row(order)
-    return (signs != signs[:, :1]).view(np.uint8)
+    bits: Bits = (signs != signs[:, :1]).view(np.uint8)
+    return bits
 
 
 def signed(order: int) -> Code:
@@ -102,8 +103,6 @@ def signed(order: int) -> Code:
 
     def words(numbers: Ints) -> Bits:
         row = (numbers // 2 + 1) % order
-        found = normalized(order, row)
-        found ^= parity(2 * row + numbers % 2)[:, None]
-        return found
+        return normalized(order, row) ^ parity(2 * row + numbers % 2)[:, None]
 
     return Code(f"±Hadamard({order})", order, 2 * order, order // 2, True, words)

@@ -15,7 +15,7 @@ from hardmine.coding.code import Bits, Code
 ROUNDS = 200
 SAMPLE = 64  # words looked at in a round on each side
 MOST_SPARE = 2048  # words that may be exchanged for chosen ones
-MOST_BITS = 1 << 23  # of the words that are made for it; more of them balance by themselves
+MOST_BITS = 1 << 22  # of the words that are made for it; more of them balance by themselves, and sums would be rounded
 
 
 def choose(code: Code, count: int, rng: np.random.Generator, multi_label: bool) -> Ints:
@@ -51,7 +51,7 @@ def _balanced(signs: Floats, count: int, rng: np.random.Generator) -> Ints:
     order = np.arange(len(signs))
     total = signs[:count].sum(axis=0)
     looked_at = 2 * SAMPLE * signs.shape[1]
-    for _ in range(min(ROUNDS, MOST_BITS * 4 // looked_at)):
+    for _ in range(min(ROUNDS, MOST_BITS * 8 // looked_at)):
         if np.abs(total).max() <= count % 2:
             break
         old = rng.integers(0, count, SAMPLE)
