@@ -14,7 +14,7 @@ import hardmine
 from hardmine.centers import assign_centers, assign_classes, hash_centers, semantic_centers
 from hardmine.coding import codebook
 from hardmine.coding.chosen import Chosen, min_distance
-from hardmine.coding.published import rejection
+from hardmine.coding.published import BLOCK, rejection
 
 
 def distances(codes, bits):
@@ -108,7 +108,7 @@ def test_votes_of_three_keep_away_from_foreign_classes():
 
 def test_seeds():
     for method in ("best", "csq", "bernoulli", "rejection"):
-        one, same, other = (hash_centers(300, 64, method=method, seed=s) for s in (0, 0, 1))
+        one, same, other = (hash_centers(150, 64, method=method, seed=s) for s in (0, 0, 1))
         np.testing.assert_array_equal(one.codes, same.codes)
         assert not np.array_equal(one.codes, other.codes)
         assert (one.min_distance, one.mean_distance) == (same.min_distance, same.mean_distance)
@@ -161,7 +161,7 @@ def slow_rejection(n_classes, bits, seed, failures):
     rng, words, failed, hundredths, stream = np.random.default_rng(seed), [], 0, 61, []
     while len(words) < n_classes:
         if not stream:
-            stream = list(rng.integers(0, 2, (256, bits), dtype=np.uint8))
+            stream = list(rng.integers(0, 2, (BLOCK, bits), dtype=np.uint8))
         word = stream.pop(0)
         if all(100 * (word != w).sum() >= hundredths * bits for w in words):
             words.append(word)

@@ -324,8 +324,8 @@ def assign_classes(centers: Any, similarity: ArrayLike) -> Any:
     >>> centers = np.array([[0], [255], [1]], np.uint8)
     >>> hardmine.assign_classes(centers, np.array([[0, 1, 0], [1, 0, 0], [0, 0, 0]])).tolist()  # the first two are alike
     [0, 2, 1]
-    >>> hardmine.assign_classes(centers, np.array([[0.5, 0.9, 0.1], [0.1, 0.8, 0.2]])).tolist()
-    [1, 2]
+    >>> hardmine.assign_classes(centers, np.array([[0.5, 0.9, 0.1], [0.1, 0.8, 0.2]])).tolist()  # 0.5 + 0.8 is the most
+    [0, 1]
     """
     codes, bits = _check_centers(centers)
     scores = _arrays.to_numpy("similarity", similarity)

@@ -9,7 +9,7 @@ import numpy as np
 from hardmine.coding import hadamard
 from hardmine.coding.code import Bits, Code
 
-BLOCK = 256  # random words looked at together
+BLOCK = 1024  # random words looked at together
 
 
 def csq(words: int, bits: int, rng: np.random.Generator) -> Bits:
