@@ -42,7 +42,7 @@ def main() -> int:
     machine = describe(options.threads)
     print(f"{machine['cpu']}; {options.threads} threads; ISA {machine['isa']}; {', '.join(machine['versions'])}")
     print(f"OpenBLAS of FAISS: OPENBLAS_CORETYPE={os.environ.get('OPENBLAS_CORETYPE', 'unset')}\n")
-    print(f"{'case':<15}{'':<19}{'seconds':>9}{'G/s':>9}{'of peak':>9}{'MiB':>8}   time / hardmine's")
+    print(f"{'case':<17}{'':<19}{'seconds':>9}{'G/s':>9}{'of peak':>9}{'MiB':>8}   time / hardmine's")
     results = []
     for case in CASES:
         if options.cases and case.name not in options.cases:
@@ -50,7 +50,7 @@ def main() -> int:
         try:
             results.append(run(case, options))
         except FileNotFoundError as error:
-            print(f"{case.name:<15}skipped: {error}")
+            print(f"{case.name:<17}skipped: {error}")
     partial = options.json.with_suffix(".partial")
     partial.write_text(json.dumps({"machine": machine, "results": results}, indent=1) + "\n")
     partial.replace(options.json)
@@ -103,7 +103,7 @@ def run(case: Case, options: argparse.Namespace) -> dict[str, Any]:
         of_peak = f"{work / median / peak:.1%}" if peak else "-"
         shown = "" if name == "hardmine" else f"{ratio:>8.2f}"
         print(
-            f"{first:<15}{name:<19}{median:>9.4f}{work / median:>9.1f}{of_peak:>9}{mib:>8}{shown:>12}",
+            f"{first:<17}{name:<19}{median:>9.4f}{work / median:>9.1f}{of_peak:>9}{mib:>8}{shown:>12}",
             flush=True,
         )
     shape = {"n": len(queries), "m": len(against), "d": case.d or queries.shape[1], "k": case.k, "metric": case.metric}

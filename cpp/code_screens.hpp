@@ -138,7 +138,7 @@ class FewCodeScreen {
     template <class Offer>
     void scan(Offer&& offer) {
         for (std::size_t first = begin_, last; first < end_; first = last) {
-            for (last = first + 1; last < end_ && ids_[last] == ids_[last - 1] + 1;) ++last;  // rows that lie side by side
+            last = run_end(first);
             for (std::size_t i = 0; i < n_; ++i)
                 for (std::size_t at = first; at < last; at += kStep) {
                     const std::size_t found = kernels_.few_codes(queries_[i], (*base_)[ids_[at]], base_->stride,
@@ -150,6 +150,13 @@ class FewCodeScreen {
     }
 
   private:
+    // Where the rows stop lying side by side.
+    std::size_t run_end(std::size_t first) const {
+        std::size_t last = ids_.ids ? first + 1 : end_;
+        while (last < end_ && ids_[last] == ids_[last - 1] + 1) ++last;
+        return last;
+    }
+
     static constexpr std::size_t kMostRows = 8192;
     static constexpr std::size_t kStep = 1024;  // rows until a tighter bound is used
 

@@ -44,7 +44,7 @@ def test_layers():
     for path in CPP:
         found = includes(path)
         if path.parent.name == "kernels":
-            good = r'<(std\w+|string|immintrin|arm_neon)\.h>|"(kernels|code_kernels|bytes|simd)\.hpp"'
+            good = r'<(std\w+|string|immintrin|arm_neon)\.h>|"(kernels|code_kernels|few_codes|bytes|simd)\.hpp"'
             assert all(re.fullmatch(good, i) for i in found), path
         if path.name != "bindings.cpp":
             assert not any("pybind11" in i or "Python.h" in i for i in found), path

@@ -32,6 +32,7 @@ constexpr size_t kCodeQuery = 32;
 struct Position {
     Bytes low, high;
 };
+constexpr uint8_t kNibbleCounts[16] = {0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4};
 inline Bytes spread_table(const uint8_t* table) {
     __m128i t;
     memcpy(&t, table, sizeof t);
@@ -54,7 +55,8 @@ inline Bytes add_count(Bytes sum, const Position& q, const Bytes* planes) {
 }
 inline void prepare_byte(uint8_t x, uint8_t* prepared) {
     typedef uint8_t Table __attribute__((vector_size(16)));
-    const Table counts = {0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4};
+    Table counts;
+    memcpy(&counts, kNibbleCounts, sizeof counts);
     const Table nibbles = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     const Table low = (Table)_mm_shuffle_epi8((__m128i)counts, (__m128i)(nibbles ^ (uint8_t)(x & 15)));
     const Table high = (Table)_mm_shuffle_epi8((__m128i)counts, (__m128i)(nibbles ^ (uint8_t)(x >> 4)));
@@ -276,46 +278,6 @@ void dense_codes(const uint8_t* queries, size_t n, const uint8_t* panel, size_t 
         count_wide(queries, panel, bytes, distance);
         for (size_t r = 0; r < kCodeRows && first + r < n; ++r)
             memcpy(out + (first + r) * stride, distance[r], m * sizeof(int32_t));
-    }
-}
-
-inline uint64_t word_at(const uint8_t* p) {
-    uint64_t w;
-    memcpy(&w, p, sizeof w);
-    return w;
-}
-
-inline uint32_t hamming(const uint8_t* a, const uint8_t* b, size_t bytes) {
-    uint64_t sum = 0;
-    size_t k = 0;
-    for (; k + 8 <= bytes; k += 8) sum += (uint64_t)__builtin_popcountll(word_at(a + k) ^ word_at(b + k));
-    for (; k < bytes; ++k) sum += (uint64_t)__builtin_popcount((uint32_t)(a[k] ^ b[k]));
-    return (uint32_t)sum;
-}
-
-// kBytes: the length where the compiler knows it, else 0.
-template <size_t kBytes>
-inline size_t few_codes_of(const uint8_t* query, const uint8_t* rows, ptrdiff_t stride, size_t count, size_t bytes,
-                           uint32_t stop, CodeHit* hits) {
-    size_t n = 0;
-    for (size_t i = 0; i < count; ++i, rows += stride) {
-        const uint32_t d = hamming(query, rows, kBytes ? kBytes : bytes);
-        if (__builtin_expect(d < stop, 0)) hits[n++] = {0, (uint16_t)i, d};
-    }
-    return n;
-}
-
-size_t few_codes(const uint8_t* query, const uint8_t* rows, ptrdiff_t stride, size_t count, size_t bytes, uint32_t stop,
-                 CodeHit* hits) {
-    switch (bytes) {
-        case 8:
-            return few_codes_of<8>(query, rows, stride, count, bytes, stop, hits);
-        case 16:
-            return few_codes_of<16>(query, rows, stride, count, bytes, stop, hits);
-        case 32:
-            return few_codes_of<32>(query, rows, stride, count, bytes, stop, hits);
-        default:
-            return few_codes_of<0>(query, rows, stride, count, bytes, stop, hits);
     }
 }
 

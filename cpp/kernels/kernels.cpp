@@ -11,6 +11,7 @@
 #include "kernels.hpp"
 
 #include "code_kernels.hpp"
+#include "few_codes.hpp"
 #include "simd.hpp"
 
 namespace hardmine {
