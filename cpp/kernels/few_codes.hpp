@@ -46,10 +46,10 @@ inline uint32_t hamming(const uint8_t* a, const uint8_t* b, size_t bytes) {
 
 // kBytes: the length where the compiler knows it, else 0.
 template <size_t kBytes>
-inline size_t few_codes_of(const uint8_t* query, const uint8_t* rows, ptrdiff_t stride, size_t count, size_t bytes,
-                           uint32_t stop, CodeHit* hits) {
+inline size_t few_codes_of(const uint8_t* query, const uint8_t* rows, ptrdiff_t stride, size_t first, size_t last,
+                           size_t bytes, uint32_t stop, CodeHit* hits) {
     size_t n = 0;
-    for (size_t i = 0; i < count; ++i, rows += stride) {
+    for (size_t i = first; i < last; ++i, rows += stride) {
         const uint32_t d = hamming(query, rows, kBytes ? kBytes : bytes);
         if (__builtin_expect(d < stop, 0)) hits[n++] = {0, (uint16_t)i, d};
     }
@@ -77,8 +77,7 @@ inline size_t few_words(const uint8_t* query, const uint8_t* rows, size_t count,
             n += d < stop;
         }
     }
-    n += few_codes_of<8>(query, rows + 8 * i, 8, count - i, 8, stop, hits + n);
-    return n;
+    return n + few_codes_of<8>(query, rows + 8 * i, 8, i, count, 8, stop, hits + n);
 }
 
 size_t few_codes(const uint8_t* query, const uint8_t* rows, ptrdiff_t stride, size_t count, size_t bytes, uint32_t stop,
@@ -86,13 +85,13 @@ size_t few_codes(const uint8_t* query, const uint8_t* rows, ptrdiff_t stride, si
     switch (bytes) {
         case 8:
             if (kWordCounts && stride == 8) return few_words(query, rows, count, stop, hits);
-            return few_codes_of<8>(query, rows, stride, count, bytes, stop, hits);
+            return few_codes_of<8>(query, rows, stride, 0, count, bytes, stop, hits);
         case 16:
-            return few_codes_of<16>(query, rows, stride, count, bytes, stop, hits);
+            return few_codes_of<16>(query, rows, stride, 0, count, bytes, stop, hits);
         case 32:
-            return few_codes_of<32>(query, rows, stride, count, bytes, stop, hits);
+            return few_codes_of<32>(query, rows, stride, 0, count, bytes, stop, hits);
         default:
-            return few_codes_of<0>(query, rows, stride, count, bytes, stop, hits);
+            return few_codes_of<0>(query, rows, stride, 0, count, bytes, stop, hits);
     }
 }
 
