@@ -34,4 +34,4 @@ def bits(seed: int, stream: int, rows: Any, columns: Any) -> NDArray[np.uint64]:
 
 def uniform(seed: int, stream: int, rows: Any, columns: Any) -> NDArray[np.float64]:
     """Uniform numbers in [0, 1), multiples of 2**-53: see `bits`."""
-    return (bits(seed, stream, rows, columns) >> np.uint64(11)) * 2.0**-53
+    return (bits(seed, stream, rows, columns) >> np.uint64(11)).astype(np.float64) * 2.0**-53
