@@ -95,6 +95,43 @@ def test_mine(files, capsys):
             np.testing.assert_array_equal(found[name], getattr(expected, name))
 
 
+def test_mine_with_every_option(files, capsys):
+    rng = np.random.default_rng(3)
+    positives, exclude = (np.stack([rng.integers(0, 50, 80), rng.integers(0, len(files["b"]), 80)], axis=1) for _ in range(2))
+    np.save("p.npy", positives)
+    np.save("e.npy", exclude)
+    line = (
+        "mine q.npy b.npy --positives p.npy --exclude e.npy -n 3 --metric euclidean --max-score -0.1 --min-score -9"
+        " --absolute-margin -3 --range-min 1 --range-max 40 --rank-base raw --positive-reference mean"
+        " --sampling-strategy softmax --sampling-param temperature=0.5 --random-ratio 0.34 --seed 5 --explain -o out.npz"
+    )
+    assert main(line.split()) == 0
+    assert "candidates dropped by thresholds" in capsys.readouterr().out
+    expected = hardmine.mine_hard_negatives(
+        files["q"],
+        files["b"],
+        positives=[positives[positives[:, 0] == i, 1] for i in range(50)],
+        exclude=[exclude[exclude[:, 0] == i, 1] for i in range(50)],
+        num_negatives=3,
+        metric="euclidean",
+        max_score=-0.1,
+        min_score=-9,
+        absolute_margin=-3,
+        range_min=1,
+        range_max=40,
+        rank_base="raw",
+        positive_reference="mean",
+        sampling_strategy="softmax",
+        sampling_params={"temperature": 0.5},
+        random_ratio=0.34,
+        seed=5,
+    )
+    found = hardmine.MinedNegatives.load("out.npz")
+    np.testing.assert_array_equal(found.indices, expected.indices)
+    np.testing.assert_array_equal(found.positive_scores, expected.positive_scores)
+    assert found.params == {**expected.params, "sampling_params": {"temperature": 0.5}}
+
+
 @pytest.mark.parametrize(
     "line, message",
     [

@@ -11,7 +11,8 @@ from hardmine.evaluation import (
     precision_within_radius,
 )
 from hardmine.filter import Filter
-from hardmine.mining import MinedNegatives, mine_hard_negatives
+from hardmine.mined import MinedNegatives
+from hardmine.mining import mine_hard_negatives
 from hardmine.neighbors import Neighbors, merge
 from hardmine.search import pair_distances, pairwise, topk
 

@@ -273,14 +273,19 @@ def round_down(values: NDArray[np.float64]) -> Floats:
     return -round_up(-values)
 
 
-def positive(name: str, value: Any) -> int:
-    """Check that an argument is an integer of at least 1."""
+def whole(name: str, value: Any, least: int = 0) -> int:
+    """Check that an argument is an integer of at least `least`."""
     try:
         number = operator.index(value)
     except TypeError:
         raise TypeError(f"{name}: expected an integer, got {type(value).__name__}") from None
     if isinstance(value, bool):
         raise TypeError(f"{name}: expected an integer, got bool")
-    if number < 1:
-        raise ValueError(f"{name}: expected at least 1, got {number}")
+    if number < least:
+        raise ValueError(f"{name}: expected at least {least}, got {number}")
     return number
+
+
+def positive(name: str, value: Any) -> int:
+    """Check that an argument is an integer of at least 1."""
+    return whole(name, value, 1)

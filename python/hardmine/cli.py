@@ -15,7 +15,14 @@ import hardmine
 from hardmine import _core
 from hardmine._files import save_npz
 from hardmine.centers import METHODS
+from hardmine.drawing import STRATEGIES
+from hardmine.positives import REFERENCES
 from hardmine.search import FLOAT_METRICS, METRICS
+
+MINING_OPTIONS = (
+    "num_negatives", "metric", "max_score", "min_score", "absolute_margin", "relative_margin", "max_per_label", "range_min",
+    "range_max", "rank_base", "positive_reference", "sampling_strategy", "random_ratio", "top_fraction", "seed",
+)  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -56,9 +63,24 @@ def _parser() -> argparse.ArgumentParser:
     mine.add_argument("--base-labels", type=Path, metavar="L.npy", help="a label for each base row")
     mine.add_argument("-n", "--num-negatives", type=int, default=5, help="negatives for each query (%(default)s)")
     mine.add_argument("--metric", choices=list(FLOAT_METRICS), default="cosine", help="(%(default)s)")
-    for name in ("max-score", "min-score", "absolute-margin", "relative-margin"):
-        mine.add_argument(f"--{name}", type=float, metavar="X", help="see hardmine.mine_hard_negatives")
+    mine.add_argument(
+        "--positives", type=Path, metavar="P.npy", help="a base row for each query, or rows of (query, base row)"
+    )
+    mine.add_argument("--exclude", type=Path, metavar="E.npy", help="rows of (query, base row) that are not to be given")
+    for name in ("max-score", "min-score", "absolute-margin", "relative-margin", "top-fraction"):
+        mine.add_argument(f"--{name}", type=float, metavar="X", help="see hardmine.mine_hard_negatives, as for all below")
     mine.add_argument("--max-per-label", type=int, metavar="N", help="at most N negatives of each label")
+    mine.add_argument("--range-min", type=int, default=0, metavar="N", help="skip the nearest N (%(default)s)")
+    mine.add_argument("--range-max", type=int, metavar="N", help="choose from the nearest N")
+    mine.add_argument("--rank-base", choices=("filtered", "raw"), default="filtered", help="(%(default)s)")
+    mine.add_argument("--positive-reference", choices=REFERENCES, default="max", help="(%(default)s)")
+    mine.add_argument("--sampling-strategy", choices=STRATEGIES, default="top", help="(%(default)s)")
+    mine.add_argument(
+        "--sampling-param", type=_parameter, action="append", default=[], metavar="NAME=X", help="of the strategy"
+    )
+    mine.add_argument("--random-ratio", type=float, default=0.0, metavar="X", help="share of random negatives (%(default)s)")
+    mine.add_argument("--seed", type=int, default=0, help="(%(default)s)")
+    mine.add_argument("--explain", action="store_true", help="print what was found and what was dropped")
     mine.set_defaults(run=_mine)
 
     centers = commands.add_parser("centers", help="hash centers: codes for classes, as far apart as known constructions reach")
@@ -109,27 +131,43 @@ def _topk(arguments: argparse.Namespace) -> None:
 
 
 def _mine(arguments: argparse.Namespace) -> None:
-    options = ("num_negatives", "metric", "max_score", "min_score", "absolute_margin", "relative_margin", "max_per_label")
+    queries, base = _load(arguments.queries), _load(arguments.base)
     mined = hardmine.mine_hard_negatives(
-        _load(arguments.queries),
-        _load(arguments.base),
+        queries,
+        base,
         query_labels=_load(arguments.query_labels),
         base_labels=_load(arguments.base_labels),
+        positives=_lists("positives", _load(arguments.positives), len(queries)),
+        exclude=_lists("exclude", _load(arguments.exclude), len(queries)),
+        sampling_params=dict(arguments.sampling_param),
         threads=arguments.threads,
         progress=_progress(),
-        **{name: getattr(arguments, name) for name in options},
+        **{name: getattr(arguments, name) for name in MINING_OPTIONS},
     )
-    save_npz(
-        arguments.output,
-        indices=mined.indices,
-        scores=mined.scores,
-        positive_scores=mined.positive_scores,
-        counts=mined.counts,
-    )
+    mined.save(arguments.output)
+    if arguments.explain:
+        print(mined.summary())
     print(
         f"{arguments.output}: {mined.stats['negatives']} negatives for {mined.stats['queries']} queries, "
         f"{mined.stats['shortfall']} of them short"
     )
+
+
+def _parameter(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    return name, float(value)
+
+
+def _lists(name: str, rows: Any, n: int) -> Any:
+    """One id a query as it is; rows of (query, base row) as lists."""
+    if rows is None or rows.ndim == 1:
+        return rows
+    if rows.ndim != 2 or rows.shape[1] != 2:
+        raise ValueError(f"{name}: expected ids or rows of (query, base row), got shape {rows.shape}")
+    if len(rows) and (rows[:, 0].min() < 0 or rows[:, 0].max() >= n):
+        raise ValueError(f"{name}: expected queries from 0 to {n - 1}, got {rows[:, 0].min()} to {rows[:, 0].max()}")
+    order = np.argsort(rows[:, 0], kind="stable")
+    return np.concatenate([[0], np.cumsum(np.bincount(rows[:, 0], minlength=n))]), rows[order, 1]
 
 
 def _centers(arguments: argparse.Namespace) -> None:

@@ -1,70 +1,34 @@
-"""Hard negatives: the nearest rows that are not of a query's own kind.
+"""Hard negatives: the nearest rows that are not of a query's own kind, or a draw from among them.
 
-Mining is one `topk` with a filter. What is known to be positive, by label or by list, is excluded; limits on the score
-become a window of distances inside the scan, so that a query for which n negatives exist gets n, without fetching more and
-hoping. Scores are the similarity view of the canonical distances (`Neighbors.scores`).
+What needs distances is one `topk` with a filter: what is known to be positive, by label or by list, is excluded, and limits
+on the score become a window of distances inside the scan, so that a query for which n negatives exist gets n, without
+fetching more and hoping. What needs chance is drawn afterwards from the window of candidates that the scan returns
+(`drawing.py`). Scores are the similarity view of the canonical distances (`Neighbors.scores`).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from hardmine import _arrays
-from hardmine._arrays import ArrayLike, FloatRows, Floats, Ints, Rows
+from hardmine import _arrays, drawing
+from hardmine._arrays import ArrayLike, FloatRows, Floats, Ints
+from hardmine.candidates import Window
 from hardmine.filter import Filter
+from hardmine.limits import ScoreWindow, check_limits
+from hardmine.mined import MinedNegatives, collect
 from hardmine.neighbors import Neighbors
-from hardmine.search import Metric, pair_distances, topk
+from hardmine.positives import REFERENCES, Positives, Reference, check_positives, choose_reference, in_lists, join_lists
+from hardmine.positives import reference_positive as find_reference
+from hardmine.random_negatives import draw_random
+from hardmine.search import FLOAT_METRICS, Metric, topk
 
-QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-
-
-@dataclass(frozen=True, eq=False)
-class MinedNegatives:
-    """The hardest negatives of each query, hardest first.
-
-    Attributes
-    ----------
-    indices : array of shape (n, num_negatives), int64
-        Base rows; -1 where a query has fewer negatives.
-    scores : array of shape (n, num_negatives), float32
-        Their similarity to the query, larger is harder; -inf where missing.
-    positive_scores : array of shape (n,), float32
-        The similarity of each query's nearest positive; NaN where none is known.
-    counts : array of shape (n,), int64
-        Negatives found for each query.
-    metric : str
-        The metric of the scores.
-    stats : dict
-        Numbers about the result: `queries`, `base_rows`, `negatives`, `shortfall` (queries that got fewer than they asked
-        for), `without_positive`, `harder_than_positive` (the share of queries whose hardest negative is nearer than their
-        nearest positive; NaN where no positive is known), and quantiles (5, 25, 50, 75, 95 %) of `hardest_scores` and
-        `positive_scores`.
-    """
-
-    indices: Any
-    scores: Any
-    positive_scores: Any
-    counts: Any
-    metric: str
-    stats: dict[str, Any]
-
-    def pairs(self) -> tuple[Any, Any]:
-        """Return (queries, negatives): the mined pairs as two int64 arrays, query by query, hardest first.
-
-        Returns
-        -------
-        tuple of two arrays of shape (counts.sum(),), int64
-            Copies, of the same kind as `indices`.
-        """
-        indices = _arrays.to_numpy("indices", self.indices)
-        rows, ranks = np.nonzero(indices >= 0)
-        torch_wanted = _arrays.is_torch(self.indices)
-        return _arrays.like(rows, torch_wanted), _arrays.like(indices[rows, ranks], torch_wanted)
+ASKED = 1 << 16  # pairs rescored in one call
+DRAWN_FROM = 10  # candidates for each negative that a draw chooses from, unless range_max says otherwise
 
 
 def mine_hard_negatives(
@@ -76,11 +40,22 @@ def mine_hard_negatives(
     positives: Any = None,
     num_negatives: int = 5,
     metric: Metric = "cosine",
+    range_min: int = 0,
+    range_max: int | None = None,
+    rank_base: Literal["filtered", "raw"] = "filtered",
     max_score: ArrayLike = None,
     min_score: ArrayLike = None,
     absolute_margin: float | None = None,
     relative_margin: float | None = None,
+    positive_reference: Reference = "max",
+    exclude: Any = None,
     max_per_label: int | None = None,
+    sampling_strategy: drawing.Strategy = "top",
+    sampling_params: dict[str, float] | None = None,
+    random_ratio: float = 0.0,
+    top_fraction: float | None = None,
+    rescore: Callable[[Ints, Ints], Any] | None = None,
+    seed: int = 0,
     threads: int | None = None,
     progress: bool | Callable[[int, int], object] = False,
 ) -> MinedNegatives:
@@ -103,14 +78,41 @@ def mine_hard_negatives(
         Negatives for each query.
     metric : {"cosine", "inner_product", "sqeuclidean", "euclidean"}
         Scores are 1 - distance for cosine and -distance otherwise.
+    range_min, range_max : int, optional
+        Ranks to choose from: the nearest `range_min` are skipped, and none beyond `range_max` is taken. By default
+        `range_max` is range_min + num_negatives, and ten times as many negatives where a strategy draws.
+    rank_base : {"filtered", "raw"}
+        Whether ranks count what all filters let through (as sentence-transformers does), or all rows but the query's own
+        (as FlagEmbedding does); then fewer may be left in the range.
     max_score, min_score : float or array of shape (n,), optional
         Keep negatives with ``min_score <= score <= max_score``.
     absolute_margin : float, optional
-        Keep negatives with ``score <= p - absolute_margin``, p the score of the query's nearest positive (itself left out).
+        Keep negatives with ``score <= p - absolute_margin``, p the score of the query's reference positive.
     relative_margin : float, optional
         Keep negatives with ``score <= p - abs(p) * relative_margin``: the limit lies below p whatever its sign.
+    positive_reference : {"max", "min", "mean"}
+        Of several positives, the score p is that of the nearest, of the farthest (as sentence-transformers takes it), or
+        the mean.
+    exclude : list of n index arrays, (indptr, indices) or SciPy CSR matrix, optional
+        Base rows that are neither positives nor to be given.
     max_per_label : int, optional
         At most this many negatives of each base label for a query. Needs labels of the base.
+    sampling_strategy : {"top", "random", "softmax", "semihard", "violating", "distance_weighted", "ambiguous"}
+        The nearest of the range; or drawn from it without replacement, uniformly or with weights exp(score / temperature);
+        the nearest with ``p - margin < score < p`` [3]_; uniformly of those with ``score > p - margin``; with weights that
+        make all distances of random unit rows equally likely [4]_; with weights exp(-a (score - p - b)^2) [5]_.
+    sampling_params : dict, optional
+        temperature (0.05); margin (0.2 for semihard, 0.1 for violating); cutoff (0.5) and beyond (1.4) for
+        distance_weighted; a (1) and b (0) for ambiguous.
+    random_ratio : float
+        The share of each query's negatives, rounded, that is drawn uniformly from all its allowed rows instead.
+    top_fraction : float, optional
+        Instead of `num_negatives`: this share of the base, rounded up.
+    rescore : callable, optional
+        ``rescore(rows, cols) -> scores`` of listed pairs, a second opinion such as a cross-encoder's. It scores the
+        candidates of the range and the positives; limits, margins and strategies then use its scores.
+    seed : int
+        Of every draw, which depends on it, the query's number and the base row only.
     threads : int, optional
         See `topk`.
     progress : bool or callable
@@ -124,19 +126,23 @@ def mine_hard_negatives(
     Raises
     ------
     TypeError, ValueError, RuntimeError
-        As `topk`; also for a margin where no positives are given.
+        As `topk`; also for a margin where no positives are given, and for options that contradict each other.
 
     Notes
     -----
     Two scans at most: one for the nearest positive of each query, among the rows of its label only, and one for the
     negatives. Limits compare the float32 scores that are returned. A query without a positive has no reference for a
     margin: it gets no negatives then, and is counted in ``stats["without_positive"]`` and ``stats["shortfall"]``. Margins
-    on the positive's score follow NV-Retriever [2]_. Time and memory as two calls of `topk`.
+    on the positive's score follow NV-Retriever [2]_. Time and memory as two calls of `topk` with ``k=range_max``; the farthest
+    or mean positive takes the distances of all positive pairs.
 
     References
     ----------
     .. [1] Morra and Lamberti, "Benchmarking unsupervised near-duplicate image detection", 2019.
     .. [2] Moreira et al., "NV-Retriever", 2024, section 3.
+    .. [3] Schroff, Kalenichenko and Philbin, "FaceNet", 2015.
+    .. [4] Wu et al., "Sampling matters in deep embedding learning", 2017.
+    .. [5] Zhou et al., "SimANS: simple ambiguous negatives sampling", 2022.
 
     Examples
     --------
@@ -149,184 +155,182 @@ def mine_hard_negatives(
     """
     q = FloatRows("queries", queries)
     b = q if base is None else FloatRows("base", base)
-    wanted = _arrays.positive("num_negatives", num_negatives)
-    query_codes, base_codes = _check_labels(query_labels, base_labels, q, b)
-    listed = None if positives is None else _check_positives(positives, q.count, b.count, same_rows=base is None)
-    if max_per_label is not None and base_codes is None:
-        raise ValueError("max_per_label: expected base_labels beside it, got None")
+    if metric not in FLOAT_METRICS:
+        raise ValueError(f"metric: expected one of {', '.join(FLOAT_METRICS)}, got {metric!r}")
+    known = check_positives(positives, query_labels, base_labels, q, b)
+    excluded = None if exclude is None else _arrays.ragged("exclude", exclude, q.count, b.count)
     for name, margin in (("absolute_margin", absolute_margin), ("relative_margin", relative_margin)):
-        if margin is not None and query_codes is None and listed is None:
+        if margin is not None and not known.known:
             raise ValueError(f"{name}: expected labels or positives beside it, got neither")
-    limits = _check_limits(max_score, min_score, absolute_margin, relative_margin, q.count)
+    values = drawing.check_strategy(sampling_strategy, sampling_params, metric, known.known)
+    limits = check_limits(max_score, min_score, absolute_margin, relative_margin, q.count)
+    if max_per_label is not None:
+        if known.base_codes is None:
+            raise ValueError("max_per_label: expected base_labels beside it, got None")
+        max_per_label = _arrays.positive("max_per_label", max_per_label)
+    for name, value, good in (
+        ("rank_base", rank_base, ("filtered", "raw")),
+        ("positive_reference", positive_reference, REFERENCES),
+    ):
+        if value not in good:
+            raise ValueError(f"{name}: expected one of {', '.join(good)}, got {value!r}")
+    wanted = _check_wanted(num_negatives, top_fraction, b.count)
+    ranks = _check_range(range_min, range_max, wanted, sampling_strategy)
+    if not 0 <= _arrays.thresholds("random_ratio", random_ratio, 1)[0] <= 1:
+        raise ValueError(f"random_ratio: expected a number from 0 to 1, got {random_ratio}")
+    params = {
+        "num_negatives": wanted,
+        "num_random": round(float(random_ratio) * wanted),
+        "metric": metric,
+        "range_min": ranks[0],
+        "range_max": ranks[1],
+        "rank_base": rank_base,
+        "max_score": max_score,
+        "min_score": min_score,
+        "absolute_margin": absolute_margin,
+        "relative_margin": relative_margin,
+        "positive_reference": positive_reference,
+        "max_per_label": max_per_label,
+        "sampling_strategy": sampling_strategy,
+        "sampling_params": values,
+        "seed": _arrays.whole("seed", seed),
+    }  # fmt: skip
 
-    nearest = _nearest_positive(queries, base, query_codes, base_codes, listed, metric, threads)
-    positive_scores = Neighbors(nearest, None, metric).scores
-    positive_scores[~np.isfinite(nearest)] = np.nan
-    highest, lowest = limits.window(positive_scores)
-    found = topk(
-        queries,
-        base,
-        wanted,
-        metric=metric,
-        where=Filter(
-            query_groups=query_codes,
-            base_groups=base_codes,
-            exclude=listed,
-            max_per_group=max_per_label,
-            farther_than=None if highest is None else _farthest_with_score(highest, metric, above=True),
-            nearer_than=None if lowest is None else _next(_farthest_with_score(lowest, metric, above=False)),
-        ),
-        threads=threads,
-        progress=progress,
+    positive_indices, positive_scores = find_reference(known, queries, base, positive_reference, metric, threads)
+    if rescore is not None:
+        positive_indices, positive_scores = _rescore_positives(rescore, known, positive_indices, positive_reference)
+    scores_window = drawing.narrow(limits.window(positive_scores), sampling_strategy, values, positive_scores)
+    in_scan = rank_base == "filtered" and rescore is None
+    refused = join_lists(known.listed, excluded)
+    window = _scan(queries, base, known, refused, scores_window, params, in_scan, threads, progress)
+    if rescore is not None:
+        window = _rescore_window(rescore, window)
+    passed = scores_window.passes(window.scores)
+    dropped = {} if in_scan else _count_dropped(window, known, excluded, passed)
+    random = None
+    chosen = window.draw(passed, positive_scores, params)
+    if params["num_random"]:
+        taken = np.where(chosen < 0, -1, np.take_along_axis(window.indices, np.maximum(chosen, 0), axis=1))
+        random = draw_random(queries, base, taken, known, refused, scores_window, params, threads)
+    return collect(
+        window=window,
+        chosen=chosen,
+        random=random,
+        positive_indices=positive_indices,
+        positive_scores=positive_scores,
+        params=params,
+        base_rows=b.count,
+        positives=known.listed,
+        dropped=dropped,
+        torch_wanted=q.torch,
     )
-    indices = _arrays.to_numpy("indices", found.indices)
-    scores = Neighbors(_arrays.to_numpy("distances", found.distances), indices, metric).scores
-    counts = (indices >= 0).sum(axis=1)
-    return MinedNegatives(
-        indices=_arrays.like(indices, q.torch),
-        scores=_arrays.like(scores, q.torch),
-        positive_scores=_arrays.like(positive_scores, q.torch),
-        counts=_arrays.like(counts, q.torch),
-        metric=metric,
-        stats=_summarize(scores, positive_scores, counts, wanted, b.count),
-    )
 
 
-def _check_labels(query_labels: ArrayLike, base_labels: ArrayLike, q: Rows, b: Rows) -> tuple[Ints | None, Ints | None]:
-    if b is q and base_labels is None:
-        base_labels = query_labels
-    if query_labels is None and base_labels is None:
-        return None, None
-    for name, given in (("query_labels", query_labels), ("base_labels", base_labels)):
-        if given is None:
-            raise ValueError(f"{name}: expected labels beside those of the other side, got None")
-    query_codes, base_codes = _arrays.codes(
-        _arrays.labels("query_labels", query_labels, q.count, "queries"),
-        _arrays.labels("base_labels", base_labels, b.count, "base"),
-    )
-    return query_codes, base_codes
+def _check_wanted(num_negatives: Any, top_fraction: Any, m: int) -> int:
+    if top_fraction is None:
+        return _arrays.positive("num_negatives", num_negatives)
+    fraction = float(_arrays.thresholds("top_fraction", top_fraction, 1)[0])
+    if not 0 < fraction <= 1:
+        raise ValueError(f"top_fraction: expected a number above 0 and at most 1, got {top_fraction}")
+    return max(1, math.ceil(fraction * m))
 
 
-def _check_positives(positives: Any, n: int, m: int, same_rows: bool) -> tuple[Ints, Ints]:
-    """The listed positives as CSR; a row is not its own positive."""
-    one_each = not isinstance(positives, tuple) and not hasattr(positives, "indptr")
-    if one_each and (not isinstance(positives, list) or all(np.ndim(p) == 0 for p in positives)):
-        ids = _arrays.integers("positives", positives)
-        positives = (np.arange(n + 1), ids)
-        if len(ids) != n:
-            raise ValueError(f"positives: expected {n} row numbers, one for each query, got {len(ids)}")
-    start, indices = _arrays.ragged("positives", positives, n, m)
-    if same_rows:
-        rows = np.repeat(np.arange(n), np.diff(start))
-        other = rows != indices
-        start = np.concatenate([[0], np.cumsum(np.bincount(rows[other], minlength=n))])
-        indices = indices[other]
-    return start, indices
+def _check_range(range_min: Any, range_max: Any, wanted: int, strategy: str) -> tuple[int, int]:
+    first = _arrays.whole("range_min", range_min)
+    if range_max is None:
+        return first, first + wanted * (1 if strategy in drawing.WITHOUT_DRAW else DRAWN_FROM)
+    last = _arrays.positive("range_max", range_max)
+    if last < first + wanted:
+        raise ValueError(f"range_max: expected at least range_min + num_negatives = {first + wanted}, got {last}")
+    return first, last
 
 
-@dataclass(frozen=True)
-class _Limits:
-    max_score: NDArray[np.float64] | None
-    min_score: NDArray[np.float64] | None
-    absolute_margin: float | None
-    relative_margin: float | None
-
-    def window(self, positive_scores: Floats) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
-        """The highest and lowest score that each query's negatives may have; None for no limit."""
-        p = positive_scores.astype(np.float64)
-        limits = [] if self.max_score is None else [self.max_score]
-        if self.absolute_margin is not None:
-            limits.append(p - self.absolute_margin)
-        if self.relative_margin is not None:
-            limits.append(p - np.abs(p) * self.relative_margin)
-        if not limits:
-            return None, self.min_score
-        highest = np.min(limits, axis=0)
-        return np.where(np.isnan(highest), -np.inf, highest), self.min_score
-
-
-def _check_limits(max_score: ArrayLike, min_score: ArrayLike, absolute: Any, relative: Any, n: int) -> _Limits:
-    high = None if max_score is None else _arrays.thresholds("max_score", max_score, n)
-    low = None if min_score is None else _arrays.thresholds("min_score", min_score, n)
-    if high is not None and low is not None and np.any(low > high):
-        raise ValueError("min_score: expected at most max_score, got a larger one")
-    margins = []
-    for name, margin in (("absolute_margin", absolute), ("relative_margin", relative)):
-        if np.ndim(margin) > 0:
-            raise ValueError(f"{name}: expected one number, got shape {np.shape(margin)}")
-        margins.append(None if margin is None else float(_arrays.thresholds(name, margin, 1)[0]))
-    return _Limits(high, low, *margins)
-
-
-def _nearest_positive(
+def _scan(
     queries: ArrayLike,
     base: ArrayLike,
-    query_codes: Ints | None,
-    base_codes: Ints | None,
-    listed: tuple[Ints, Ints] | None,
-    metric: Metric,
+    known: Positives,
+    refused: tuple[Ints, Ints] | None,
+    scores_window: ScoreWindow,
+    params: dict[str, Any],
+    in_scan: bool,
     threads: int | None,
-) -> Floats:
-    """The distance of each query's nearest positive, itself left out; infinity where there is none."""
-    n = FloatRows("queries", queries).count
-    nearest = np.full(n, np.inf, np.float32)
-    if query_codes is not None:
-        same = Filter(query_groups=query_codes, base_groups=base_codes, groups="same")
-        found = topk(queries, base, 1, metric=metric, where=same, threads=threads)
-        nearest = _arrays.to_numpy("distances", found.distances)[:, 0].copy()
-    if listed is not None and len(listed[1]):
-        start, indices = listed
-        rows = np.repeat(np.arange(n), np.diff(start))
-        distances = pair_distances(queries, base, rows, indices, metric=metric, threads=threads)
-        np.minimum.at(nearest, rows, _arrays.to_numpy("distances", distances))
-    return nearest
+    progress: bool | Callable[[int, int], object],
+) -> Window:
+    """The candidates of every query: raw ranks, or what the filters let through, thresholds among them if `in_scan`."""
+    q, m = FloatRows("queries", queries), len(queries if base is None else base)
+    metric, cap = params["metric"], params["max_per_label"] if in_scan else None
+    farther_than, nearer_than = scores_window.distances(metric) if in_scan else (None, None)
+    raw = params["rank_base"] == "raw"
+    where = Filter(
+        query_groups=known.query_codes,
+        base_groups=known.base_codes,
+        exclude=refused,
+        max_per_group=cap,
+        farther_than=farther_than,
+        nearer_than=nearer_than,
+    )
+    k = max(1, min(params["range_max"], m))
+    found = topk(queries, base, k, metric=metric, where=None if raw else where, threads=threads, progress=progress)
+    indices = _arrays.to_numpy("indices", found.indices)
+    scores = Neighbors(_arrays.to_numpy("distances", found.distances), indices, metric).scores
+    allowed = np.ones(indices.shape, bool)
+    if raw:
+        rows = np.arange(q.count)[:, None]
+        allowed = ~known.contains(rows, indices)
+        if refused is not None:
+            allowed &= ~in_lists(refused, rows, indices)
+    unfiltered = cap is None and farther_than is None and nearer_than is None
+    return Window(indices, scores, allowed, q.width, known.base_codes, unfiltered)
 
 
-def _farthest_with_score(score: NDArray[np.float64], metric: str, above: bool) -> Floats:
-    """The largest float32 distance whose float32 score is above `score` (or not below it): bisection over all floats.
-
-    Scores fall as distances rise, but rounding makes many distances share one score; this finds the last of them exactly,
-    so that a limit on the score is the same limit on the distance.
-    """
-    infinity = int(np.float32(np.inf).view(np.int32))
-    low = np.full(len(score), -infinity, np.int64)  # positions of floats in their order; -inf has every score
-    high = np.full(len(score), infinity + 1, np.int64)
-    while np.any(high - low > 1):
-        middle = (low + high) // 2
-        found = Neighbors(_float_at(middle), None, metric).scores
-        beyond = found > score if above else found >= score
-        low, high = np.where(beyond, middle, low), np.where(beyond, high, middle)
-    return _float_at(low)
+def _ask(rescore: Callable[[Ints, Ints], Any], rows: Ints, cols: Ints) -> Floats:
+    """The scores of a second opinion, batch by batch."""
+    scores = np.empty(len(rows), np.float32)
+    for first in range(0, len(rows), ASKED):
+        part = slice(first, first + ASKED)
+        given = _arrays.to_numpy("rescore", rescore(rows[part], cols[part]))
+        if given.shape != scores[part].shape:
+            raise ValueError(f"rescore: expected {len(scores[part])} scores, one for each pair, got shape {given.shape}")
+        if given.dtype.kind not in "fiu" or np.isnan(given).any():
+            raise ValueError(f"rescore: expected numbers, got {'NaN' if given.dtype.kind == 'f' else given.dtype}")
+        scores[part] = given
+    return scores
 
 
-def _float_at(position: Ints) -> Floats:
-    """The float32 that many steps above zero in the order of floats."""
-    magnitude = np.abs(position).astype(np.int32).view(np.float32)
-    return np.where(position < 0, -magnitude, magnitude)
+def _rescore_positives(
+    rescore: Callable[[Ints, Ints], Any], known: Positives, reference: Ints, kind: Reference
+) -> tuple[Ints, Floats]:
+    """Reference positives by the new scores: of all listed ones; of those known by label, the one there is."""
+    rows = np.flatnonzero(reference >= 0)
+    cols = reference[rows]
+    if known.listed is not None and known.query_codes is None:
+        rows, cols = known.pairs(0, len(reference))
+    found, chosen, value = choose_reference(rows, cols, _ask(rescore, rows, cols), kind)
+    index, score = np.full(len(reference), -1, np.int64), np.full(len(reference), np.nan, np.float32)
+    index[found], score[found] = chosen, value
+    return index, score
 
 
-def _next(distance: Floats) -> Floats:
-    return np.nextafter(distance, np.float32(np.inf))
+def _rescore_window(rescore: Callable[[Ints, Ints], Any], window: Window) -> Window:
+    """The same candidates with new scores, and in their order."""
+    scores = np.full(window.indices.shape, -np.inf, np.float32)
+    rows, columns = np.nonzero((window.indices >= 0) & window.allowed)
+    scores[rows, columns] = _ask(rescore, rows, window.indices[rows, columns])
+    order = np.lexsort((window.indices, -scores), axis=1)
+    return replace(
+        window,
+        indices=np.take_along_axis(window.indices, order, axis=1),
+        scores=np.take_along_axis(scores, order, axis=1),
+        allowed=np.take_along_axis(window.allowed, order, axis=1),
+    )
 
 
-def _summarize(scores: Floats, positive_scores: Floats, counts: Ints, wanted: int, base_rows: int) -> dict[str, Any]:
-    hardest = scores[counts > 0, 0]
-    known = positive_scores[~np.isnan(positive_scores)]
-    both = (counts > 0) & ~np.isnan(positive_scores)
-    harder = scores[both, 0] > positive_scores[both]
-    return {
-        "queries": len(counts),
-        "base_rows": base_rows,
-        "negatives": int(counts.sum()),
-        "shortfall": int((counts < wanted).sum()),
-        "without_positive": int(np.isnan(positive_scores).sum()),
-        "harder_than_positive": float(harder.mean()) if len(harder) else float("nan"),
-        "hardest_scores": _quantiles(hardest),
-        "positive_scores": _quantiles(known),
-    }
-
-
-def _quantiles(values: Floats) -> list[float]:
-    if len(values) == 0:
-        return [float("nan")] * len(QUANTILES)
-    return [float(v) for v in np.quantile(values, QUANTILES)]
+def _count_dropped(
+    window: Window, known: Positives, excluded: tuple[Ints, Ints] | None, passed: np.ndarray[Any, np.dtype[np.bool_]]
+) -> dict[str, int]:
+    rows, real = np.arange(len(window.indices))[:, None], window.indices >= 0
+    dropped = {"positives": int((real & known.contains(rows, window.indices)).sum())}
+    if excluded is not None:
+        dropped["exclude"] = int((real & in_lists(excluded, rows, window.indices)).sum())
+    dropped["thresholds"] = int((real & window.allowed & ~passed).sum())
+    return dropped

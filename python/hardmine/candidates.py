@@ -1,0 +1,55 @@
+"""The candidates that negatives are drawn from: the nearest rows of each query, kept so that drawing again needs no scan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hardmine import drawing
+from hardmine._arrays import Floats, Ints
+
+
+@dataclass(frozen=True)
+class Window:
+    """The candidates a result was drawn from, hardest first, and all that drawing again needs."""
+
+    indices: Ints  # (n, width); -1 where there are fewer
+    scores: Floats
+    allowed: NDArray[np.bool_]  # by all but thresholds
+    dimensions: int
+    labels: Ints | None  # of the base, where a cap counts them
+    unfiltered: bool  # whether no threshold kept anything out of it
+
+    def draw(self, passed: NDArray[np.bool_], positive_scores: Floats, params: dict[str, Any]) -> Ints:
+        """Columns of the negatives taken, (n, wanted), of the candidates that are allowed and have passed."""
+        passed = passed & self.allowed & (self.indices >= 0)
+        if params["max_per_label"] is not None and self.labels is not None:
+            passed = _cap(passed, self.labels[self.indices], params["max_per_label"])
+        first, last = params["range_min"], params["range_max"]
+        if params["rank_base"] == "raw":
+            passed[:, :first] = False
+        elif first > 0 or last < passed.shape[1]:
+            rank = np.cumsum(passed, axis=1, dtype=np.int32)
+            passed &= (rank > first) & (rank <= last)
+        strategy, values = params["sampling_strategy"], params["sampling_params"]
+        wanted = params["num_negatives"] - params["num_random"]
+        if strategy in drawing.WITHOUT_DRAW:
+            return drawing.nearest(passed, wanted)
+        weights = drawing.log_weights(self.scores, strategy, values, positive_scores, params["metric"], self.dimensions)
+        rows = np.arange(len(passed))
+        return drawing.choose(weights, passed, self.indices, rows, wanted, params["seed"])
+
+
+def _cap(passed: NDArray[np.bool_], labels: Ints, cap: int) -> NDArray[np.bool_]:
+    """Of what has passed, the first `cap` of each label in each row."""
+    order = np.argsort(np.where(passed, labels, -1), axis=1, kind="stable")
+    ordered = np.take_along_axis(np.where(passed, labels, -1), order, axis=1)
+    beyond = np.zeros(passed.shape, bool)
+    if cap < passed.shape[1]:
+        beyond[:, cap:] = ordered[:, cap:] == ordered[:, :-cap]
+    dropped = np.zeros(passed.shape, bool)
+    np.put_along_axis(dropped, order, beyond, axis=1)
+    return passed & ~dropped

@@ -1,0 +1,131 @@
+"""Limits on the score of a negative, and the windows of distances that are the same limits inside the scan.
+
+A limit compares the float32 score that is returned. Scores fall as distances rise, but rounding makes many distances share one
+score; bisection over all float32 numbers finds the last distance of a score exactly, so that the scan, which knows distances,
+keeps just the pairs that the limit on the score would.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hardmine import _arrays
+from hardmine._arrays import ArrayLike, Floats, Ints
+from hardmine.neighbors import Neighbors
+
+Reals = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a caller asked for; None for no limit."""
+
+    max_score: Reals | None = None
+    min_score: Reals | None = None
+    absolute_margin: float | None = None
+    relative_margin: float | None = None
+
+    def window(self, positive_scores: Floats) -> ScoreWindow:
+        """The limits as scores, for queries with these reference positives; a query without one has no room below it."""
+        p = positive_scores.astype(np.float64)
+        window = ScoreWindow(most=self.max_score, least=self.min_score)
+        if self.absolute_margin is not None:
+            window = window.at_most(p - self.absolute_margin)
+        if self.relative_margin is not None:
+            window = window.at_most(p - np.abs(p) * self.relative_margin)
+        return window
+
+    @property
+    def of_positives(self) -> bool:
+        return self.absolute_margin is not None or self.relative_margin is not None
+
+
+@dataclass(frozen=True)
+class ScoreWindow:
+    """most >= score >= least, below > score > above; one number a query, None for no limit, NaN where nothing passes."""
+
+    most: Reals | None = None
+    least: Reals | None = None
+    below: Reals | None = None
+    above: Reals | None = None
+
+    def at_most(self, scores: Reals) -> ScoreWindow:
+        most = scores if self.most is None else np.minimum(self.most, scores)
+        return ScoreWindow(most, self.least, self.below, self.above)
+
+    def between(self, below: Reals | None, above: Reals) -> ScoreWindow:
+        return ScoreWindow(self.most, self.least, below, above)
+
+    def of(self, rows: Ints) -> ScoreWindow:
+        """The limits of some queries."""
+        return ScoreWindow(
+            *(None if limit is None else limit[rows] for limit in (self.most, self.least, self.below, self.above))
+        )
+
+    def passes(self, scores: Any) -> NDArray[np.bool_]:
+        """Which of the scores (n, window) lie within; NaN limits pass nothing."""
+        passed = np.ones(np.shape(scores), bool)
+        for limit, inside in (
+            (self.most, np.less_equal),
+            (self.least, np.greater_equal),
+            (self.below, np.less),
+            (self.above, np.greater),
+        ):
+            if limit is not None:
+                passed &= inside(scores, limit[:, None])
+        return passed
+
+    def distances(self, metric: str) -> tuple[Floats | None, Floats | None]:
+        """(farther_than, nearer_than): the same window on the canonical distance."""
+        farther = [
+            farthest_with_score(np.where(np.isnan(limit), -np.inf, limit), metric, above=above)
+            for limit, above in ((self.most, True), (self.below, False))
+            if limit is not None
+        ]
+        nearer = [
+            _next(farthest_with_score(np.where(np.isnan(limit), np.inf, limit), metric, above=above))
+            for limit, above in ((self.least, False), (self.above, True))
+            if limit is not None
+        ]
+        return (np.max(farther, axis=0) if farther else None), (np.min(nearer, axis=0) if nearer else None)
+
+
+def check_limits(max_score: ArrayLike, min_score: ArrayLike, absolute: Any, relative: Any, n: int) -> Limits:
+    """Turn a user's thresholds for n queries into Limits, or raise."""
+    high = None if max_score is None else _arrays.thresholds("max_score", max_score, n)
+    low = None if min_score is None else _arrays.thresholds("min_score", min_score, n)
+    if high is not None and low is not None and np.any(low > high):
+        raise ValueError("min_score: expected at most max_score, got a larger one")
+    margins = []
+    for name, margin in (("absolute_margin", absolute), ("relative_margin", relative)):
+        if np.ndim(margin) > 0:
+            raise ValueError(f"{name}: expected one number, got shape {np.shape(margin)}")
+        margins.append(None if margin is None else float(_arrays.thresholds(name, margin, 1)[0]))
+    return Limits(high, low, *margins)
+
+
+def farthest_with_score(score: Reals, metric: str, above: bool) -> Floats:
+    """The largest float32 distance whose float32 score is above `score` (or not below it): bisection over all floats."""
+    infinity = int(np.float32(np.inf).view(np.int32))
+    low = np.full(len(score), -infinity, np.int64)  # positions of floats in their order; -inf has every score
+    high = np.full(len(score), infinity + 1, np.int64)
+    while np.any(high - low > 1):
+        middle = (low + high) // 2
+        found = Neighbors(_float_at(middle), None, metric).scores
+        beyond = found > score if above else found >= score
+        low, high = np.where(beyond, middle, low), np.where(beyond, high, middle)
+    return _float_at(low)
+
+
+def _next(distance: Floats) -> Floats:
+    return np.nextafter(distance, np.float32(np.inf))
+
+
+def _float_at(position: Ints) -> Floats:
+    """The float32 that many steps above zero in the order of floats."""
+    magnitude = np.abs(position).astype(np.int32).view(np.float32)
+    return np.where(position < 0, -magnitude, magnitude)

@@ -1,0 +1,339 @@
+"""What mining returns: negatives as arrays, the forms that losses take, and thresholds tuned again without a scan."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hardmine import _arrays, drawing
+from hardmine._arrays import ArrayLike, Floats, Ints
+from hardmine._files import replacing, save_npz
+from hardmine.candidates import Window
+from hardmine.limits import check_limits
+from hardmine.mining_stats import summarize, table
+from hardmine.positives import in_lists
+
+
+@dataclass(frozen=True, eq=False)
+class MinedNegatives:
+    """The negatives of each query, hardest first.
+
+    Attributes
+    ----------
+    indices : array of shape (n, num_negatives), int64
+        Base rows; -1 where a query has fewer negatives.
+    scores : array of shape (n, num_negatives), float32
+        Their similarity to the query, larger is harder; -inf where missing.
+    positive_indices : array of shape (n,), int64
+        The positive that margins are measured from (`positive_reference`); -1 where none is known.
+    positive_scores : array of shape (n,), float32
+        The score that margins are measured from; NaN where none is known.
+    counts : array of shape (n,), int64
+        Negatives found for each query.
+    metric : str
+        The metric of the scores.
+    params : dict
+        The arguments of the call, defaults filled in.
+    stats : dict
+        Numbers about the result: `queries`, `base_rows`, `negatives`, `shortfall` (queries that got fewer than they asked
+        for), `without_positive`, `harder_than_positive` (the share of queries whose hardest negative is nearer than their
+        reference positive; NaN where no positive is known), `dropped` (candidates of the window refused by each filter, for
+        raw ranks and rescored windows; elsewhere the scan refuses them unseen), and quantiles (5, 25, 50, 75, 95 %) of
+        `hardest_scores` and `positive_scores`.
+    """
+
+    indices: Any
+    scores: Any
+    positive_indices: Any
+    positive_scores: Any
+    counts: Any
+    metric: str
+    params: dict[str, Any]
+    stats: dict[str, Any]
+    positives: tuple[Ints, Ints] | None = field(default=None, repr=False)  # as they were listed
+    window: Window | None = field(default=None, repr=False)
+
+    def pairs(self) -> tuple[Any, Any]:
+        """Return (queries, negatives): the mined pairs as two int64 arrays, query by query, hardest first.
+
+        Returns
+        -------
+        tuple of two arrays of shape (counts.sum(),), int64
+            Copies, of the same kind as `indices`.
+        """
+        rows, ranks = np.nonzero(self._indices() >= 0)
+        return self._like(rows), self._like(self._indices()[rows, ranks])
+
+    def triplets(self) -> tuple[Any, Any, Any]:
+        """Return (queries, positives, negatives): each negative with each listed positive of its query.
+
+        Where positives are known by label only, the reference positive stands for all. Queries without one are left out.
+
+        Returns
+        -------
+        tuple of three arrays of one length, int64
+            In the order of (query, positive as listed, hardest negative first).
+        """
+        rows, positives = self._positive_pairs()
+        counts = _arrays.to_numpy("counts", self.counts)[rows]
+        row = np.repeat(np.arange(len(rows)), counts)
+        rank = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
+        return self._like(rows[row]), self._like(positives[row]), self._like(self._indices()[rows[row], rank])
+
+    def tuples(self) -> tuple[Any, Any, Any]:
+        """Return (queries, positives, negatives) of the queries that have all their negatives.
+
+        Returns
+        -------
+        tuple of arrays of shape (t,), (t,) and (t, num_negatives), int64
+            One row for each positive, as in `triplets`.
+        """
+        rows, positives = self._positive_pairs()
+        full = _arrays.to_numpy("counts", self.counts)[rows] == self._indices().shape[1]
+        return self._like(rows[full]), self._like(positives[full]), self._like(self._indices()[rows[full]])
+
+    def labeled_pairs(self) -> tuple[Any, Any, Any]:
+        """Return (queries, base rows, labels): every positive pair with label 1, every negative one with 0.
+
+        Returns
+        -------
+        tuple of three arrays of one length, int64
+            Query by query; positives first.
+        """
+        rows, positives = self._positive_pairs()
+        negative_rows, ranks = np.nonzero(self._indices() >= 0)
+        query = np.concatenate([rows, negative_rows])
+        base = np.concatenate([positives, self._indices()[negative_rows, ranks]])
+        label = np.repeat([1, 0], [len(rows), len(negative_rows)])
+        order = np.argsort(query, kind="stable")
+        return self._like(query[order]), self._like(base[order]), self._like(label[order])
+
+    def labeled_lists(self) -> tuple[Any, Any, Any]:
+        """Return (queries, base rows, labels): a positive and the negatives in a row, labels 1, 0, 0, ...
+
+        Returns
+        -------
+        tuple of arrays of shape (t,), (t, 1 + num_negatives) and the same, int64
+            One row for each positive, as in `triplets`; missing negatives are -1, with label -1.
+        """
+        rows, positives = self._positive_pairs()
+        base = np.column_stack([positives, self._indices()[rows]])
+        label = np.where(base < 0, -1, 0)
+        label[:, 0] = 1
+        return self._like(rows), self._like(base), self._like(label)
+
+    def refilter(
+        self,
+        *,
+        max_score: ArrayLike = None,
+        min_score: ArrayLike = None,
+        absolute_margin: float | None = None,
+        relative_margin: float | None = None,
+    ) -> MinedNegatives:
+        """Draw again with other thresholds, from the candidates of the first scan: what mining anew would give.
+
+        Parameters
+        ----------
+        max_score, min_score, absolute_margin, relative_margin
+            As `mine_hard_negatives`; they replace all thresholds of the first call.
+
+        Returns
+        -------
+        MinedNegatives
+            With the same window, to be refiltered again.
+
+        Raises
+        ------
+        ValueError
+            If the window cannot answer: the thresholds let through what the first scan refused, or refuse so much that
+            candidates beyond the window would be needed. Mine with raw ranks, a larger `range_max` or without thresholds.
+
+        Notes
+        -----
+        O(n width log width) time, without a scan.
+        """
+        if self.window is None or self.params["num_random"]:
+            raise ValueError("refilter: expected a result with its window and without random negatives; mine anew")
+        positive_scores = _arrays.to_numpy("positive_scores", self.positive_scores)
+        limits = check_limits(max_score, min_score, absolute_margin, relative_margin, len(positive_scores))
+        strategy, values = self.params["sampling_strategy"], self.params["sampling_params"]
+        passed = drawing.narrow(limits.window(positive_scores), strategy, values, positive_scores).passes(self.window.scores)
+        chosen = self.window.draw(passed, positive_scores, self.params)
+        if self.params["rank_base"] == "filtered":
+            self._check_window(passed)
+        thresholds = {
+            "max_score": max_score,
+            "min_score": min_score,
+            "absolute_margin": absolute_margin,
+            "relative_margin": relative_margin,
+        }
+        return collect(
+            window=self.window,
+            chosen=chosen,
+            random=None,
+            positive_indices=_arrays.to_numpy("positive_indices", self.positive_indices),
+            positive_scores=positive_scores,
+            params={**self.params, **thresholds},
+            base_rows=self.stats["base_rows"],
+            positives=self.positives,
+            dropped={"thresholds": int((~passed & self.window.allowed & (self.window.indices >= 0)).sum())},
+            torch_wanted=_arrays.is_torch(self.indices),
+        )
+
+    def _check_window(self, passed: NDArray[np.bool_]) -> None:
+        window = self.window
+        assert window is not None
+        if not window.unfiltered:
+            raise ValueError("refilter: expected a window mined without thresholds, or with raw ranks; mine anew")
+        full = window.indices[:, -1] >= 0
+        kept = (passed & window.allowed & (window.indices >= 0)).sum(axis=1)
+        top = self.params["sampling_strategy"] in drawing.WITHOUT_DRAW
+        needed = self.params["range_min"] + self.params["num_negatives"] if top else self.params["range_max"]
+        if np.any(full & (kept < needed)):
+            row = int(np.flatnonzero(full & (kept < needed))[0])
+            raise ValueError(f"refilter: expected {needed} candidates within the window, got {kept[row]} for query {row}")
+
+    def summary(self) -> str:
+        """Return the stats as a table to print.
+
+        Returns
+        -------
+        str
+            A few lines.
+        """
+        return table(self.stats)
+
+    def save(self, path: str | Path) -> None:
+        """Write the arrays, params and stats to an .npz file, without pickle; the window is left out.
+
+        Parameters
+        ----------
+        path : str or Path
+            Written beside and renamed.
+        """
+        arrays = {
+            name: _arrays.to_numpy(name, getattr(self, name))
+            for name in ("indices", "scores", "positive_indices", "positive_scores", "counts")
+        }
+        if self.positives is not None:
+            arrays |= {"positives_start": self.positives[0], "positives_indices": self.positives[1]}
+        text = json.dumps({"metric": self.metric, "params": self.params, "stats": self.stats}, default=_plain)
+        save_npz(Path(path), **arrays, about=np.array(text))
+
+    @classmethod
+    def load(cls, path: str | Path) -> MinedNegatives:
+        """Read what `save` wrote.
+
+        Parameters
+        ----------
+        path : str or Path
+            An .npz file.
+
+        Returns
+        -------
+        MinedNegatives
+            NumPy arrays, without a window.
+        """
+        with np.load(path, allow_pickle=False) as saved:
+            arrays = {name: saved[name] for name in ("indices", "scores", "positive_indices", "positive_scores", "counts")}
+            lists = (saved["positives_start"], saved["positives_indices"]) if "positives_start" in saved else None
+            about = json.loads(str(saved["about"]))
+        return cls(**arrays, **about, positives=lists)
+
+    def plot(self, path: str | Path | None = None) -> Any:
+        """Draw the scores of positives and negatives as histograms, with the margin between their medians.
+
+        Parameters
+        ----------
+        path : str or Path, optional
+            Where to write the picture.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+        """
+        try:
+            from matplotlib.figure import Figure
+        except ImportError as error:
+            raise ImportError(f'plot needs {error.name}: pip install "hardmine[demo]"') from None
+        scores, known = (_arrays.to_numpy("scores", a).ravel() for a in (self.scores, self.positive_scores))
+        shown = {"negatives": scores[np.isfinite(scores)], "reference positives": known[np.isfinite(known)]}
+        figure = Figure(figsize=(7, 4), layout="constrained")
+        axes = figure.subplots()
+        for (name, values), color in zip(shown.items(), ("#cf222e", "#0969da")):
+            if len(values):
+                axes.hist(values, bins=60, density=True, alpha=0.55, color=color, label=name)
+                axes.axvline(float(np.median(values)), color=color, linestyle="--", linewidth=1)
+        axes.set(
+            xlabel=f"score ({self.metric})", ylabel="density", title="hard negatives and the positives they are measured from"
+        )
+        axes.legend()
+        if path is not None:
+            with replacing(Path(path)) as partial:
+                figure.savefig(partial, dpi=110)
+        return figure
+
+    def _indices(self) -> Ints:
+        return _arrays.to_numpy("indices", self.indices)
+
+    def _like(self, array: NDArray[Any]) -> Any:
+        return _arrays.like(np.ascontiguousarray(array), _arrays.is_torch(self.indices))
+
+    def _positive_pairs(self) -> tuple[Ints, Ints]:
+        reference = _arrays.to_numpy("positive_indices", self.positive_indices)
+        rows = np.flatnonzero(reference >= 0)
+        if self.positives is None:
+            return rows, reference[rows]
+        start, indices = self.positives
+        listed = np.repeat(np.arange(len(start) - 1), np.diff(start))
+        by_label = rows[~in_lists(self.positives, rows, reference[rows])]
+        query, positive = np.concatenate([listed, by_label]), np.concatenate([indices, reference[by_label]])
+        order = np.argsort(query, kind="stable")
+        return query[order], positive[order]
+
+
+def collect(
+    window: Window,
+    chosen: Ints,
+    random: tuple[Ints, Floats] | None,
+    positive_indices: Ints,
+    positive_scores: Floats,
+    params: dict[str, Any],
+    base_rows: int,
+    positives: tuple[Ints, Ints] | None,
+    dropped: dict[str, int],
+    torch_wanted: bool,
+) -> MinedNegatives:
+    """The result of a draw: the chosen columns of the window, and random negatives beside them."""
+    at = np.maximum(chosen, 0)
+    indices = np.where(chosen < 0, -1, np.take_along_axis(window.indices, at, axis=1))
+    scores = np.where(chosen < 0, np.float32(-np.inf), np.take_along_axis(window.scores, at, axis=1))
+    if random is not None:
+        indices = np.concatenate([indices, random[0]], axis=1)
+        scores = np.concatenate([scores, random[1]], axis=1)
+        order = np.lexsort((indices, -scores), axis=1)
+        indices, scores = np.take_along_axis(indices, order, axis=1), np.take_along_axis(scores, order, axis=1)
+    counts = (indices >= 0).sum(axis=1)
+    stats = summarize(scores, positive_scores, counts, params["num_negatives"], base_rows) | {"dropped": dropped}
+    return MinedNegatives(
+        indices=_arrays.like(indices, torch_wanted),
+        scores=_arrays.like(scores, torch_wanted),
+        positive_indices=_arrays.like(positive_indices, torch_wanted),
+        positive_scores=_arrays.like(positive_scores, torch_wanted),
+        counts=_arrays.like(counts, torch_wanted),
+        metric=params["metric"],
+        params=params,
+        stats=stats,
+        positives=positives,
+        window=window,
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Numbers and arrays of `params` as JSON has them."""
+    return value.tolist() if hasattr(value, "tolist") else str(value)

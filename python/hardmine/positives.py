@@ -1,0 +1,203 @@
+"""The positives of each query: which base rows they are, and the score that margins are measured from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hardmine import _arrays
+from hardmine._arrays import ArrayLike, FloatRows, Floats, Ints, Rows
+from hardmine.filter import Filter
+from hardmine.neighbors import Neighbors
+from hardmine.search import Metric, pair_distances, topk
+
+Reference: TypeAlias = Literal["max", "min", "mean"]
+REFERENCES = ("max", "min", "mean")
+PAIRS = 1 << 20  # distances of positives computed at a time
+
+
+@dataclass(frozen=True)
+class Positives:
+    """What is known of the positives, by label and by list: int64 codes of the labels, and ascending CSR lists."""
+
+    query_codes: Ints | None
+    base_codes: Ints | None
+    listed: tuple[Ints, Ints] | None
+    self_join: bool
+
+    @property
+    def known(self) -> bool:
+        return self.query_codes is not None or self.listed is not None
+
+    def pairs(self, first: int, last: int) -> tuple[Ints, Ints]:
+        """(query, positive) of the queries from `first` to `last`, each pair once, a row not its own positive."""
+        rows: list[Ints] = []
+        cols: list[Ints] = []
+        if self.query_codes is not None and self.base_codes is not None:
+            order = np.argsort(self.base_codes, kind="stable")
+            labels = self.base_codes[order]
+            start = np.searchsorted(labels, self.query_codes[first:last], "left")
+            count = np.searchsorted(labels, self.query_codes[first:last], "right") - start
+            rows.append(np.repeat(np.arange(first, last), count))
+            cols.append(order[_ranges(start, count)])
+        if self.listed is not None:
+            begin, indices = self.listed
+            rows.append(np.repeat(np.arange(first, last), np.diff(begin[first : last + 1])))
+            cols.append(indices[begin[first] : begin[last]])
+        row, col = np.concatenate(rows), np.concatenate(cols)
+        keep = np.ones(len(row), bool)
+        if self.self_join:
+            keep = row != col
+        order = np.lexsort((col[keep], row[keep]))
+        row, col = row[keep][order], col[keep][order]
+        once = np.ones(len(row), bool)
+        once[1:] = (row[1:] != row[:-1]) | (col[1:] != col[:-1])
+        return row[once], col[once]
+
+    def count(self, n: int) -> Ints:
+        """At least as many as the positives of each query, counted without listing them."""
+        total = np.zeros(n, np.int64)
+        if self.query_codes is not None and self.base_codes is not None:
+            labels = np.sort(self.base_codes)
+            total += np.searchsorted(labels, self.query_codes, "right") - np.searchsorted(labels, self.query_codes, "left")
+        if self.listed is not None:
+            total += np.diff(self.listed[0])
+        return total
+
+    def contains(self, rows: Ints, cols: Ints) -> NDArray[np.bool_]:
+        """Whether each pair is a positive one; `cols` may hold -1."""
+        found = np.zeros(np.broadcast_shapes(rows.shape, cols.shape), bool)
+        if self.query_codes is not None and self.base_codes is not None:
+            found |= self.base_codes[cols] == self.query_codes[rows]
+        if self.listed is not None:
+            found |= in_lists(self.listed, rows, cols)
+        return found
+
+
+def in_lists(lists: tuple[Ints, Ints], rows: Ints, cols: Ints) -> NDArray[np.bool_]:
+    """Whether ``cols[i]`` stands in the ascending list of ``rows[i]``."""
+    start, indices = lists
+    if len(indices) == 0:
+        return np.zeros(np.broadcast_shapes(rows.shape, cols.shape), bool)
+    width = int(indices.max()) + 2  # (row, column) as one number, in ascending order as the lists are
+    keys = np.repeat(np.arange(len(start) - 1), np.diff(start)) * width + indices
+    wanted = rows * width + np.clip(cols, -1, width - 1)
+    at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    return np.asarray((keys[at] == wanted) & (cols >= 0))
+
+
+def join_lists(a: tuple[Ints, Ints] | None, b: tuple[Ints, Ints] | None) -> tuple[Ints, Ints] | None:
+    """The rows of either CSR list, ascending."""
+    if a is None or b is None:
+        return a or b
+    rows = np.concatenate([np.repeat(np.arange(len(start) - 1), np.diff(start)) for start, _ in (a, b)])
+    cols = np.concatenate([a[1], b[1]])
+    order = np.lexsort((cols, rows))
+    return a[0] + b[0], cols[order]
+
+
+def _ranges(start: Ints, count: Ints) -> Ints:
+    """start[0], start[0] + 1, ... (count[0] numbers), start[1], ..."""
+    ends = np.cumsum(count)
+    numbers: Ints = np.arange(ends[-1] if len(ends) else 0) + np.repeat(start - (ends - count), count)
+    return numbers
+
+
+def check_positives(positives: Any, query_labels: ArrayLike, base_labels: ArrayLike, q: Rows, b: Rows) -> Positives:
+    """Turn a user's labels and lists into Positives, or raise."""
+    query_codes, base_codes = _check_labels(query_labels, base_labels, q, b)
+    listed = None if positives is None else _check_listed(positives, q.count, b.count, same_rows=b is q)
+    return Positives(query_codes, base_codes, listed, self_join=b is q)
+
+
+def _check_labels(query_labels: ArrayLike, base_labels: ArrayLike, q: Rows, b: Rows) -> tuple[Ints | None, Ints | None]:
+    if b is q and base_labels is None:
+        base_labels = query_labels
+    if query_labels is None and base_labels is None:
+        return None, None
+    for name, given in (("query_labels", query_labels), ("base_labels", base_labels)):
+        if given is None:
+            raise ValueError(f"{name}: expected labels beside those of the other side, got None")
+    query_codes, base_codes = _arrays.codes(
+        _arrays.labels("query_labels", query_labels, q.count, "queries"),
+        _arrays.labels("base_labels", base_labels, b.count, "base"),
+    )
+    return query_codes, base_codes
+
+
+def _check_listed(positives: Any, n: int, m: int, same_rows: bool) -> tuple[Ints, Ints]:
+    """The listed positives as CSR; a row is not its own positive."""
+    one_each = not isinstance(positives, tuple) and not hasattr(positives, "indptr")
+    if one_each and (not isinstance(positives, list) or all(np.ndim(p) == 0 for p in positives)):
+        ids = _arrays.integers("positives", positives)
+        positives = (np.arange(n + 1), ids)
+        if len(ids) != n:
+            raise ValueError(f"positives: expected {n} row numbers, one for each query, got {len(ids)}")
+    start, indices = _arrays.ragged("positives", positives, n, m)
+    if same_rows:
+        rows = np.repeat(np.arange(n), np.diff(start))
+        other = rows != indices
+        start = np.concatenate([[0], np.cumsum(np.bincount(rows[other], minlength=n))])
+        indices = indices[other]
+    return start, indices
+
+
+def reference_positive(
+    positives: Positives, queries: ArrayLike, base: ArrayLike, reference: Reference, metric: Metric, threads: int | None
+) -> tuple[Ints, Floats]:
+    """The positive of each query that margins are measured from, and its score; -1 and NaN where there is none.
+
+    "max": the nearest; "min": the farthest; "mean": the nearest, with the mean score of all.
+    """
+    n = FloatRows("queries", queries).count
+    if not positives.known:
+        return np.full(n, -1, np.int64), np.full(n, np.nan, np.float32)
+    if reference == "max":
+        nearest, index = _nearest(positives, queries, base, metric, n, threads)
+        score = Neighbors(nearest, None, metric).scores
+        score[index < 0] = np.nan
+        return index, score
+    index, score = np.full(n, -1, np.int64), np.full(n, np.nan, np.float32)
+    step = np.cumsum(positives.count(n)) // PAIRS  # queries in ranges of about so many pairs
+    for part in np.unique(step):
+        first, last = np.searchsorted(step, part, "left"), np.searchsorted(step, part, "right")
+        rows, cols = positives.pairs(first, last)
+        distances = _arrays.to_numpy("distances", pair_distances(queries, base, rows, cols, metric=metric, threads=threads))
+        found, chosen, value = choose_reference(rows, cols, Neighbors(distances, None, metric).scores, reference)
+        index[found], score[found] = chosen, value
+    return index, score
+
+
+def choose_reference(rows: Ints, cols: Ints, scores: Any, reference: Reference) -> tuple[Ints, Ints, NDArray[np.float64]]:
+    """Of positive pairs sorted by row: the queries that have any, their reference positive, and its score."""
+    order = np.lexsort((cols, scores if reference == "min" else -scores, rows))
+    found, first, count = np.unique(rows, return_index=True, return_counts=True)
+    value = scores[order][first].astype(np.float64)
+    if reference == "mean":
+        value = np.add.reduceat(scores.astype(np.float64), first) / count if len(first) else value
+    return found, cols[order][first], value
+
+
+def _nearest(
+    positives: Positives, queries: ArrayLike, base: ArrayLike, metric: Metric, n: int, threads: int | None
+) -> tuple[Floats, Ints]:
+    nearest, index = np.full(n, np.inf, np.float32), np.full(n, -1, np.int64)
+    if positives.query_codes is not None:
+        same = Filter(query_groups=positives.query_codes, base_groups=positives.base_codes, groups="same")
+        found = topk(queries, base, 1, metric=metric, where=same, threads=threads)
+        nearest = _arrays.to_numpy("distances", found.distances)[:, 0].copy()
+        index = _arrays.to_numpy("indices", found.indices)[:, 0].copy()
+    if positives.listed is not None and len(positives.listed[1]):
+        start, cols = positives.listed
+        rows = np.repeat(np.arange(n), np.diff(start))
+        found_distances = pair_distances(queries, base, rows, cols, metric=metric, threads=threads)
+        distances = _arrays.to_numpy("distances", found_distances)
+        order = np.lexsort((cols, distances, rows))
+        row, first = np.unique(rows, return_index=True)
+        best, best_col = distances[order][first], cols[order][first]
+        nearer = (best < nearest[row]) | (index[row] < 0) | ((best == nearest[row]) & (best_col < index[row]))
+        nearest[row[nearer]], index[row[nearer]] = best[nearer], best_col[nearer]
+    return nearest, index

@@ -1,0 +1,87 @@
+"""Negatives drawn uniformly from all allowed rows of a query, against the cost, over-fitting and bias of the hardest alone.
+
+Rows are drawn by number and refused if they are not allowed, a few at a time for all queries; a query that allows so few
+rows that this does not end gets its allowed rows listed. Either way each allowed row is equally likely, and the draw is a
+function of the seed and the query.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from hardmine import _random
+from hardmine._arrays import ArrayLike, FloatRows, Floats, Ints, to_numpy
+from hardmine.drawing import FILL
+from hardmine.limits import ScoreWindow
+from hardmine.neighbors import Neighbors
+from hardmine.positives import Positives, in_lists
+from hardmine.search import pair_distances
+
+TRIES = 16  # rows drawn at a time
+ROUNDS = 8  # times until a query's allowed rows are listed
+
+
+def draw_random(
+    queries: ArrayLike,
+    base: ArrayLike,
+    taken: Ints,
+    known: Positives,
+    refused: tuple[Ints, Ints] | None,
+    window: ScoreWindow,
+    params: dict[str, Any],
+    threads: int | None,
+) -> tuple[Ints, Floats]:
+    """(indices, scores) of shape (n, num_random), -1 and -inf where a query allows too few; none of those in `taken`."""
+    wanted, metric, seed = params["num_random"], params["metric"], params["seed"]
+    n, m = len(taken), FloatRows("base", queries if base is None else base).count
+    found = np.full((n, wanted), -1, np.int64)
+
+    def score(rows: Ints, cols: Ints) -> Floats:
+        distances = to_numpy("distances", pair_distances(queries, base, rows, cols, metric=metric, threads=threads))
+        result: Floats = Neighbors(distances, None, metric).scores
+        return result
+
+    def allowed(rows: Ints, cols: Ints) -> Any:
+        """Which of the candidates (rows, tries) of some queries may be taken now."""
+        row = rows[:, None]
+        good = ~known.contains(row, cols)
+        if known.self_join:
+            good &= cols != row
+        if refused is not None:
+            good &= ~in_lists(refused, row, cols)
+        have = np.concatenate([taken[rows], found[rows]], axis=1)
+        good &= ~(cols[:, :, None] == have[:, None, :]).any(axis=2)
+        if params["max_per_label"] is not None and known.base_codes is not None:
+            same = (known.base_codes[cols][:, :, None] == known.base_codes[have][:, None, :]) & (have >= 0)[:, None, :]
+            good &= same.sum(axis=2) < params["max_per_label"]
+        if any(limit is not None for limit in (window.most, window.least, window.below, window.above)):
+            at, column = np.nonzero(good)
+            scores = np.full(cols.shape, np.nan)
+            scores[at, column] = score(rows[at], cols[at, column])
+            good &= window.of(rows).passes(scores)
+        return good
+
+    for slot in range(wanted):
+        rows = np.arange(n)
+        for turn in range(ROUNDS):
+            tries = np.arange(TRIES) + TRIES * (slot * ROUNDS + turn)
+            cols = (_random.uniform(seed, FILL, rows[:, None], tries) * m).astype(np.int64)
+            good = allowed(rows, cols)
+            hit = good.any(axis=1)
+            found[rows[hit], slot] = cols[hit, good[hit].argmax(axis=1)]
+            rows = rows[~hit]
+            if len(rows) == 0:
+                break
+        for row in rows:  # few rows are allowed: list them
+            one = np.array([row])
+            everything = np.arange(m)[None, :]
+            rest = np.flatnonzero(allowed(one, everything)[0])
+            if len(rest):
+                u = _random.uniform(seed, FILL, row, TRIES * wanted * ROUNDS + slot)
+                found[row, slot] = rest[int(u * len(rest))]
+    scores = np.full(found.shape, -np.inf, np.float32)
+    at, column = np.nonzero(found >= 0)
+    scores[at, column] = score(at, found[at, column])
+    return found, scores

@@ -1,0 +1,374 @@
+"""Every option of mining against brute force over the whole matrix, and the law of every draw."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats as laws
+
+import hardmine
+import reference
+from hardmine import MinedNegatives, drawing, mine_hard_negatives
+
+
+def scores_of(queries, base, metric):
+    distances = reference.rounded(queries, base, metric)
+    return 1 - distances if metric == "cosine" else -distances
+
+
+def oracle(scores, positive, refused, wanted, options, metric, labels=None):
+    """(indices, reference scores) by loops; `positive` and `refused` are (n, m) bool, options those of the call."""
+    n, m = scores.shape
+    kind = options.get("positive_reference", "max")
+    first, last = options.get("range_min", 0), options.get("range_max") or options.get("range_min", 0) + wanted
+    found, p = np.full((n, wanted), -1), np.full(n, np.nan, np.float32)
+    for i in range(n):
+        known = scores[i, positive[i]].astype(np.float64)
+        if len(known):
+            p[i] = {"max": known.max, "min": known.min, "mean": known.mean}[kind]()
+        value = float(p[i])
+        limit, kept, taken = np.inf, [], {}
+        if options.get("absolute_margin") is not None:
+            limit = min(limit, value - options["absolute_margin"]) if len(known) else -np.inf
+        if options.get("relative_margin") is not None:
+            limit = min(limit, value - abs(value) * options["relative_margin"]) if len(known) else -np.inf
+        for rank, j in enumerate(np.lexsort((np.arange(m), -scores[i]))):
+            s = scores[i, j]
+            good = not positive[i, j] and not refused[i, j] and s <= limit
+            good &= s <= options.get("max_score", np.inf) and s >= options.get("min_score", -np.inf)
+            if options.get("sampling_strategy") == "semihard":
+                good &= bool(s < value and s > value - 0.2)
+            if good and labels is not None:
+                taken[labels[j]] = taken.get(labels[j], 0) + 1
+                good = taken[labels[j]] <= options["max_per_label"]
+            if options.get("rank_base") == "raw":
+                if good and first <= rank < last:
+                    kept.append(j)
+            elif good:
+                kept.append(j)
+        if options.get("rank_base") != "raw":
+            kept = kept[first:last]
+        found[i, : min(wanted, len(kept))] = kept[:wanted]
+    return found, p
+
+
+@given(st.data())
+def test_every_combination_of_filters(data):
+    draw = data.draw
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    n, m, d = draw(st.integers(1, 8)), draw(st.integers(1, 60)), draw(st.integers(1, 4))
+    metric = draw(st.sampled_from(["cosine", "euclidean", "inner_product"]))
+    queries, base = (rng.integers(-2, 3, (k, d)).astype(np.float32) for k in (n, m))  # many ties
+    positive, refused, options, cap_labels = np.zeros((n, m), bool), np.zeros((n, m), bool), {}, None
+    q_label, b_label = rng.integers(0, 4, n), rng.integers(0, 3, m)
+    use_labels = draw(st.booleans())
+    if use_labels:
+        options |= {"query_labels": q_label, "base_labels": b_label}
+        positive |= q_label[:, None] == b_label
+        if draw(st.booleans()):
+            options["max_per_label"], cap_labels = draw(st.integers(1, 3)), b_label
+    if draw(st.booleans()):
+        lists = [rng.integers(0, m, rng.integers(0, 6)) for _ in range(n)]
+        options["positives"] = lists
+        for i, rows in enumerate(lists):
+            positive[i, rows] = True
+    known = use_labels or "positives" in options
+    if draw(st.booleans()):
+        options["exclude"] = [rng.integers(0, m, rng.integers(0, 10)) for _ in range(n)]
+        for i, rows in enumerate(options["exclude"]):
+            refused[i, rows] = True
+    scores = scores_of(queries, base, metric)
+    spread = float(np.abs(scores).max()) + 1
+    for name, chance in (("max_score", 0.7), ("min_score", -0.7)):
+        if draw(st.booleans()):
+            options[name] = chance * spread
+    if known:
+        for name in ("absolute_margin", "relative_margin"):
+            if draw(st.booleans()):
+                options[name] = draw(st.sampled_from([0.0, 0.1, -0.3]))
+        options["positive_reference"] = draw(st.sampled_from(["max", "min", "mean"]))
+        if draw(st.booleans()):
+            options["sampling_strategy"] = "semihard"
+    wanted = draw(st.integers(1, 5))
+    options["range_min"] = draw(st.integers(0, 4))
+    options["range_max"] = options["range_min"] + wanted + draw(st.integers(0, 10))
+    options["rank_base"] = draw(st.sampled_from(["filtered", "raw"]))
+    mined = mine_hard_negatives(queries, base, num_negatives=wanted, metric=metric, **options)
+    expected, p = oracle(scores, positive, refused, wanted, options, metric, cap_labels)
+    if options.get("positive_reference") == "mean":
+        np.testing.assert_allclose(mined.positive_scores, p, rtol=1e-6)
+        return  # the last bit of a mean may decide
+    np.testing.assert_array_equal(mined.positive_scores, p)
+    np.testing.assert_array_equal(mined.indices, expected)
+
+
+@pytest.fixture
+def problem(rng):
+    x = rng.standard_normal((40, 16)).astype(np.float32)
+    base = rng.standard_normal((400, 16)).astype(np.float32)
+    return x, base, rng.integers(0, 5, 40), rng.integers(0, 5, 400)
+
+
+@pytest.mark.parametrize("strategy", drawing.STRATEGIES)
+def test_a_draw_depends_on_the_seed_and_the_query_alone(problem, strategy):
+    x, base, q_label, b_label = problem
+    options = {"query_labels": q_label, "base_labels": b_label, "num_negatives": 4, "sampling_strategy": strategy}
+    options |= {"range_max": 60, "random_ratio": 0.25}
+    mined = mine_hard_negatives(x, base, seed=7, threads=1, **options)
+    again = mine_hard_negatives(x, base, seed=7, threads=3, **options)
+    np.testing.assert_array_equal(mined.indices, again.indices)
+    few = mine_hard_negatives(x[:9], base, seed=7, **(options | {"query_labels": q_label[:9]}))
+    np.testing.assert_array_equal(mined.indices[:9], few.indices)
+    other = mine_hard_negatives(x, base, seed=8, **options)
+    assert (mined.indices != other.indices).any()
+    same_label = np.where(mined.indices < 0, -1, b_label[mined.indices]) == q_label[:, None]
+    assert not same_label.any()
+    assert all(len(set(row[row >= 0])) == (row >= 0).sum() for row in mined.indices)
+    assert (np.diff(np.where(np.isinf(mined.scores), -9, mined.scores), axis=1) <= 0).all(), "hardest first"
+
+
+def first_draws(x, base, strategy, params, draws, **options):
+    """How often each base row is drawn first: one query repeated, one negative each."""
+    queries = np.repeat(x[:1], draws, axis=0)
+    mined = mine_hard_negatives(
+        queries, base, num_negatives=1, sampling_strategy=strategy, sampling_params=params, range_max=len(base), **options
+    )
+    return np.bincount(mined.indices[:, 0], minlength=len(base))
+
+
+@pytest.mark.parametrize(
+    "strategy, params",
+    [
+        ("random", {}),
+        ("softmax", {"temperature": 0.5}),
+        ("violating", {"margin": 0.3}),
+        ("ambiguous", {"a": 2.0, "b": 0.1}),
+        ("distance_weighted", {"cutoff": 0.5, "beyond": 1.4}),
+    ],
+)
+@pytest.mark.parametrize("d", [3, 512])
+def test_the_law_of_a_draw(rng, strategy, params, d):
+    """Pearson's test of first draws; with fixed seeds a p-value below 1e-4 would be a mistake, not chance."""
+    x = rng.standard_normal((1, d)).astype(np.float32)
+    base = rng.standard_normal((30, d)).astype(np.float32)
+    base[:20] += x * rng.uniform(0.2, 2, (20, 1)).astype(np.float32)
+    positive = 3
+    draws = 20_000
+    counts = first_draws(x, base, strategy, params, draws, positives=np.full(draws, positive))
+    s = scores_of(x, base, "cosine")[0].astype(np.float64)
+    p = s[positive]
+    distance = np.sqrt(2 * (1 - s))
+    clipped = np.maximum(distance, 0.5)
+    log_weight = {
+        "random": lambda: np.zeros(30),
+        "softmax": lambda: s / 0.5,
+        "violating": lambda: np.where(s > p - 0.3, 0.0, -np.inf),
+        "ambiguous": lambda: -2.0 * (s - p - 0.1) ** 2,
+        "distance_weighted": lambda: np.where(
+            distance < 1.4, (2 - d) * np.log(clipped) - (d - 3) / 2 * np.log(1 - clipped**2 / 4), -np.inf
+        ),
+    }[strategy]()
+    log_weight[positive] = -np.inf
+    weight = np.exp(log_weight - log_weight.max())
+    expected = draws * weight / weight.sum()
+    assert counts.sum() == draws and counts[expected == 0].sum() == 0
+    often = expected >= 5
+    pooled = np.append(counts[often], counts[~often].sum()), np.append(expected[often], expected[~often].sum())
+    keep = pooled[1] > 0
+    if (keep.sum() > 1 and pooled[1][-1] >= 1) or keep.sum() > 2:
+        seen, wanted = pooled[0][keep], pooled[1][keep]
+        if wanted[-1] < 1:
+            seen, wanted = seen[:-1], wanted[:-1] * seen[:-1].sum() / wanted[:-1].sum()
+        assert laws.chisquare(seen, wanted).pvalue > 1e-4
+
+
+def test_draws_without_replacement_follow_the_weights(rng):
+    """Of two negatives drawn from three, each pair has its exact probability."""
+    x = np.array([[1.0, 0.0]], np.float32)
+    base = np.array([[1.0, 0.1], [1.0, 0.8], [0.2, 1.0]], np.float32)
+    draws = 30_000
+    mined = mine_hard_negatives(
+        np.repeat(x, draws, axis=0), base, num_negatives=2, sampling_strategy="softmax",
+        sampling_params={"temperature": 0.4}, range_max=3,
+    )  # fmt: skip
+    w = np.exp(scores_of(x, base, "cosine")[0].astype(np.float64) / 0.4)
+    w /= w.sum()
+    pairs = {(a, b): w[a] * w[b] / (1 - w[a]) + w[b] * w[a] / (1 - w[b]) for a, b in ((0, 1), (0, 2), (1, 2))}
+    seen = [((np.sort(mined.indices, axis=1) == pair).all(axis=1)).sum() for pair in pairs]
+    assert laws.chisquare(seen, np.array(list(pairs.values())) * draws).pvalue > 1e-4
+
+
+def test_random_negatives_are_uniform_and_allowed(rng):
+    x = rng.standard_normal((1, 4)).astype(np.float32)
+    base = rng.standard_normal((25, 4)).astype(np.float32)
+    draws = 20_000
+    labels = np.arange(25) % 5
+    mined = mine_hard_negatives(
+        np.repeat(x, draws, axis=0), base, query_labels=np.zeros(draws, int), base_labels=labels, num_negatives=1,
+        random_ratio=1.0, exclude=[[1, 2]] * draws,
+    )  # fmt: skip
+    counts = np.bincount(mined.indices[:, 0], minlength=25)
+    good = (labels != 0) & ~np.isin(np.arange(25), [1, 2])
+    assert counts[~good].sum() == 0
+    assert laws.chisquare(counts[good]).pvalue > 1e-4
+
+
+def test_random_share_is_filled_wherever_rows_are_allowed(rng):
+    x, base = rng.standard_normal((6, 4)).astype(np.float32), rng.standard_normal((4000, 4)).astype(np.float32)
+    labels = np.zeros(4000, int)
+    labels[[5, 70, 3000]] = 1  # three allowed rows of 4,000
+    mined = mine_hard_negatives(
+        x, base, query_labels=np.zeros(6, int), base_labels=labels, num_negatives=4, random_ratio=0.5, range_max=4
+    )
+    assert (np.sort(mined.indices, axis=1) == [-1, 5, 70, 3000]).all() and (mined.counts == 3).all()
+    assert mined.stats["shortfall"] == 6
+    window = {"max_score": 0.2, "min_score": -0.2}
+    mined = mine_hard_negatives(x, base, num_negatives=10, random_ratio=0.6, max_per_label=7, query_labels=np.ones(6, int) * 9,
+                                base_labels=np.arange(4000) % 3, **window)  # fmt: skip
+    assert (mined.counts == 10).all() and (np.abs(mined.scores) <= 0.2).all()
+    assert all(np.bincount(np.arange(4000)[row] % 3).max() <= 7 for row in mined.indices)
+
+
+def test_top_fraction_is_a_share_of_the_base(problem):
+    x, base, q_label, b_label = problem
+    mined = mine_hard_negatives(x, base, query_labels=q_label, base_labels=b_label, top_fraction=0.03)
+    plain = mine_hard_negatives(x, base, query_labels=q_label, base_labels=b_label, num_negatives=12)
+    np.testing.assert_array_equal(mined.indices, plain.indices)
+
+
+def test_a_second_opinion_decides(problem):
+    x, base, q_label, b_label = problem
+    rng = np.random.default_rng(5)
+    opinion = np.round(rng.standard_normal((40, 400)), 1).astype(np.float32)
+    asked = []
+
+    def rescore(rows, cols):
+        asked.append(len(rows))
+        return opinion[rows, cols]
+
+    positives = [np.flatnonzero(b_label == label)[:3] for label in q_label]
+    mined = mine_hard_negatives(
+        x, base, positives=positives, num_negatives=3, range_max=50, rescore=rescore, absolute_margin=0.2,
+        positive_reference="mean",
+    )  # fmt: skip
+    order = np.argsort(-scores_of(x, base, "cosine"), axis=1, kind="stable")
+    for i in range(40):
+        p = np.float32(opinion[i, positives[i]].astype(np.float64).mean())
+        nearest = [j for j in order[i] if j not in positives[i]][:50]
+        kept = sorted((j for j in nearest if float(opinion[i, j]) <= float(p) - 0.2), key=lambda j: (-opinion[i, j], j))[:3]
+        assert mined.indices[i].tolist() == kept + [-1] * (3 - len(kept))
+        np.testing.assert_array_equal(mined.scores[i, : len(kept)], opinion[i, kept])
+        assert mined.positive_scores[i] == p
+    assert max(asked) <= 1 << 16 and mined.stats["dropped"]["thresholds"] > 0
+
+
+def test_refilter_is_mining_anew(problem):
+    x, base, q_label, b_label = problem
+    labels = {"query_labels": q_label, "base_labels": b_label}
+    wide = mine_hard_negatives(x, base, num_negatives=4, range_max=200, **labels)
+    for limits in ({"max_score": 0.4}, {"relative_margin": 0.1}, {"absolute_margin": 0.05, "min_score": -0.1}, {}):
+        np.testing.assert_array_equal(
+            wide.refilter(**limits).indices,
+            mine_hard_negatives(x, base, num_negatives=4, range_max=200, **labels, **limits).indices,
+        )
+    raw = mine_hard_negatives(x, base, num_negatives=4, range_min=2, range_max=60, rank_base="raw", max_score=0.1, **labels)
+    anew = mine_hard_negatives(x, base, num_negatives=4, range_min=2, range_max=60, rank_base="raw", max_score=0.5, **labels)
+    np.testing.assert_array_equal(raw.refilter(max_score=0.5).indices, anew.indices)
+    draw = {"sampling_strategy": "random", "rank_base": "raw", "range_max": 60, "seed": 3, **labels}
+    np.testing.assert_array_equal(
+        mine_hard_negatives(x, base, **draw).refilter(max_score=0.3).indices,
+        mine_hard_negatives(x, base, max_score=0.3, **draw).indices,
+    )
+    narrow = mine_hard_negatives(x, base, num_negatives=4, **labels)
+    with pytest.raises(ValueError, match="refilter: expected 4 candidates within the window, got"):
+        narrow.refilter(max_score=-0.5)
+    with pytest.raises(ValueError, match="refilter: expected a window mined without thresholds, or with raw ranks"):
+        mine_hard_negatives(x, base, max_score=0.2, **labels).refilter(max_score=0.9)
+
+
+def test_forms_that_losses_take():
+    x = np.array([[0.0], [1.0], [5.0]], np.float32)
+    base = np.array([[0.1], [0.2], [0.9], [4.0], [9.0]], np.float32)
+    mined = mine_hard_negatives(x, base, positives=[[0, 1], [2], []], num_negatives=2, metric="euclidean", max_score=-0.5)
+    assert mined.indices.tolist() == [[2, 3], [1, 0], [3, 4]]
+    assert mined.positive_indices.tolist() == [0, 2, -1]
+    q, p, n = mined.triplets()
+    assert list(zip(q.tolist(), p.tolist(), n.tolist())) == [
+        (0, 0, 2), (0, 0, 3), (0, 1, 2), (0, 1, 3), (1, 2, 1), (1, 2, 0),
+    ]  # fmt: skip
+    q, p, n = mined.tuples()
+    assert (q.tolist(), p.tolist(), n.tolist()) == ([0, 0, 1], [0, 1, 2], [[2, 3], [2, 3], [1, 0]])
+    q, b, label = mined.labeled_pairs()
+    assert list(zip(q.tolist(), b.tolist(), label.tolist())) == [
+        (0, 0, 1), (0, 1, 1), (0, 2, 0), (0, 3, 0), (1, 2, 1), (1, 1, 0), (1, 0, 0), (2, 3, 0), (2, 4, 0),
+    ]  # fmt: skip
+    q, b, label = mined.labeled_lists()
+    assert (q.tolist(), b.tolist()) == ([0, 0, 1], [[0, 2, 3], [1, 2, 3], [2, 1, 0]])
+    assert label.tolist() == [[1, 0, 0]] * 3
+
+
+def test_save_load_summary_and_plot(problem, tmp_path):
+    x, base, q_label, b_label = problem
+    mined = mine_hard_negatives(
+        x, base, query_labels=q_label, base_labels=b_label, max_score=np.full(40, 0.9), rank_base="raw"
+    )
+    mined.save(tmp_path / "mined.npz")
+    loaded = MinedNegatives.load(tmp_path / "mined.npz")
+    for name in ("indices", "scores", "positive_indices", "positive_scores", "counts"):
+        np.testing.assert_array_equal(getattr(loaded, name), getattr(mined, name))
+    assert loaded.stats == mined.stats and loaded.params["max_score"] == [0.9] * 40
+    assert loaded.triplets()[0].tolist() == mined.triplets()[0].tolist()
+    with pytest.raises(ValueError, match="refilter: expected a result with its window"):
+        loaded.refilter(max_score=0.1)
+    text = mined.summary()
+    assert "candidates dropped by positives" in text and "hardest_scores" in text
+    mined.plot(tmp_path / "mined.png")
+    from matplotlib.image import imread
+
+    assert imread(tmp_path / "mined.png")[..., :3].std() > 0.05
+
+
+def test_several_positives_of_different_numbers():
+    """The margin is measured from the query's own positives, however many the others have."""
+    x = np.eye(3, dtype=np.float32)
+    base = np.concatenate([np.eye(3), 0.5 * np.eye(3) + 0.5, np.full((4, 3), 1.0)]).astype(np.float32)
+    positives = [[0, 3], [1], [2, 4, 5]]
+    scores = scores_of(x, base, "cosine")
+    for kind, pick in (("min", min), ("max", max)):
+        mined = mine_hard_negatives(x, base, positives=positives, positive_reference=kind, absolute_margin=0.0)
+        assert mined.positive_scores.tolist() == [pick(scores[i, p]) for i, p in enumerate(positives)]
+
+
+def test_a_margin_below_a_negative_score():
+    x, base = np.array([[1.0, 0.0]], np.float32), np.array([[-1.0, 0.5], [-1.0, 0.3], [-1.0, 0.0]], np.float32)
+    mined = mine_hard_negatives(x, base, positives=[0], relative_margin=0.05, num_negatives=2)
+    assert mined.positive_scores[0] < 0 and mined.indices.tolist() == [[1, 2]], "0.95 p would lie above p"
+    mined = mine_hard_negatives(x, base, positives=[1], relative_margin=0.05, num_negatives=2)
+    assert mined.indices.tolist() == [[-1, -1]]
+
+
+BAD = [
+    ({"sampling_strategy": "best"}, ValueError, "sampling_strategy: expected one of top, random"),
+    ({"sampling_strategy": "softmax", "sampling_params": {"t": 1}}, ValueError, "sampling_params: expected temperature for"),
+    ({"sampling_strategy": "softmax", "sampling_params": {"temperature": 0}}, ValueError, "a temperature above 0, got 0.0"),
+    ({"sampling_strategy": "semihard"}, ValueError, "sampling_strategy: expected labels or positives beside semihard"),
+    ({"sampling_strategy": "distance_weighted", "metric": "inner_product"}, ValueError, "expected distances for"),
+    ({"range_min": -1}, ValueError, "range_min: expected at least 0, got -1"),
+    ({"range_min": 3, "range_max": 7}, ValueError, r"range_max: expected at least range_min \+ num_negatives = 8, got 7"),
+    ({"rank_base": "all"}, ValueError, "rank_base: expected one of filtered, raw, got 'all'"),
+    ({"positive_reference": "last"}, ValueError, "positive_reference: expected one of max, min, mean, got 'last'"),
+    ({"random_ratio": 1.5}, ValueError, "random_ratio: expected a number from 0 to 1, got 1.5"),
+    ({"top_fraction": 0.0}, ValueError, "top_fraction: expected a number above 0 and at most 1, got 0.0"),
+    ({"relative_margin": 0.1}, ValueError, "relative_margin: expected labels or positives beside it, got neither"),
+    ({"seed": 1.5}, TypeError, "seed: expected an integer, got float"),
+    ({"exclude": [[0]]}, ValueError, "exclude: expected 4 lists, one for each query, got 1"),
+    ({"rescore": lambda rows, cols: np.zeros(1)}, ValueError, "rescore: expected 12 scores, one for each pair, got shape"),
+    ({"rescore": lambda rows, cols: rows * np.nan}, ValueError, "rescore: expected numbers, got NaN"),
+    ({"metric": "hamming"}, ValueError, "metric: expected one of sqeuclidean, euclidean, cosine, inner_product, got"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("options, error, message", BAD)
+def test_bad_options(options, error, message):
+    with pytest.raises(error, match=message):
+        hardmine.mine_hard_negatives(np.eye(4, dtype=np.float32), **options)
