@@ -29,7 +29,7 @@ std::atomic<const Kernels*> kernels{nullptr};
 
 template <class Row>
 Rows<Row> rows_of(const py::array_t<Row>& array, std::size_t first) {
-    if (array.ndim() != 2 || (array.shape(1) > 1 && array.strides(1) != sizeof(Row)))
+    if (array.ndim() != 2 || (array.shape(0) > 0 && array.shape(1) > 1 && array.strides(1) != sizeof(Row)))
         throw py::value_error("expected rows of adjacent numbers");
     return {array.data(), static_cast<std::size_t>(array.shape(0)), static_cast<std::size_t>(array.shape(1)),
             array.strides(0) / static_cast<py::ssize_t>(sizeof(Row)), first};

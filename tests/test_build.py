@@ -110,6 +110,7 @@ def test_readme_examples():
 
 
 DOCUMENTED = ["search", "mining", "duplicates", "filter", "neighbors", "codes", "centers", "evaluation", "average_precision"]
+DOCUMENTED += ["triplets", "pairs"]
 
 
 @pytest.mark.parametrize("name", DOCUMENTED)

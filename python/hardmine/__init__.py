@@ -14,7 +14,9 @@ from hardmine.filter import Filter
 from hardmine.mined import MinedNegatives
 from hardmine.mining import mine_hard_negatives
 from hardmine.neighbors import Neighbors, merge
+from hardmine.pairs import mine_pairs
 from hardmine.search import pair_distances, pairwise, topk
+from hardmine.triplets import mine_triplets
 
 __version__ = "0.1.0"
 
@@ -30,6 +32,8 @@ __all__ = [
     "mean_average_precision",
     "merge",
     "mine_hard_negatives",
+    "mine_pairs",
+    "mine_triplets",
     "pack",
     "pair_distances",
     "pairwise",
