@@ -92,10 +92,14 @@ def test_batch_hard(batch):
 @pytest.mark.parametrize("neg", ["hard", "semihard", "easy"])
 @pytest.mark.parametrize("allowed", [None, (0.5, 3.0)])
 def test_batch_easy_hard(batch, pos, neg, allowed):
-    if pos == neg == "semihard":
-        pytest.skip("refused by both")
     tied, parts = batch
     options = {"pos_strategy": pos, "neg_strategy": neg, "allowed_pos_range": allowed, "allowed_neg_range": allowed}
+    if pos == neg == "semihard":
+        with pytest.raises(ValueError):
+            miners.BatchEasyHardMiner(**options)
+        with pytest.raises(ValueError):
+            mine_triplets(*parts, strategy="batch_easy_hard", **options)
+        return
     miner = miners.BatchEasyHardMiner(**options, distance=exact("euclidean", tied))
     theirs, ours = both(miner, *batch, mine_triplets, strategy="batch_easy_hard", **options)
     same_choice(tied, parts, ours, theirs)
@@ -148,11 +152,10 @@ def test_hdc(batch, share):
         np.testing.assert_allclose(far[0], far[1], atol=1e-6)
 
 
+@pytest.mark.parametrize("batch", ["random", "random_refs"], indirect=True)
 def test_uniform_histogram(batch):
-    """The same bins are filled, with as many pairs each."""
+    """The same bins are filled, with as many pairs each; of tied rows, edges of bins fall on distances, and theirs are rounded."""
     tied = batch[0]
-    if tied:
-        pytest.skip("edges of bins fall on distances, and theirs are rounded to float32")
     miner = miners.UniformHistogramMiner(20, 3, 4, distance=exact("euclidean", tied))
     options = {"rule": "uniform_histogram", "num_bins": 20, "pos_per_bin": 3, "neg_per_bin": 4}
     theirs, ours = both(miner, *batch, mine_pairs, **options)
