@@ -110,7 +110,7 @@ def test_readme_examples():
 
 
 DOCUMENTED = ["search", "mining", "duplicates", "filter", "neighbors", "codes", "centers", "evaluation", "average_precision"]
-DOCUMENTED += ["triplets", "pairs"]
+DOCUMENTED += ["triplets", "pairs", "relevance", "relevance_triplets", "ranking_triplets", "hard_examples"]
 
 
 @pytest.mark.parametrize("name", DOCUMENTED)

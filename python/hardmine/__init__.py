@@ -11,10 +11,14 @@ from hardmine.evaluation import (
     precision_within_radius,
 )
 from hardmine.filter import Filter
+from hardmine.hard_examples import select_hard_examples
 from hardmine.mined import MinedNegatives
 from hardmine.mining import mine_hard_negatives
 from hardmine.neighbors import Neighbors, merge
 from hardmine.pairs import mine_pairs
+from hardmine.ranking_triplets import score_at_top_k, similarity_precision
+from hardmine.relevance import total_relevance
+from hardmine.relevance_triplets import RelevanceTripletSampler
 from hardmine.search import pair_distances, pairwise, topk
 from hardmine.triplets import mine_triplets
 
@@ -26,6 +30,7 @@ __all__ = [
     "MinedNegatives",
     "Neighbors",
     "PrecisionRecall",
+    "RelevanceTripletSampler",
     "assign_centers",
     "assign_classes",
     "hash_centers",
@@ -41,7 +46,11 @@ __all__ = [
     "precision_recall_curve",
     "precision_within_radius",
     "sample_non_duplicate_split",
+    "score_at_top_k",
+    "select_hard_examples",
     "semantic_centers",
+    "similarity_precision",
     "topk",
+    "total_relevance",
     "unpack",
 ]
