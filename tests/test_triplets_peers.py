@@ -154,7 +154,7 @@ def test_hdc(batch, share):
 
 @pytest.mark.parametrize("batch", ["random", "random_refs"], indirect=True)
 def test_uniform_histogram(batch):
-    """The same bins are filled, with as many pairs each. Edges of bins of tied rows would fall on distances, rounded by them."""
+    """The same bins are filled, with as many pairs each. Tied rows would lie on the edges of bins, which they round."""
     tied = batch[0]
     miner = miners.UniformHistogramMiner(20, 3, 4, distance=exact("euclidean", tied))
     options = {"rule": "uniform_histogram", "num_bins": 20, "pos_per_bin": 3, "neg_per_bin": 4}
