@@ -14,7 +14,7 @@ namespace hardmine {
 namespace {
 
 constexpr std::size_t kFairQueries = 64;     // to a thread: packing is a third of their work, merging parts would be more
-constexpr std::size_t kSmallWork = 1 << 18;  // bytes compared that one thread finishes before others have woken
+constexpr std::size_t kSmallWork = 1 << 22;  // bytes compared that one thread finishes before others have woken
 
 int choose_threads(const CodeSearch& s) {
     return s.queries.count * s.base.count * s.base.width < kSmallWork ? 1 : usable_threads(s.threads);
