@@ -125,6 +125,19 @@ def test_no_strategy_changes_the_result(isa, rng, n, threads):
     reference.assert_same(hardmine.merge(*halves), expected)
 
 
+@pytest.mark.parametrize("n", [2, 20])
+def test_a_base_cut_between_threads(rng, n):
+    """Few queries: each thread searches a part of the base, and the parts merge."""
+    q, b = rng.integers(0, 256, (n, 3), np.uint8), rng.integers(0, 256, (1_000_000, 3), np.uint8)
+    groups = rng.integers(0, 50, 1_000_000)
+    for where in (None, hardmine.Filter(base_groups=groups, max_per_group=2)):
+        expected = hardmine.topk(q, b, 70, metric="hamming", where=where, threads=1)
+        for threads in (2, 3):
+            reference.assert_same(hardmine.topk(q, b, 70, metric="hamming", where=where, threads=threads), expected)
+    exact = np.unpackbits(q[0] ^ b, axis=1).sum(axis=1)
+    np.testing.assert_array_equal(hardmine.topk(q, b, 70, metric="hamming").indices[0], np.argsort(exact, kind="stable")[:70])
+
+
 @given(st.integers(0, 2**32), st.integers(1, 200))
 def test_laws(seed, bits):
     rng = np.random.default_rng(seed)
