@@ -1,5 +1,8 @@
 """Hard negatives against brute force, limits on the returned scores, the near-duplicate protocol and split."""
 
+import os
+import pathlib
+
 import hypothesis
 import hypothesis.strategies as st
 import numpy as np
@@ -260,3 +263,28 @@ def test_hardest_pairs_of_the_demo_occur_once():
     mined = hardmine.mine_hard_negatives(x, query_labels=[0, 1, 2, 3], num_negatives=2, metric="euclidean")
     rows, cols, distances = hardest_pairs(mined, 3)
     assert list(zip(rows.tolist(), cols.tolist(), distances.tolist())) == [(1, 2, 0.5), (0, 1, 1.0), (0, 2, 1.5)]
+
+
+def test_wordnet_from_embeddings_to_negatives():
+    """Real text embeddings with their 45 labels, a hundred queries checked against the whole matrix."""
+    folders = [os.environ.get("HARDMINE_DATA"), pathlib.Path.home() / ".cache" / "hardmine-data"]
+    found = [pathlib.Path(folder) / "wordnet.npz" for folder in folders if folder]
+    if not any(path.exists() for path in found):
+        pytest.skip("no wordnet.npz in HARDMINE_DATA nor in ~/.cache/hardmine-data")
+    with np.load(next(path for path in found if path.exists())) as saved:
+        x, label = saved["x"][::6], saved["label"][::6]
+    mined = mine_hard_negatives(x, query_labels=label, num_negatives=3, relative_margin=0.05, max_per_label=1)
+    rows = np.linspace(0, len(x) - 1, 100).astype(int)
+    for i in rows:
+        distances = reference.rounded(x[i : i + 1], x, "cosine")[0]
+        scores = 1 - distances
+        positive = (label == label[i]) & (np.arange(len(x)) != i)
+        p = scores[positive].max().astype(np.float64)
+        good = (label != label[i]) & (scores <= p - abs(p) * 0.05)
+        taken, expected = set(), []
+        for j in np.lexsort((np.arange(len(x)), distances)):
+            if good[j] and label[j] not in taken and len(expected) < 3:
+                taken.add(label[j])
+                expected.append(j)
+        assert mined.indices[i].tolist() == expected
+        assert mined.positive_scores[i] == np.float32(p)
