@@ -17,7 +17,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 import hardmine
-from bench.cases import CASES, Case, labels
+from bench.cases import CASES, MINING, Case, labels
 from bench.measure import check, fma_peak, interleave, memory
 from bench.rivals import RIVALS, SLOW
 from hardmine import _core
@@ -68,6 +68,11 @@ def run(case: Case, options: argparse.Namespace) -> dict[str, Any]:
     def hardmine_call() -> Any:
         if case.task == "pairwise":
             return hardmine.pairwise(queries, base, metric=case.metric, threads=options.threads)
+        if case.task == "mine":
+            positives = np.arange(len(queries))
+            return hardmine.mine_hard_negatives(
+                queries, base, positives=positives, range_max=case.k, metric=case.metric, threads=options.threads, **MINING
+            )
         if case.task == "map":
             return hardmine.mean_average_precision(
                 queries, base, query_labels, base_labels, top=case.k, threads=options.threads

@@ -27,17 +27,19 @@ class Case:
     rivals: tuple[str, ...] = ("faiss",)
     data: str = "gaussian"
     where: Callable[[Case, Any, int, int], hardmine.Filter] | None = None  # made from (case, rng, n, m)
-    task: Literal["topk", "pairwise", "map"] = "topk"
+    task: Literal["topk", "pairwise", "map", "mine"] = "topk"
 
     def rows(self, scale: float) -> tuple[Rows, Rows | None]:
         """Queries and base (None: a self-join), from a fixed seed; `scale` shrinks both for a smoke test."""
         rng = np.random.default_rng(20260101)
-        if self.data not in ("gaussian", "planted"):
+        if self.data not in ("gaussian", "planted", "paired"):
             x = load(self.data)[: int(self.m * scale)]
             return x, None
         n, m = max(1, int(self.n * scale)), max(2 * self.k, int(self.m * scale))
         if self.metric == "hamming":
             return codes(rng, n, m, self.d, self.data == "planted")
+        if self.data == "paired":
+            return paired(rng, m, self.d)
         base = rng.standard_normal((m, self.d), dtype=np.float32)
         if self.n == self.m:
             return base, None
@@ -53,6 +55,18 @@ def codes(rng: Any, n: int, m: int, bits: int, planted: bool) -> tuple[Rows, Row
         flips[np.arange(len(near))[:, None], rng.integers(0, bits, (len(near), bits // 8))] = True
         base[near] = queries[rng.integers(0, n, len(near))] ^ np.packbits(flips, axis=1)
     return queries, base
+
+
+def paired(rng: Any, m: int, d: int) -> tuple[Rows, Rows]:
+    """Unit rows in clusters of about thirty, and a query near each: questions and the passages that answer them."""
+    centers = rng.standard_normal((m // 30 + 1, d), dtype=np.float32)
+    base = centers[rng.integers(0, len(centers), m)] + 0.8 * rng.standard_normal((m, d), dtype=np.float32)
+    base /= np.linalg.norm(base, axis=1, keepdims=True)
+    queries = base + 0.02 * rng.standard_normal((m, d), dtype=np.float32)
+    return queries / np.linalg.norm(queries, axis=1, keepdims=True), base
+
+
+MINING = {"range_min": 10, "max_score": 0.8, "relative_margin": 0.05, "num_negatives": 5, "sampling_strategy": "random"}
 
 
 def labels(rows: int, seed: int) -> Rows:
@@ -118,5 +132,9 @@ CASES = [
     Case("bits256-planted", "the same, 256 bits", 1000, 1_000_000, 256, 10, "hamming", HAMMING, "planted"),
     Case("bits64-one", "one query: bound by memory", 1, 4_000_000, 64, 10, "hamming", rivals=HAMMING),
     Case("bits1024-one", "the same, 1,024 bits", 1, 1_000_000, 1024, 10, "hamming", rivals=HAMMING),
+    Case(
+        "mine-nq", "every filter on, sentence-transformers' NQ case; k is the window", 100_231, 100_231, 384, 50, "cosine",
+        rivals=("unfiltered", "faiss"), data="paired", task="mine",
+    ),
     Case("map-5000", "mAP@5000, COCO's size", 5000, 117_000, 64, 5000, "hamming", rivals=("argsort_loop",), task="map"),
 ]  # fmt: skip

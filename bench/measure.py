@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import hardmine
-from bench.cases import Case, labels
+from bench.cases import MINING, Case, labels
 from hardmine import _core
 
 Call = Callable[[], Any]
@@ -42,10 +42,16 @@ def memory(call: Call) -> float | None:
         Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
         before = _status("VmRSS")
         result = call()
-        outputs = sum(np.asarray(array).nbytes for array in (result if isinstance(result, tuple) else (result,)))
+        outputs = sum(np.asarray(array).nbytes for array in _outputs(result))
         return max(0.0, (_status("VmHWM") - before - outputs) / 2**20)
     except OSError:
         return None
+
+
+def _outputs(result: Any) -> Any:
+    if isinstance(result, hardmine.MinedNegatives):
+        return result.indices, result.scores, result.window.indices, result.window.scores
+    return result if isinstance(result, tuple) else (result,)
 
 
 def _status(name: str) -> int:
@@ -71,6 +77,9 @@ def interleave(calls: dict[str, Call], runs: dict[str, int]) -> dict[str, list[f
 def check(case: Case, queries: Any, base: Any, where: hardmine.Filter | None, found: Any) -> None:
     """Compare up to 20 rows of an answer with float64 NumPy; raises AssertionError."""
     rows = np.linspace(0, len(queries) - 1, min(20, len(queries))).astype(int)
+    if case.task == "mine":
+        check_mined(case, queries, base, rows, found)
+        return
     if case.task == "map":
         check_map(case, queries[rows], base, labels(len(queries), 0)[rows])
         return
@@ -102,6 +111,20 @@ def check(case: Case, queries: Any, base: Any, where: hardmine.Filter | None, fo
         np.testing.assert_array_max_ulp(found.distances[i], exact[order], 1)
         swapped = found.indices[i] != order
         np.testing.assert_array_max_ulp(exact[found.indices[i][swapped]], exact[order[swapped]], 1)
+
+
+def check_mined(case: Case, queries: Any, base: Any, rows: Any, found: Any) -> None:
+    """The negatives lie in the range of ranks among what every filter lets through, and are as many as can be."""
+    for i in rows:
+        distance = _distances(queries[i].astype(np.float64), base, case.metric).astype(np.float32)
+        score = 1 - distance
+        limit = min(MINING["max_score"], float(score[i]) * (1 - MINING["relative_margin"]))
+        order = np.lexsort((np.arange(len(base)), distance))
+        kept = order[(score[order] <= limit) & (order != i)][: case.k + 1]
+        allowed = set(kept[MINING["range_min"] : case.k + 1].tolist())  # one more: a score may differ in its last bit
+        negatives = found.indices[i][found.indices[i] >= 0].tolist()
+        assert len(negatives) == min(MINING["num_negatives"], max(0, len(kept) - MINING["range_min"])), i
+        assert set(negatives) <= allowed | {int(kept[MINING["range_min"] - 1])}, i
 
 
 def check_map(case: Case, queries: Any, base: Any, query_labels: Any) -> None:
