@@ -124,6 +124,8 @@ print(seconds)
         empty = time.perf_counter()
         assert run("").returncode == 0
         whole.append((empty - start) - (time.perf_counter() - empty))
+    if "HARDMINE_SANITIZED" in os.environ:
+        return  # twice as slow
     assert min(times) < 0.05, "hardmine itself, after NumPy"
     assert min(whole) < 0.15, "with NumPy, beyond the start of Python"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,16 +17,11 @@ from numpy.typing import NDArray
 from hardmine import _arrays
 from hardmine._arrays import ArrayLike, Floats
 from hardmine.codes import MOST_BITS
-from hardmine.coding import matching, published
-from hardmine.coding.bounds import upper_bound
-from hardmine.coding.chosen import mean_distance, min_distance, write
-from hardmine.coding.codebook import best_code
-from hardmine.coding.selection import choose
 from hardmine.search import topk
 
 Codes: TypeAlias = NDArray[np.uint8]
 Method: TypeAlias = Literal["best", "csq", "bernoulli", "rejection"]
-METHODS = ("best", *published.METHODS)
+METHODS: tuple[str, ...] = get_args(Method)
 BLOCK = 1 << 22  # numbers voted over in one go
 
 
@@ -133,6 +128,13 @@ def hash_centers(
     >>> hardmine.hash_centers(100, 32, method="csq").min_distance < 12
     True
     """
+    # Loaded when called: half of what hardmine's import would take, for this one function.
+    from hardmine.coding import published
+    from hardmine.coding.bounds import upper_bound
+    from hardmine.coding.chosen import mean_distance, min_distance, write
+    from hardmine.coding.codebook import best_code
+    from hardmine.coding.selection import choose
+
     n_classes = _arrays.positive("n_classes", n_classes)
     bits = _arrays.positive("bits", bits)
     if bits > MOST_BITS:
@@ -327,6 +329,8 @@ def assign_classes(centers: Any, similarity: ArrayLike) -> Any:
     >>> hardmine.assign_classes(centers, np.array([[0.5, 0.9, 0.1], [0.1, 0.8, 0.2]])).tolist()  # 0.5 + 0.8 is the most
     [0, 1]
     """
+    from hardmine.coding import matching  # loaded when called, as in hash_centers
+
     codes, bits = _check_centers(centers)
     scores = _arrays.to_numpy("similarity", similarity)
     if scores.dtype.kind not in "biuf":
@@ -338,10 +342,8 @@ def assign_classes(centers: Any, similarity: ArrayLike) -> Any:
     if not np.isfinite(scores).all():
         row = int(np.isfinite(scores).all(axis=1).argmin())
         raise ValueError(f"similarity: expected finite numbers, got NaN or infinity in row {row}")
-    if len(scores) == scores.shape[1] and np.array_equal(scores, scores.T):
-        matched = matching.quadratic(scores, _signs(codes, bits))
-    elif scores.shape[1] == count:
-        matched = matching.linear(scores)
-    else:
+    between_classes = len(scores) == scores.shape[1] and np.array_equal(scores, scores.T)
+    if not between_classes and scores.shape[1] != count:
         raise ValueError(f"similarity: expected a symmetric matrix or {count} columns, got neither in shape {scores.shape}")
+    matched = matching.quadratic(scores, _signs(codes, bits)) if between_classes else matching.linear(scores)
     return _arrays.like(matched, _arrays.is_torch(similarity))
