@@ -1,6 +1,7 @@
 // The calls of the engine for packed codes: as engine.cpp, with exact screens and distances that can be counted.
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "code_screens.hpp"
@@ -24,20 +25,26 @@ std::size_t bytes_per_query() { return sizeof(const std::uint8_t*) + sizeof(std:
 
 template <class Sink>
 struct Workspace {
-    CodeScreen panels;
+    std::optional<CodeScreen> panels;  // if a task has more than a few queries
     FewCodeScreen few;
     Sink sink;
+    std::optional<Guess> guess;
     std::vector<Key> keys;
 };
 
 // Calls run_task(task, workspace) for every task of a plan, with a workspace a thread whose sink is made by make_sink().
+// Everything is allocated here: a task may not throw.
 template <class Sink, class MakeSink, class RunTask>
-void run(const CodeSearch& s, std::size_t k, const Plan& plan, int threads, Watch& watch, MakeSink&& make_sink,
-         RunTask&& run_task) {
+void run(const CodeSearch& s, std::size_t k, const Filter& filter, const Plan& plan, int threads, Watch& watch,
+         MakeSink&& make_sink, RunTask&& run_task) {
     std::vector<std::unique_ptr<Workspace<Sink>>> workspaces;
-    for (std::size_t t = 0; t < std::min<std::size_t>(static_cast<std::size_t>(threads), plan.tasks().size()); ++t)
-        workspaces.emplace_back(new Workspace<Sink>{CodeScreen(s.kernels, s.base.width, plan.longest()),
-                                                    FewCodeScreen(s.kernels, s.base.width), make_sink(), std::vector<Key>(k)});
+    for (std::size_t t = 0; t < std::min<std::size_t>(static_cast<std::size_t>(threads), plan.tasks().size()); ++t) {
+        workspaces.emplace_back(
+            new Workspace<Sink>{{}, FewCodeScreen(s.kernels, s.base.width), make_sink(), {}, std::vector<Key>(k)});
+        if (plan.longest() <= FewCodeScreen::kMostQueries) continue;
+        workspaces.back()->panels.emplace(s.kernels, s.base.width, plan.longest());
+        if (Guess::serves(k, filter)) workspaces.back()->guess.emplace(s, filter, plan, k, 8 * s.base.width + 1);
+    }
     run_tasks(plan.tasks().size(), threads, watch,
               [&](std::size_t t, int thread) { run_task(plan.tasks()[t], *workspaces[static_cast<std::size_t>(thread)]); });
 }
@@ -68,8 +75,9 @@ void topk(const CodeSearch& s, std::size_t k, const Filter& filter, std::int32_t
           const Watcher& watcher) {
     const std::size_t levels = 8 * s.base.width + 1, reach = s.base.count;
     const int threads = choose_threads(s);
-    const std::size_t sink_bytes =
+    std::size_t sink_bytes =
         filter.max_per_group ? TopK::bytes_per_row(k, reach) : CountingTopK::bytes_per_row(k, reach, levels);
+    if (Guess::serves(k, filter)) sink_bytes += Guess::bytes_per_row(k, reach, levels);
     const Plan plan(filter, s.queries.extent(), s.base.extent(), queries_in_memory(bytes_per_query() + sink_bytes, threads),
                     kFairQueries, threads);
     if (!plan.complete())
@@ -82,17 +90,17 @@ void topk(const CodeSearch& s, std::size_t k, const Filter& filter, std::int32_t
         if (task.query_end - task.query_begin <= FewCodeScreen::kMostQueries)
             scan.run(task, work.few, work.sink, known, work.keys.data(), watch);
         else
-            scan.run(task, work.panels, work.sink, known, work.keys.data(), watch);
+            scan.run(task, *work.panels, work.sink, known, work.keys.data(), watch);
     };
     if (filter.max_per_group)
-        run<TopK>(s, k, plan, threads, watch, [&] { return TopK(plan.longest(), k, plan.reach(), filter); }, scan_task);
+        run<TopK>(
+            s, k, filter, plan, threads, watch, [&] { return TopK(plan.longest(), k, plan.reach(), filter); }, scan_task);
     else
         run<CountingTopK>(
-            s, k, plan, threads, watch, [&] { return CountingTopK(plan.longest(), k, plan.reach(), levels, filter); },
+            s, k, filter, plan, threads, watch, [&] { return CountingTopK(plan.longest(), k, plan.reach(), levels, filter); },
             [&](const Task& task, Workspace<CountingTopK>& work) {
-                if (Guess::serves(task, k, filter)) {
-                    Guess guess(s, filter, plan, k, levels);
-                    work.sink.guess(&guess.limits(task, work.panels));
+                if (work.guess && Guess::serves(task, k)) {
+                    work.sink.guess(&work.guess->limits(task, *work.panels));
                     scan_task(task, work);
                     work.sink.guess(nullptr);
                     if (!work.sink.fell_short()) return;
@@ -153,11 +161,12 @@ void histograms(const CodeSearch& s, const Relevance& relevance, std::size_t top
     std::fill_n(relevant, n * levels, 0u);
     std::vector<std::unique_ptr<CodeScreen>> screens;
     for (std::size_t t = 0; t < threads; ++t) screens.emplace_back(new CodeScreen(s.kernels, s.base.width, range));
+    std::vector<CountLimit> all_limits(n, CountLimit(top, levels));
     Watch watch(watcher, static_cast<std::uint64_t>(n) * m);
     run_tasks((n + range - 1) / range, static_cast<int>(threads), watch, [&](std::size_t t, int thread) {
         const std::size_t first = t * range, last = std::min(n, first + range);
         CodeScreen& screen = *screens[static_cast<std::size_t>(thread)];
-        std::vector<CountLimit> limits(last - first, CountLimit(top, levels));
+        CountLimit* limits = &all_limits[first];
         screen.load_queries(s.queries, queries, first, last);
         for (std::size_t i = 0; i < last - first; ++i) screen.set_bound(i, limits[i].bound());
         for (std::size_t begin = 0; begin < m; begin += screen.most_rows()) {

@@ -116,7 +116,7 @@ class FewCodeScreen {
   public:
     static constexpr std::size_t kMostQueries = 4;
 
-    FewCodeScreen(const Kernels& kernels, std::size_t bytes) : kernels_(kernels), bytes_(bytes), hits_(kMostRows) {}
+    FewCodeScreen(const Kernels& kernels, std::size_t bytes) : kernels_(kernels), bytes_(bytes), hits_(kStep) {}
 
     std::size_t most_rows() const { return kMostRows; }
 

@@ -49,14 +49,17 @@ class CountingTopK {
     void start(std::size_t row, std::size_t query) {
         std::fill_n(&counts_[row * levels_], levels_, 0u);
         State& s = state_[row];
-        s = {static_cast<std::int32_t>(levels_) - 1, -1, 0, 0, 0};
+        s = {static_cast<std::int32_t>(levels_) - 1, -1, 0, 0, 0, false};
         if (filter_.nearer_than && filter_.nearer_than[query] < static_cast<float>(levels_))
             s.limit = static_cast<std::int32_t>(std::ceil(std::max(filter_.nearer_than[query], 0.0f))) - 1;
         if (filter_.farther_than && filter_.farther_than[query] >= 0)
             s.floor = static_cast<std::int32_t>(std::min(filter_.farther_than[query], static_cast<float>(levels_)));
         if (filter_.exclude_start) s.excluded = filter_.exclude_start[query];
         if (row == 0) fell_short_ = false;
-        if (guess_) s.limit = std::min(s.limit, static_cast<std::int32_t>((*guess_)[row]));
+        if (guess_ && (*guess_)[row] < bound(row)) {
+            s.limit = static_cast<std::int32_t>((*guess_)[row]);
+            s.guessed = true;
+        }
     }
 
     // Rows begin with these limits until the next call, although nothing proves them; see fell_short().
@@ -89,7 +92,7 @@ class CountingTopK {
     template <class Score>
     std::size_t finish(std::size_t row, std::size_t, const Score&, Key* keys) {
         const State& s = state_[row];
-        fell_short_ |= guess_ && s.kept < k_;
+        fell_short_ |= s.guessed && s.kept < k_;
         const std::uint32_t* counts = &counts_[row * levels_];
         first_[0] = 0;
         for (std::size_t d = 0; d < levels_; ++d) first_[d + 1] = first_[d] + counts[d];
@@ -107,6 +110,7 @@ class CountingTopK {
         std::size_t kept;           // pairs in the buffer
         std::size_t within;         // of these, within the limit: fewer than k
         std::int64_t excluded;      // the first exclusion that may still come
+        bool guessed;               // whether the limit began as a guess
     };
 
     bool excluded(State& s, std::size_t query, std::uint32_t index) const {

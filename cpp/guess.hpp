@@ -30,22 +30,33 @@ class Guess {
         const double r = static_cast<double>(k) / kEvery;
         return static_cast<std::size_t>(r + 5 * std::sqrt(r) + 10);
     }
-    static bool serves(const Task& task, std::size_t k, const Filter& filter) {
-        return k >= kLeast && task.base_end - task.base_begin >= kRows * k && !filter.farther_than &&
-               task.query_end - task.query_begin > FewCodeScreen::kMostQueries;
+    // Whether some task of a search may want one, and whether this task does.
+    static bool serves(std::size_t k, const Filter& filter) {
+        return k >= kLeast && !filter.farther_than && !filter.max_per_group;
+    }
+    static bool serves(const Task& task, std::size_t k) {
+        return task.base_end - task.base_begin >= kRows * k && task.query_end - task.query_begin > FewCodeScreen::kMostQueries;
+    }
+    static std::size_t bytes_per_row(std::size_t k, std::size_t reach, std::size_t levels) {
+        return CountingTopK::bytes_per_row(rank(k), reach, levels) + sizeof(float);
     }
 
     Guess(const CodeSearch& s, const Filter& filter, const Plan& plan, std::size_t k, std::size_t levels)
-        : s_(s), filter_(filter), plan_(plan), sample_(plan.longest(), rank(k), plan.reach(), levels, filter) {}
+        : s_(s),
+          filter_(filter),
+          plan_(plan),
+          sample_(plan.longest(), rank(k), plan.reach(), levels, filter),
+          ids_(plan.reach() / kEvery + 1),
+          limits_(plan.longest()) {}
 
     // The distances for the queries of a task.
     const std::vector<float>& limits(const Task& task, CodeScreen& screen) {
         const std::size_t n = task.query_end - task.query_begin;
         auto query = [&](std::size_t i) { return s_.queries.first + plan_.query()[task.query_begin + i]; };
-        ids_.clear();
+        std::size_t sampled = 0;
         for (std::size_t j = task.base_begin; j < task.base_end; j += kEvery)
-            ids_.push_back(static_cast<std::uint32_t>(plan_.base()[j]));
-        const Selection ids{ids_.data(), ids_.size()};
+            ids_[sampled++] = static_cast<std::uint32_t>(plan_.base()[j]);
+        const Selection ids{ids_.data(), sampled};
         screen.load_queries(s_.queries, plan_.query(), task.query_begin, task.query_end);
         for (std::size_t i = 0; i < n; ++i) {
             sample_.start(i, query(i));
@@ -62,7 +73,6 @@ class Guess {
             });
             return true;
         });
-        limits_.resize(n);
         for (std::size_t i = 0; i < n; ++i) limits_[i] = sample_.bound(i) + 1;  // the sample's bound leaves its last out
         return limits_;
     }

@@ -36,7 +36,8 @@ class Watch {
         const auto now = Clock::now();
         if (!watcher_ || stopped() || now - last_ < std::chrono::milliseconds(100)) return;
         last_ = now;
-        if (!watcher_(done_.load(std::memory_order_relaxed), total_)) stop();
+        // What is scanned again has been counted before.
+        if (!watcher_(std::min(done_.load(std::memory_order_relaxed), total_), total_)) stop();
     }
     void stop() { stopped_.store(true, std::memory_order_relaxed); }
     bool stopped() const { return stopped_.load(std::memory_order_relaxed); }

@@ -319,6 +319,9 @@ def test_a_sample_that_misleads(isa, rng, near, n):
     b[near::64] = q[rng.integers(0, n, len(b[near::64]))] ^ (rng.random((len(b[near::64]), 32)) < 0.05)
     for k in (128, 130, 500):
         check(q, b, k, 32)
+    reports = []
+    found = hardmine.topk(hardmine.pack(q), hardmine.pack(b), 130, metric="hamming", progress=lambda *r: reports.append(r))
+    assert found.indices.shape == (n, 130) and all(done <= total for done, total in reports), "scanned again, counted once"
     mask = np.ones(9000, bool)
     mask[near::64] = False
     groups = rng.integers(0, 2, n), mask.astype(int)

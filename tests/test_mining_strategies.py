@@ -126,6 +126,23 @@ def test_a_draw_depends_on_the_seed_and_the_query_alone(problem, strategy):
     assert (np.diff(np.where(np.isinf(mined.scores), -9, mined.scores), axis=1) <= 0).all(), "hardest first"
 
 
+def test_arrays_that_only_speak_dlpack(problem):
+    class OnlyDlpack:
+        def __init__(self, array):
+            self.array = array
+
+        def __dlpack__(self, **options):
+            return self.array.__dlpack__(**options)
+
+        def __dlpack_device__(self):
+            return self.array.__dlpack_device__()
+
+    x, base, q_label, b_label = problem
+    labels = {"query_labels": q_label, "base_labels": b_label, "random_ratio": 0.4}
+    expected = mine_hard_negatives(x, base, **labels)
+    np.testing.assert_array_equal(mine_hard_negatives(OnlyDlpack(x), OnlyDlpack(base), **labels).indices, expected.indices)
+
+
 def test_top_fraction_is_a_share_of_the_base(problem):
     x, base, q_label, b_label = problem
     mined = mine_hard_negatives(x, base, query_labels=q_label, base_labels=b_label, top_fraction=0.03)

@@ -7,7 +7,6 @@ equal distances are decided by the lower index.
 
 from __future__ import annotations
 
-import operator
 from numbers import Real
 from typing import Any, TypeAlias
 
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from hardmine import _arrays
 from hardmine._arrays import ArrayLike, FloatRows, Floats, Ints
-from hardmine.search import FLOAT_METRICS, Metric, pair_distances, pairwise
+from hardmine.search import Metric, pair_distances, pairwise
 
 Bools: TypeAlias = NDArray[np.bool_]
 
@@ -138,12 +137,6 @@ def _finite(rows: FloatRows) -> Floats:
     return block
 
 
-def check_metric(metric: str) -> None:
-    """Raise unless `metric` is one of float rows."""
-    if metric not in FLOAT_METRICS:
-        raise ValueError(f"metric: expected one of {', '.join(FLOAT_METRICS)}, got {metric!r}")
-
-
 def check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> None:
     """Raise unless `value` is one of `choices`."""
     if not any(value is choice or (isinstance(value, str) and value == choice) for choice in choices):
@@ -173,11 +166,3 @@ def above_zero(name: str, value: Any, most: float = np.inf) -> float:
     if result == 0.0:
         raise ValueError(f"{name}: expected more than 0, got 0")
     return result
-
-
-def check_seed(seed: Any) -> int:
-    """Check that a seed is an integer."""
-    try:
-        return operator.index(seed)
-    except TypeError:
-        raise TypeError(f"seed: expected an integer, got {type(seed).__name__}") from None

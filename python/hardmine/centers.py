@@ -7,7 +7,6 @@ Hamming engine and compared with a proved bound.
 
 from __future__ import annotations
 
-import operator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -145,7 +144,7 @@ def hash_centers(
         raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {method!r}")
     if not isinstance(multi_label, (bool, np.bool_)):
         raise TypeError(f"multi_label: expected True or False, got {type(multi_label).__name__}")
-    seed = _check_seed(seed)
+    seed = _arrays.whole("seed", seed)
     rng = np.random.default_rng(seed)
     if method == "best":
         code = best_code(n_classes, bits, seed)
@@ -160,18 +159,6 @@ def hash_centers(
         upper_bound=upper_bound(n_classes, bits),
         construction=chosen.code.construction,
     )
-
-
-def _check_seed(seed: Any) -> int:
-    try:
-        number = operator.index(seed)
-    except TypeError:
-        raise TypeError(f"seed: expected an integer, got {type(seed).__name__}") from None
-    if isinstance(seed, bool):
-        raise TypeError("seed: expected an integer, got bool")
-    if number < 0:
-        raise ValueError(f"seed: expected at least 0, got {number}")
-    return number
 
 
 def _check_centers(centers: Any) -> tuple[Codes, int]:
@@ -230,7 +217,7 @@ def semantic_centers(centers: Any, label_matrix: ArrayLike, *, seed: int = 0) ->
         raise TypeError(f"label_matrix: expected booleans or numbers, got {labels.dtype}")
     if labels.ndim != 2 or labels.shape[1] != len(codes):
         raise ValueError(f"label_matrix: expected shape (n, {len(codes)}), a column for each center, got shape {labels.shape}")
-    tie = np.random.default_rng(_check_seed(seed)).integers(0, 2, 8 * codes.shape[1], dtype=np.uint8)[:bits]
+    tie = np.random.default_rng(_arrays.whole("seed", seed)).integers(0, 2, 8 * codes.shape[1], dtype=np.uint8)[:bits]
     signs = _signs(codes, bits)
     voted = np.empty((len(labels), codes.shape[1]), np.uint8)
     step = max(1, BLOCK // max(len(codes), bits))

@@ -7,7 +7,6 @@ default a number is the mean over all such orders (`average_precision.py`). Prot
 
 from __future__ import annotations
 
-import operator
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
@@ -277,14 +276,7 @@ def precision_within_radius(
     >>> [precision_within_radius(queries, base, [7, 7], [7, 5, 7], radius=0, empty=empty) for empty in ("zero", "skip")]
     [0.5, 1.0]
     """
-    try:
-        largest = operator.index(radius)
-    except TypeError:
-        raise TypeError(f"radius: expected an integer, got {type(radius).__name__}") from None
-    if isinstance(radius, bool):
-        raise TypeError("radius: expected an integer, got bool")
-    if largest < 0:
-        raise ValueError(f"radius: expected at least 0, got {largest}")
+    largest = _arrays.whole("radius", radius)
     curve = precision_recall_curve(query_codes, base_codes, query_labels, base_labels, bits=bits, empty=empty, threads=threads)
     return float(curve.precision[min(largest, len(curve.precision) - 1)])
 

@@ -8,7 +8,6 @@ segment (an image, or everything) and a number of places, and both are here one 
 from __future__ import annotations
 
 import math
-import operator
 from fractions import Fraction
 from typing import Any
 
@@ -95,7 +94,7 @@ def select_hard_examples(
     places = None if k is None else _arrays.positive("k", k)
     share = None if top_fraction is None else _exact("top_fraction", top_fraction, most=1)
     ratio = _exact("neg_pos_ratio", neg_pos_ratio)
-    least = _check_least(min_kept)
+    least = min(_arrays.whole("min_kept", min_kept), 2**63 - 1)
     segment, count = _check_segments(segments, values)
 
     losses_1d = values.reshape(-1)
@@ -185,18 +184,6 @@ def _exact(name: str, value: Any, most: int | None = None) -> Fraction:
     if not (math.isfinite(value) and value >= 0 and (most is None or value <= most)):
         raise ValueError(f"{name}: expected {'at least 0' if most is None else f'0 to {most}'} and finite, got {value}")
     return Fraction(str(value))
-
-
-def _check_least(min_kept: Any) -> int:
-    try:
-        least = operator.index(min_kept)
-    except TypeError:
-        raise TypeError(f"min_kept: expected an integer, got {type(min_kept).__name__}") from None
-    if isinstance(min_kept, bool):
-        raise TypeError("min_kept: expected an integer, got bool")
-    if least < 0:
-        raise ValueError(f"min_kept: expected at least 0, got {least}")
-    return min(least, 2**63 - 1)
 
 
 def _check_segments(segments: ArrayLike, values: NDArray[Any]) -> tuple[Ints, int]:

@@ -25,7 +25,7 @@ from hardmine.neighbors import Neighbors
 from hardmine.positives import REFERENCES, Positives, Reference, check_positives, choose_reference, in_lists, join_lists
 from hardmine.positives import reference_positive as find_reference
 from hardmine.random_negatives import draw_random
-from hardmine.search import FLOAT_METRICS, Metric, topk
+from hardmine.search import Metric, check_float_metric, topk
 
 ASKED = 1 << 16  # pairs rescored in one call
 DRAWN_FROM = 10  # candidates for each negative that a draw chooses from, unless range_max says otherwise
@@ -155,8 +155,7 @@ def mine_hard_negatives(
     """
     q = FloatRows("queries", queries)
     b = q if base is None else FloatRows("base", base)
-    if metric not in FLOAT_METRICS:
-        raise ValueError(f"metric: expected one of {', '.join(FLOAT_METRICS)}, got {metric!r}")
+    check_float_metric(metric)
     known = check_positives(positives, query_labels, base_labels, q, b)
     excluded = None if exclude is None else _arrays.ragged("exclude", exclude, q.count, b.count)
     for name, margin in (("absolute_margin", absolute_margin), ("relative_margin", relative_margin)):
@@ -202,7 +201,7 @@ def mine_hard_negatives(
     scores_window = drawing.narrow(limits.window(positive_scores), sampling_strategy, values, positive_scores)
     in_scan = rank_base == "filtered" and rescore is None
     refused = join_lists(known.listed, excluded)
-    window = _scan(queries, base, known, refused, scores_window, params, in_scan, threads, progress)
+    window = _scan(queries, base, q, b, known, refused, scores_window, params, in_scan, threads, progress)
     if rescore is not None:
         window = _rescore_window(rescore, window)
     passed = scores_window.passes(window.scores)
@@ -248,6 +247,8 @@ def _check_range(range_min: Any, range_max: Any, wanted: int, strategy: str) -> 
 def _scan(
     queries: ArrayLike,
     base: ArrayLike,
+    q: FloatRows,
+    b: FloatRows,
     known: Positives,
     refused: tuple[Ints, Ints] | None,
     scores_window: ScoreWindow,
@@ -257,7 +258,6 @@ def _scan(
     progress: bool | Callable[[int, int], object],
 ) -> Window:
     """The candidates of every query: raw ranks, or what the filters let through, thresholds among them if `in_scan`."""
-    q, m = FloatRows("queries", queries), len(queries if base is None else base)
     metric, cap = params["metric"], params["max_per_label"] if in_scan else None
     farther_than, nearer_than = scores_window.distances(metric) if in_scan else (None, None)
     raw = params["rank_base"] == "raw"
@@ -269,14 +269,14 @@ def _scan(
         farther_than=farther_than,
         nearer_than=nearer_than,
     )
-    k = max(1, min(params["range_max"], m))
+    k = max(1, min(params["range_max"], b.count))
     found = topk(queries, base, k, metric=metric, where=None if raw else where, threads=threads, progress=progress)
     indices = _arrays.to_numpy("indices", found.indices)
     scores = Neighbors(_arrays.to_numpy("distances", found.distances), indices, metric).scores
     allowed = np.ones(indices.shape, bool)
     if raw:
         rows = np.arange(q.count)[:, None]
-        allowed = ~known.contains(rows, indices)
+        allowed = ~known.same_label(rows, indices)
         if refused is not None:
             allowed &= ~in_lists(refused, rows, indices)
     unfiltered = cap is None and farther_than is None and nearer_than is None

@@ -12,8 +12,8 @@ import numpy as np
 
 from hardmine import _arrays, pair_rules
 from hardmine._arrays import ArrayLike
-from hardmine.batches import Batch, above_zero, check_choice, check_metric, check_owner, check_seed, number
-from hardmine.search import Metric, _check_threads
+from hardmine.batches import Batch, above_zero, check_choice, check_owner, number
+from hardmine.search import Metric, _check_threads, check_float_metric
 
 Rule: TypeAlias = Literal["margin", "multi_similarity", "hdc", "uniform_histogram"]
 
@@ -92,7 +92,7 @@ def mine_pairs(
     [[2, 3], [3, 2], [1, 2], [2, 1]]
     """
     check_choice("rule", rule, RULES)
-    check_metric(metric)
+    check_float_metric(metric)
     for name, value, default, owner in (
         ("pos_margin", pos_margin, 0.2, "margin"),
         ("neg_margin", neg_margin, 0.8, "margin"),
@@ -107,7 +107,7 @@ def mine_pairs(
     epsilon, share = number("epsilon", epsilon), above_zero("filter_percentage", filter_percentage, 1.0)
     bins = _arrays.positive("num_bins", num_bins)
     per_bin = _arrays.positive("pos_per_bin", pos_per_bin), _arrays.positive("neg_per_bin", neg_per_bin)
-    seed = check_seed(seed)
+    seed = _arrays.whole("seed", seed)
     _check_threads(threads)
 
     batch = Batch(embeddings, labels, ref_embeddings, ref_labels, pair_mask)

@@ -69,12 +69,16 @@ class Positives:
 
     def contains(self, rows: Ints, cols: Ints) -> NDArray[np.bool_]:
         """Whether each pair is a positive one; `cols` may hold -1."""
-        found = np.zeros(np.broadcast_shapes(rows.shape, cols.shape), bool)
-        if self.query_codes is not None and self.base_codes is not None:
-            found |= self.base_codes[cols] == self.query_codes[rows]
+        found = self.same_label(rows, cols)
         if self.listed is not None:
             found |= in_lists(self.listed, rows, cols)
         return found
+
+    def same_label(self, rows: Ints, cols: Ints) -> NDArray[np.bool_]:
+        """Whether the labels of each pair, if any are known, are equal."""
+        if self.query_codes is None or self.base_codes is None:
+            return np.zeros(np.broadcast_shapes(rows.shape, cols.shape), bool)
+        return np.asarray(self.base_codes[cols] == self.query_codes[rows])
 
 
 def in_lists(lists: tuple[Ints, Ints], rows: Ints, cols: Ints) -> NDArray[np.bool_]:

@@ -46,7 +46,7 @@ def draw_random(
     def allowed(rows: Ints, cols: Ints) -> Any:
         """Which of the candidates (rows, tries) of some queries may be taken now."""
         row = rows[:, None]
-        good = ~known.contains(row, cols)
+        good = ~known.same_label(row, cols)  # `refused` has the listed ones
         if known.self_join:
             good &= cols != row
         if refused is not None:

@@ -8,7 +8,6 @@ from the category or from outside it. Images are seen once, and a category keeps
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -113,10 +112,7 @@ class RelevanceTripletSampler:
         if self.positive_cap == 0:
             raise ValueError("positive_cap: expected more than 0, got 0")
         self.negative_margin = _number("negative_margin", negative_margin)
-        try:
-            self.seed = operator.index(seed)
-        except TypeError:
-            raise TypeError(f"seed: expected an integer, got {type(seed).__name__}") from None
+        self.seed = _arrays.whole("seed", seed)
         self.max_tries = _arrays.positive("max_tries", max_tries)
         self._pairwise = check_pairwise(pairwise_relevance)
         self.draws = self.redrawn = self.given_up = 0

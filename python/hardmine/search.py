@@ -24,6 +24,12 @@ FLOAT_METRICS: dict[str, _core.Metric] = dict(_core.Metric.__members__)
 METRICS = (*FLOAT_METRICS, "hamming")
 
 
+def check_float_metric(metric: str) -> None:
+    """Raise unless `metric` is one of float rows."""
+    if metric not in FLOAT_METRICS:
+        raise ValueError(f"metric: expected one of {', '.join(FLOAT_METRICS)}, got {metric!r}")
+
+
 def _check_threads(threads: int | None) -> int:
     return 0 if threads is None else _arrays.positive("threads", threads)
 
@@ -100,7 +106,8 @@ def topk(
     O(n m d) multiply-adds, half of them for ``base=None``. Memory above inputs and outputs is at most 34 MiB, 3 MiB a thread
     and, where inputs must be converted, two blocks of 32 MiB, whatever n and m are (more only if k exceeds some 10,000);
     joins of an array with itself take up to 96 MiB. Ctrl-C ends a scan between blocks. Distances are float64 sums rounded
-    once; results are the same bits for any threads, blocks, CPU and k. For codes the time hardly depends on k.
+    once; results are the same bits for any threads, blocks, CPU and k. For codes k costs no more than
+    the pairs it keeps: 5,000 of a million take seven times as long as 10.
 
     Examples
     --------

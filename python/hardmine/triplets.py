@@ -12,8 +12,8 @@ import numpy as np
 
 from hardmine import _arrays, distance_draws, pair_rules
 from hardmine._arrays import ArrayLike, Floats
-from hardmine.batches import Batch, above_zero, check_choice, check_metric, check_owner, check_seed, number
-from hardmine.search import Metric, _check_threads
+from hardmine.batches import Batch, above_zero, check_choice, check_owner, number
+from hardmine.search import Metric, _check_threads, check_float_metric
 from hardmine.triplet_windows import TYPES, Triplets, Windows, limits, sample_ranks
 
 Type: TypeAlias = Literal["all", "hard", "semihard", "easy"]
@@ -134,7 +134,7 @@ def mine_triplets(
     """
     check_choice("strategy", strategy, STRATEGIES)
     check_choice("type_of_triplets", type_of_triplets, (*TYPES, None))
-    check_metric(metric)
+    check_float_metric(metric)
     margin = number("margin", margin)
     if type_of_triplets is None and strategy != "batch_all" and margin != 0.2:
         raise ValueError(f"margin: expected type_of_triplets beside it, got None and {margin}")
@@ -157,7 +157,7 @@ def mine_triplets(
     cutoff, far = above_zero("cutoff", cutoff), above_zero("nonzero_loss_cutoff", nonzero_loss_cutoff, 2.0)
     draws = None if triplets_per_anchor is None else _arrays.positive("triplets_per_anchor", triplets_per_anchor)
     most = None if max_triplets is None else _arrays.positive("max_triplets", max_triplets)
-    seed = check_seed(seed)
+    seed = _arrays.whole("seed", seed)
     _check_threads(threads)
 
     batch = Batch(embeddings, labels, ref_embeddings, ref_labels, pair_mask)
