@@ -89,15 +89,16 @@ Filter filter_of(bool self, Groups groups, const std::optional<Ints>& query_grou
             max_per_group};
 }
 
-template <class Distance, class AnySearch>
-py::tuple topk_of(const AnySearch& search, std::size_t k, const Filter& filter, const py::object& progress) {
+// The outputs of k neighbours, written by work(distances, indices, watcher).
+template <class Distance, class AnySearch, class Work>
+py::tuple topk_of(const AnySearch& search, std::size_t k, const Filter& filter, const py::object& progress, Work&& work) {
     const py::ssize_t shape[2] = {static_cast<py::ssize_t>(search.queries.count), static_cast<py::ssize_t>(k)};
     py::array_t<Distance> distances(shape);
     Ints indices(shape);
     Distance* distances_out = distances.mutable_data();
     std::int64_t* indices_out = indices.mutable_data();
     run("queries", filter.self ? "queries" : "base", progress,
-        [&](const Watcher& watcher) { topk(search, k, filter, distances_out, indices_out, watcher); });
+        [&](const Watcher& watcher) { work(distances_out, indices_out, watcher); });
     return py::make_tuple(distances, indices);
 }
 
@@ -130,6 +131,7 @@ PYBIND11_MODULE(_core, m) {
     }
 
     m.attr("openmp") = kOpenMP;
+    m.attr("most_counted") = kMostCounted;
     m.def("isa", [] { return std::string(kernels.load()->name); });
     m.def("isas_built", &isas_built);
     m.def("isas_runnable", &isas_runnable);
@@ -160,17 +162,22 @@ PYBIND11_MODULE(_core, m) {
            const std::optional<Ints>& base_groups, const std::optional<Ints>& exclude_start,
            const std::optional<Ints>& exclude_indices, const std::optional<Bools>& base_mask,
            const std::optional<Floats>& nearer_than, const std::optional<Floats>& farther_than, std::size_t max_per_group,
-           int threads, std::size_t block, const py::object& progress) {
-            return topk_of<float>(FloatSearch{search_of(queries, first_query, base, first_base, threads, block), metric}, k,
-                                  filter_of(self, groups, query_groups, base_groups, exclude_start, exclude_indices, base_mask,
-                                            nearer_than, farther_than, max_per_group),
-                                  progress);
+           int threads, std::size_t block, const py::object& progress, std::optional<Ints>& too_near) {
+            const FloatSearch search{search_of(queries, first_query, base, first_base, threads, block), metric};
+            const Filter filter = filter_of(self, groups, query_groups, base_groups, exclude_start, exclude_indices, base_mask,
+                                            nearer_than, farther_than, max_per_group);
+            std::int64_t* counts = too_near ? too_near->mutable_data() : nullptr;
+            return topk_of<float>(search, k, filter, progress,
+                                  [&](float* distances, std::int64_t* indices, const Watcher& watcher) {
+                                      topk(search, k, filter, distances, indices, counts, watcher);
+                                  });
         },
         py::arg("queries").noconvert(), py::arg("first_query"), py::arg("base").noconvert(), py::arg("first_base"),
         py::arg("k"), py::arg("metric"), py::arg("self"), py::arg("groups"), py::arg("query_groups").noconvert(),
         py::arg("base_groups").noconvert(), py::arg("exclude_start").noconvert(), py::arg("exclude_indices").noconvert(),
         py::arg("base_mask").noconvert(), py::arg("nearer_than").noconvert(), py::arg("farther_than").noconvert(),
-        py::arg("max_per_group"), py::arg("threads"), py::arg("block"), py::arg("progress"));
+        py::arg("max_per_group"), py::arg("threads"), py::arg("block"), py::arg("progress"),
+        py::arg("too_near").noconvert() = py::none());
 
     m.def(
         "topk_codes",
@@ -180,10 +187,13 @@ PYBIND11_MODULE(_core, m) {
            const std::optional<Bools>& base_mask, const std::optional<Floats>& nearer_than,
            const std::optional<Floats>& farther_than, std::size_t max_per_group, int threads, std::size_t block,
            const py::object& progress) {
-            return topk_of<std::int32_t>(search_of(queries, first_query, base, first_base, threads, block), k,
-                                         filter_of(self, groups, query_groups, base_groups, exclude_start, exclude_indices,
-                                                   base_mask, nearer_than, farther_than, max_per_group),
-                                         progress);
+            const CodeSearch search = search_of(queries, first_query, base, first_base, threads, block);
+            const Filter filter = filter_of(self, groups, query_groups, base_groups, exclude_start, exclude_indices, base_mask,
+                                            nearer_than, farther_than, max_per_group);
+            return topk_of<std::int32_t>(search, k, filter, progress,
+                                         [&](std::int32_t* distances, std::int64_t* indices, const Watcher& watcher) {
+                                             topk(search, k, filter, distances, indices, watcher);
+                                         });
         },
         py::arg("queries").noconvert(), py::arg("first_query"), py::arg("base").noconvert(), py::arg("first_base"),
         py::arg("k"), py::arg("self"), py::arg("groups"), py::arg("query_groups").noconvert(),

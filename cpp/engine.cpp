@@ -39,7 +39,7 @@ void check_queries(const FloatSearch& s) {
 }  // namespace
 
 void topk(const FloatSearch& s, std::size_t k, const Filter& filter, float* distances, std::int64_t* indices,
-          const Watcher& watcher) {
+          std::int64_t* too_near, const Watcher& watcher) {
     check_queries(s);
     const std::size_t d = s.base.width;
     const int threads = choose_threads(s);
@@ -60,7 +60,7 @@ void topk(const FloatSearch& s, std::size_t k, const Filter& filter, float* dist
                                               FewScreen(s.kernels, s.metric, canonical, d),
                                               TopK(plan.longest(), k, plan.reach(), filter),
                                               Scores(canonical, s.queries, s.base, plan.longest()), std::vector<Key>(k)});
-    Scan<float, float> scan(s, k, filter, plan, distances, indices);
+    Scan<float, float> scan(s, k, filter, plan, distances, indices, too_near);
     Watch watch(watcher, plan.pairs());
     run_tasks(plan.tasks().size(), threads, watch, [&](std::size_t t, int thread) {
         const Task& task = plan.tasks()[t];

@@ -40,9 +40,11 @@ struct FloatSearch : Search<float> {
 using CodeSearch = Search<std::uint8_t>;
 
 // The k nearest allowed base rows of each query, in the order of (distance, index): (queries.count, k) each. Missing ones have
-// distance infinity and index -1.
+// distance infinity and index -1. too_near, if not null, is added to: for each query how many rows filter.farther_than alone
+// kept out; exact up to kMostCounted, then at least that.
+inline constexpr std::uint32_t kMostCounted = 256;
 void topk(const FloatSearch& search, std::size_t k, const Filter& filter, float* distances, std::int64_t* indices,
-          const Watcher& watcher);
+          std::int64_t* too_near, const Watcher& watcher);
 
 // The same for codes: distances in bits, 2^31 - 1 for missing ones.
 void topk(const CodeSearch& search, std::size_t k, const Filter& filter, std::int32_t* distances, std::int64_t* indices,

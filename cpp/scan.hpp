@@ -57,8 +57,8 @@ template <class Row, class Distance>
 class Scan {
   public:
     Scan(const Search<Row>& s, std::size_t k, const Filter& filter, const Plan& plan, Distance* distances,
-         std::int64_t* indices)
-        : s_(s), k_(k), filter_(filter), plan_(plan), distances_(distances), indices_(indices) {
+         std::int64_t* indices, std::int64_t* too_near = nullptr)
+        : s_(s), k_(k), filter_(filter), plan_(plan), distances_(distances), indices_(indices), too_near_(too_near) {
         if (plan.parts() > 1) parts_.assign(s.queries.count * plan.parts() * k, kNoKey);
     }
 
@@ -68,6 +68,7 @@ class Scan {
     template <class Screen, class Sink, class Scores>
     void run(const Task& task, Screen& screen, Sink& sink, Scores& scores, Key* keys, Watch& watch) {
         using Value = typename Sink::Value;
+        constexpr bool kHasFloor = requires { screen.set_floor(0, 0.0f); };
         const std::size_t n = task.query_end - task.query_begin;
         auto query = [&](std::size_t i) { return plan_.query()[task.query_begin + i]; };
         screen.load_queries(s_.queries, plan_.query(), task.query_begin, task.query_end);
@@ -83,15 +84,21 @@ class Scan {
                 watch.stop();
                 return false;
             }
-            if constexpr (requires { screen.set_floor(0, 0.0f); })
-                if (filter_.farther_than)
-                    for (std::size_t i = 0; i < n; ++i) screen.set_floor(i, filter_.farther_than[s_.queries.first + query(i)]);
+            const auto skip_counted = [&](std::size_t i) {
+                if constexpr (kHasFloor)
+                    if (filter_.farther_than && (!too_near_ || sink.too_near(i) >= kMostCounted))
+                        screen.set_floor(i, filter_.farther_than[s_.queries.first + query(i)]);
+            };
+            for (std::size_t i = 0; i < n; ++i) skip_counted(i);
             screen.scan([&](std::size_t i, std::size_t j, auto least, auto most) {
                 const auto lower = static_cast<Value>(least), upper = static_cast<Value>(most);
                 const std::size_t q = s_.queries.first + query(i), b = s_.base.first + plan_.base()[begin + j];
                 const auto index = static_cast<std::uint32_t>(b);
                 if (!sink.wants(i, lower, index) || !filter_.allows(q, b)) return;
-                if (sink.offer(i, q, lower, upper, index, scores[i])) screen.set_bound(i, sink.bound(i));
+                if (sink.offer(i, q, lower, upper, index, scores[i]))
+                    screen.set_bound(i, sink.bound(i));
+                else if (too_near_)
+                    skip_counted(i);
             });
             return watch.step(static_cast<std::uint64_t>(n) * (end - begin));
         });
@@ -99,6 +106,8 @@ class Scan {
         for (std::size_t i = 0; i < n; ++i) {
             const std::size_t row = query(i);
             Key* to = parts_.empty() ? keys : &parts_[(row * plan_.parts() + task.part) * k_];
+            if constexpr (kHasFloor)
+                if (too_near_) std::atomic_ref(too_near_[row]).fetch_add(sink.too_near(i), std::memory_order_relaxed);
             const std::size_t found = sink.finish(i, s_.queries.first + row, scores[i], to);
             if (parts_.empty()) write_row(to, found, k_, distances_ + row * k_, indices_ + row * k_);
         }
@@ -149,6 +158,7 @@ class Scan {
     const Plan& plan_;
     Distance* distances_;
     std::int64_t* indices_;
+    std::int64_t* too_near_;  // null: not counted
     std::vector<Key> parts_;
     std::atomic<bool> met_bad_row_{false};
 };

@@ -33,6 +33,7 @@ class TopK {
           buffer_(rows * capacity_),
           count_(rows),
           clean_(rows),
+          too_near_(rows),
           bound_(rows) {
         if (filter.max_per_group) members_.reserve(capacity_);
     }
@@ -49,7 +50,7 @@ class TopK {
     static std::size_t bytes_per_row(std::size_t k, std::size_t reach) { return capacity(k, reach) * sizeof(Pair) + 16; }
 
     void start(std::size_t row, std::size_t query) {
-        count_[row] = clean_[row] = 0;
+        count_[row] = clean_[row] = too_near_[row] = 0;
         const Key end = window_end(query);
         set_bound_key(row, end == kNoKey ? kNoKey : end - 1);
     }
@@ -66,7 +67,9 @@ class TopK {
     template <class Score>
     bool offer(std::size_t row, std::size_t query, float lower, float upper, std::uint32_t index, const Score& score) {
         if (!wants(row, lower, index)) return false;
-        if (outside_window(query, lower, upper, index, score)) return false;
+        const Side side = side_of_window(query, lower, upper, index, score);
+        if (side == Side::nearer && !(filter_.exclude_start && filter_.excludes(query, index))) ++too_near_[row];
+        if (side != Side::inside) return false;
         Pair* pairs = &buffer_[row * capacity_];
         pairs[count_[row]++] = {make_key(upper, index), lower};
         if (count_[row] < capacity_) return false;
@@ -77,6 +80,9 @@ class TopK {
         }
         return true;
     }
+
+    // How many of the pairs offered lie before the window, those on an exclusion list not counted.
+    std::uint32_t too_near(std::size_t row) const { return too_near_[row]; }
 
     // The keys of a row in ascending order, at most k of them; the row is spent.
     template <class Score>
@@ -111,16 +117,19 @@ class TopK {
         return filter_.farther_than ? make_key(filter_.farther_than[query], kLastIndex) : 0;
     }
 
+    enum class Side { inside, nearer, farther };
+
     // The window is decided on the canonical distance, at once where the interval straddles an end of it: a pair that might be
     // outside must not tighten the bound.
     template <class Score>
-    bool outside_window(std::size_t query, float& lower, float& upper, std::uint32_t index, const Score& score) const {
-        if (!filter_.nearer_than && !filter_.farther_than) return false;
+    Side side_of_window(std::size_t query, float& lower, float& upper, std::uint32_t index, const Score& score) const {
+        if (!filter_.nearer_than && !filter_.farther_than) return Side::inside;
         const Key start = window_start(query), end = window_end(query);
-        if (make_key(lower, 0) >= end || make_key(upper, kLastIndex) <= start) return true;
-        if (make_key(upper, 0) < end && make_key(lower, kLastIndex) > start) return false;
+        if (make_key(upper, kLastIndex) <= start) return Side::nearer;
+        if (make_key(lower, 0) >= end) return Side::farther;
+        if (make_key(upper, 0) < end && make_key(lower, kLastIndex) > start) return Side::inside;
         lower = upper = score(index);
-        return make_key(upper, 0) >= end || make_key(lower, kLastIndex) <= start;
+        return make_key(lower, kLastIndex) <= start ? Side::nearer : make_key(upper, 0) >= end ? Side::farther : Side::inside;
     }
 
     // The rows to score lie anywhere: they are asked for two pairs ahead, or each would wait for memory.
@@ -200,6 +209,7 @@ class TopK {
     std::size_t k_, capacity_;
     std::vector<Pair> buffer_;
     std::vector<std::uint32_t> count_, clean_;  // pairs of a row, and how many of them are known not to be excluded
+    std::vector<std::uint32_t> too_near_;
     std::vector<std::atomic<Key>> bound_;
     std::vector<Member> members_;  // scratch of tighten_per_group
     std::vector<Key> chosen_;

@@ -80,7 +80,7 @@ def test_stub_lists_every_option_of_the_core():
         signature = getattr(_core, name).__doc__.splitlines()[0]
         found = re.findall(r"(\w+): ", signature.split("->")[0])
         assert [a for a in found if a != "typing"] == arguments, signature
-    assert {n for n in vars(_core) if not n.startswith("_")} == {*stubbed, "Metric", "Groups", "openmp"}
+    assert {n for n in vars(_core) if not n.startswith("_")} == {*stubbed, "Metric", "Groups", "openmp", "most_counted"}
 
 
 def test_metric_names_agree():

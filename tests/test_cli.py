@@ -106,7 +106,7 @@ def test_mine_with_every_option(files, capsys):
         " --sampling-strategy softmax --sampling-param temperature=0.5 --random-ratio 0.34 --seed 5 --explain -o out.npz"
     )
     assert main(line.split()) == 0
-    assert "candidates dropped by thresholds" in capsys.readouterr().out
+    assert "rows refused by" in capsys.readouterr().out
     expected = hardmine.mine_hard_negatives(
         files["q"],
         files["b"],

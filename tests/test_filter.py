@@ -7,7 +7,7 @@ import pytest
 
 import hardmine
 import reference
-from hardmine import Filter, _core
+from hardmine import Filter, _core, search
 from reference import METRICS, assert_same
 
 
@@ -28,6 +28,33 @@ def test_groups(isa, rng, rows, metric, kind):
     where = Filter(query_groups=q_group, base_groups=b_group, groups=kind)
     found = hardmine.topk(queries, base, 20, metric=metric, where=where)
     assert_same(found, reference.topk(queries, base, 20, metric, allowed))
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_rows_too_near_are_counted(isa, rng, rows, metric):
+    """Exactly up to 256 a query; what other filters leave out is not counted."""
+    queries, base = rows
+    distances = reference.rounded(queries, base, metric)
+    rank = np.linspace(40, 800, len(queries)).astype(int)
+    where = Filter(
+        query_groups=rng.integers(0, 4, len(queries)),
+        base_groups=rng.integers(0, 4, len(base)),
+        exclude=[rng.choice(len(base), 50, replace=False) for _ in queries],
+        farther_than=np.sort(distances, axis=1)[np.arange(len(queries)), rank],  # many rows at the limit itself
+    )
+    near = (distances <= where.farther_than[:, None]) & (where.query_groups[:, None] != where.base_groups)
+    for i, excluded in enumerate(where.exclude):
+        near[i, excluded] = False
+    expected = near.sum(axis=1)
+    assert (expected < 200).any() and (expected > 300).any()
+    plain = hardmine.topk(queries, base, 10, metric=metric, where=where)
+    for threads, block in ((1, 0), (2, 0), (1, 48), (3, 300)):
+        counts = np.zeros(len(queries), np.int64)
+        found = search.scan(
+            queries, base, 10, metric=metric, where=where, threads=threads, progress=False, block=block, too_near=counts
+        )
+        assert_same(found, plain)
+        np.testing.assert_array_equal(np.minimum(counts, 256), np.minimum(expected, 256))
 
 
 def test_groups_of_strings_and_of_a_self_join(isa, rng):

@@ -51,6 +51,40 @@ def oracle(scores, positive, refused, wanted, options, metric, labels=None):
     return found, p
 
 
+def refused_by(scores, positive, refused, options, p):
+    """stats["dropped"] by loops: of all rows, or of raw ranks only."""
+    raw, semihard = options.get("rank_base") == "raw", options.get("sampling_strategy") == "semihard"
+    window = np.zeros(scores.shape, bool)
+    order = np.argsort(-scores, axis=1, kind="stable")
+    np.put_along_axis(window, order[:, : options["range_max"] if raw else None], True, axis=1)
+    dropped = {"exclude": int((window & refused & ~positive).sum())} if "exclude" in options else {}
+    if "positives" in options or "query_labels" in options:
+        dropped["positives"] = int((window & positive).sum())
+    for i in range(len(scores)):
+        value = float(p[i])
+        limits = [("max_score", options.get("max_score")), ("absolute_margin", None), ("relative_margin", None)]
+        if options.get("absolute_margin") is not None:
+            limits[1] = ("absolute_margin", value - options["absolute_margin"])
+        if options.get("relative_margin") is not None:
+            limits[2] = ("relative_margin", value - abs(value) * options["relative_margin"])
+        limits = [(name, limit) for name, limit in limits if limit is not None]
+        highest = min((limit for _, limit in limits), default=np.inf)
+        rest = window[i] & ~positive[i] & ~refused[i]
+        high = rest & ((scores[i] > highest) | (semihard & (scores[i] >= value)))
+        lowest = "sampling_strategy" if semihard and not highest < value else None
+        lowest = lowest or next((name for name, limit in limits if limit == highest), None)
+        nothing = np.isnan(value) and (semihard or len(limits) > ("max_score" in options))
+        if lowest and not nothing:
+            dropped[lowest] = dropped.get(lowest, 0) + int(high.sum())
+        if raw and "min_score" in options:
+            low = rest & ~high & (scores[i] < options["min_score"])
+            dropped["min_score"], rest = dropped.get("min_score", 0) + int(low.sum()), rest & ~low
+        if raw and semihard:
+            low = rest & ~high & (scores[i] <= value - 0.2)
+            dropped["sampling_strategy"] = dropped.get("sampling_strategy", 0) + int(low.sum())
+    return {name: count for name, count in dropped.items() if count}
+
+
 @given(st.data())
 def test_every_combination_of_filters(data):
     draw = data.draw
@@ -99,6 +133,8 @@ def test_every_combination_of_filters(data):
         return  # the last bit of a mean may decide
     np.testing.assert_array_equal(mined.positive_scores, p)
     np.testing.assert_array_equal(mined.indices, expected)
+    dropped = {name: count for name, count in mined.stats["dropped"].items() if count}
+    assert dropped == refused_by(scores, positive, refused, options, p)
 
 
 @pytest.fixture
@@ -118,6 +154,10 @@ def test_a_draw_depends_on_the_seed_and_the_query_alone(problem, strategy):
     np.testing.assert_array_equal(mined.indices, again.indices)
     few = mine_hard_negatives(x[:9], base, seed=7, **(options | {"query_labels": q_label[:9]}))
     np.testing.assert_array_equal(mined.indices[:9], few.indices)
+    for part in (slice(20, 33), slice(39, 40), np.array([30, 2, 17])):
+        numbers = {"query_labels": q_label[part], "query_ids": np.arange(40)[part]}
+        alone = mine_hard_negatives(x[part], base, seed=7, **(options | numbers))
+        np.testing.assert_array_equal(mined.indices[part], alone.indices)
     other = mine_hard_negatives(x, base, seed=8, **options)
     assert (mined.indices != other.indices).any()
     same_label = np.where(mined.indices < 0, -1, b_label[mined.indices]) == q_label[:, None]
@@ -173,7 +213,7 @@ def test_a_second_opinion_decides(problem):
         assert mined.indices[i].tolist() == kept + [-1] * (3 - len(kept))
         np.testing.assert_array_equal(mined.scores[i, : len(kept)], opinion[i, kept])
         assert mined.positive_scores[i] == p
-    assert max(asked) <= 1 << 16 and mined.stats["dropped"]["thresholds"] > 0
+    assert max(asked) <= 1 << 16 and mined.stats["dropped"]["absolute_margin"] > 0
 
 
 def test_refilter_is_mining_anew(problem):
@@ -235,7 +275,7 @@ def test_save_load_summary_and_plot(problem, tmp_path):
     with pytest.raises(ValueError, match="refilter: expected a result with its window"):
         loaded.refilter(max_score=0.1)
     text = mined.summary()
-    assert "candidates dropped by positives" in text and "hardest_scores" in text
+    assert "rows refused by positives" in text and "hardest_scores" in text
     mined.plot(tmp_path / "mined.png")
     from matplotlib.image import imread
 
@@ -275,6 +315,8 @@ BAD = [
     ({"top_fraction": 0.0}, ValueError, "top_fraction: expected a number above 0 and at most 1, got 0.0"),
     ({"relative_margin": 0.1}, ValueError, "relative_margin: expected labels or positives beside it, got neither"),
     ({"seed": 1.5}, TypeError, "seed: expected an integer, got float"),
+    ({"query_ids": [0, 1]}, ValueError, "query_ids: expected 4 numbers, one for each query, got 2"),
+    ({"query_ids": [0, 1, 2, -3]}, ValueError, "query_ids: expected numbers of at least 0, got -3"),
     ({"exclude": [[0]]}, ValueError, "exclude: expected 4 lists, one for each query, got 1"),
     ({"rescore": lambda rows, cols: np.zeros(1)}, ValueError, "rescore: expected 12 scores, one for each pair, got shape"),
     ({"rescore": lambda rows, cols: rows * np.nan}, ValueError, "rescore: expected numbers, got NaN"),

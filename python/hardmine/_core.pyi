@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 openmp: bool
+most_counted: int
 
 class Metric(enum.Enum):
     sqeuclidean = 0
@@ -45,6 +46,7 @@ def topk(
     threads: int,
     block: int,
     progress: Callable[[int, int], object] | None,
+    too_near: NDArray[np.int64] | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]: ...
 def topk_codes(
     queries: NDArray[np.uint8],

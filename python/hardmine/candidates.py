@@ -22,6 +22,7 @@ class Window:
     dimensions: int
     labels: Ints | None  # of the base, where a cap counts them
     unfiltered: bool  # whether no threshold kept anything out of it
+    query_ids: Ints  # the numbers that draws are functions of
 
     def draw(self, passed: NDArray[np.bool_], positive_scores: Floats, params: dict[str, Any]) -> Ints:
         """Columns of the negatives taken, (n, wanted), of the candidates that are allowed and have passed."""
@@ -39,8 +40,7 @@ class Window:
         if strategy in drawing.WITHOUT_DRAW:
             return drawing.nearest(passed, wanted)
         weights = drawing.log_weights(self.scores, strategy, values, positive_scores, params["metric"], self.dimensions)
-        rows = np.arange(len(passed))
-        return drawing.choose(weights, passed, self.indices, rows, wanted, params["seed"])
+        return drawing.choose(weights, passed, self.indices, self.query_ids, wanted, params["seed"])
 
 
 def _cap(passed: NDArray[np.bool_], labels: Ints, cap: int) -> NDArray[np.bool_]:

@@ -109,13 +109,10 @@ def nearest(passed: NDArray[np.bool_], wanted: int) -> Ints:
     return chosen
 
 
-def choose(weights: Reals, allowed: NDArray[np.bool_], indices: Ints, rows: Ints, wanted: int, seed: int) -> Ints:
-    """Columns of the window that are taken, (n, wanted), in the window's order; -1 where fewer are allowed.
-
-    `rows` are the numbers of the queries, of which the draw is a function.
-    """
+def choose(weights: Reals, allowed: NDArray[np.bool_], indices: Ints, query_ids: Ints, wanted: int, seed: int) -> Ints:
+    """Columns of the window that are taken, (n, wanted), in the window's order; -1 where fewer are allowed."""
     n, width = weights.shape
-    u = _random.uniform(seed, GUMBEL, rows[:, None], np.maximum(indices, 0))
+    u = _random.uniform(seed, GUMBEL, query_ids[:, None], np.maximum(indices, 0))
     keys = weights - np.log(-np.log(np.clip(u, 2.0**-54, 1 - 2.0**-53)))
     keys = np.where(allowed & (keys > -np.inf), keys, -np.inf)
     take = min(wanted, width)

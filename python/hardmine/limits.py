@@ -7,7 +7,7 @@ keeps just the pairs that the limit on the score would.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from hardmine._arrays import ArrayLike, Floats, Ints
 from hardmine.neighbors import Neighbors
 
 Reals = NDArray[np.float64]
+UPPER = ("max_score", "absolute_margin", "relative_margin", "sampling_strategy")  # the limits a score may be too high for
 
 
 @dataclass(frozen=True)
@@ -32,16 +33,14 @@ class Limits:
     def window(self, positive_scores: Floats) -> ScoreWindow:
         """The limits as scores, for queries with these reference positives; a query without one has no room below it."""
         p = positive_scores.astype(np.float64)
-        window = ScoreWindow(most=self.max_score, least=self.min_score)
+        window = ScoreWindow(least=self.min_score)
+        if self.max_score is not None:
+            window = window.at_most(self.max_score, "max_score")
         if self.absolute_margin is not None:
-            window = window.at_most(p - self.absolute_margin)
+            window = window.at_most(p - self.absolute_margin, "absolute_margin")
         if self.relative_margin is not None:
-            window = window.at_most(p - np.abs(p) * self.relative_margin)
+            window = window.at_most(p - np.abs(p) * self.relative_margin, "relative_margin")
         return window
-
-    @property
-    def of_positives(self) -> bool:
-        return self.absolute_margin is not None or self.relative_margin is not None
 
 
 @dataclass(frozen=True)
@@ -52,19 +51,50 @@ class ScoreWindow:
     least: Reals | None = None
     below: Reals | None = None
     above: Reals | None = None
+    lowest: Ints | None = None  # which of UPPER is the lowest limit of a query
 
-    def at_most(self, scores: Reals) -> ScoreWindow:
-        most = scores if self.most is None else np.minimum(self.most, scores)
-        return ScoreWindow(most, self.least, self.below, self.above)
+    def at_most(self, scores: Reals, name: str) -> ScoreWindow:
+        number = UPPER.index(name)
+        if self.most is None or self.lowest is None:
+            return replace(self, most=scores, lowest=np.full(len(scores), number))
+        lower = ~(self.most <= scores)  # NaN is lower than any
+        return replace(self, most=np.where(lower, scores, self.most), lowest=np.where(lower, number, self.lowest))
 
     def between(self, below: Reals | None, above: Reals) -> ScoreWindow:
-        return ScoreWindow(self.most, self.least, below, above)
+        """The window that a strategy makes narrower."""
+        if below is None:
+            return replace(self, above=above)
+        lowest = np.full(len(below), UPPER.index("sampling_strategy"))
+        if self.most is not None and self.lowest is not None:
+            lowest = np.where(self.most < below, self.lowest, lowest)
+        return replace(self, below=below, above=above, lowest=lowest)
 
     def of(self, rows: Ints) -> ScoreWindow:
         """The limits of some queries."""
-        return ScoreWindow(
-            *(None if limit is None else limit[rows] for limit in (self.most, self.least, self.below, self.above))
+        most, least, below, above = (
+            None if limit is None else limit[rows] for limit in (self.most, self.least, self.below, self.above)
         )
+        return ScoreWindow(most, least, below, above)
+
+    def too_high(self, scores: Any) -> NDArray[np.bool_]:
+        """Which of the scores (n, window) lie above the window."""
+        high = np.zeros(np.shape(scores), bool)
+        if self.most is not None:
+            high |= scores > self.most[:, None]
+        if self.below is not None:
+            high |= scores >= self.below[:, None]
+        return high
+
+    def by_limit(self, too_high: Ints) -> dict[str, int]:
+        """Numbers of rows too high for each query, in all, by the limit that is lowest there; not where it has no limit."""
+        if self.lowest is None:
+            return {}
+        open_ended = np.zeros(len(self.lowest), bool)
+        for limit in (self.most, self.below):
+            if limit is not None:
+                open_ended |= np.isnan(limit)
+        totals = np.bincount(self.lowest, weights=np.where(open_ended, 0, too_high), minlength=len(UPPER))
+        return {UPPER[i]: int(totals[i]) for i in np.unique(self.lowest)}
 
     def passes(self, scores: Any) -> NDArray[np.bool_]:
         """Which of the scores (n, window) lie within; NaN limits pass nothing."""

@@ -15,7 +15,7 @@ from hardmine._arrays import ArrayLike, Floats, Ints
 from hardmine._files import replacing, save_npz
 from hardmine.candidates import Window
 from hardmine.limits import check_limits
-from hardmine.mining_stats import summarize, table
+from hardmine.mining_stats import count_thresholds, summarize, table
 from hardmine.positives import in_lists
 
 
@@ -42,9 +42,12 @@ class MinedNegatives:
     stats : dict
         Numbers about the result: `queries`, `base_rows`, `negatives`, `shortfall` (queries that got fewer than they asked
         for), `without_positive`, `harder_than_positive` (the share of queries whose hardest negative is nearer than their
-        reference positive; NaN where no positive is known), `dropped` (candidates of the window refused by each filter, for
-        raw ranks and rescored windows; elsewhere the scan refuses them unseen), and quantiles (5, 25, 50, 75, 95 %) of
-        `hardest_scores` and `positive_scores`.
+        reference positive; NaN where no positive is known), `dropped`, and quantiles (5, 25, 50, 75, 95 %) of
+        `hardest_scores` and `positive_scores`. ``stats["dropped"]`` has the rows that each filter refused: `positives` and
+        `exclude` all their pairs; `max_score`, `absolute_margin`, `relative_margin` and `sampling_strategy` the other rows
+        whose score is too high, each counted for the lowest limit of its query and at most 256 a query. For raw ranks,
+        rescored windows and `refilter` they are numbers of candidates of the window, and too low scores are counted too
+        (`min_score`, `sampling_strategy`); in a scan these, and what `max_per_label` refuses, are not seen.
     """
 
     indices: Any
@@ -162,7 +165,8 @@ class MinedNegatives:
         positive_scores = _arrays.to_numpy("positive_scores", self.positive_scores)
         limits = check_limits(max_score, min_score, absolute_margin, relative_margin, len(positive_scores))
         strategy, values = self.params["sampling_strategy"], self.params["sampling_params"]
-        passed = drawing.narrow(limits.window(positive_scores), strategy, values, positive_scores).passes(self.window.scores)
+        scores_window = drawing.narrow(limits.window(positive_scores), strategy, values, positive_scores)
+        passed = scores_window.passes(self.window.scores)
         chosen = self.window.draw(passed, positive_scores, self.params)
         if self.params["rank_base"] == "filtered":
             self._check_window(passed)
@@ -181,7 +185,7 @@ class MinedNegatives:
             params={**self.params, **thresholds},
             base_rows=self.stats["base_rows"],
             positives=self.positives,
-            dropped={"thresholds": int((~passed & self.window.allowed & (self.window.indices >= 0)).sum())},
+            dropped=count_thresholds(self.window, scores_window),
             torch_wanted=_arrays.is_torch(self.indices),
         )
 

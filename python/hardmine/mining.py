@@ -10,24 +10,32 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 
-from hardmine import _arrays, drawing
-from hardmine._arrays import ArrayLike, FloatRows, Floats, Ints
+from hardmine import _arrays, _core, drawing
+from hardmine._arrays import ArrayLike, FloatRows, Ints
 from hardmine.candidates import Window
 from hardmine.filter import Filter
 from hardmine.limits import ScoreWindow, check_limits
 from hardmine.mined import MinedNegatives, collect
+from hardmine.mining_stats import count_scan, count_thresholds, count_window
 from hardmine.neighbors import Neighbors
-from hardmine.positives import REFERENCES, Positives, Reference, check_positives, choose_reference, in_lists, join_lists
+from hardmine.positives import (
+    REFERENCES,
+    Positives,
+    Reference,
+    check_lists,
+    check_positives,
+    in_lists,
+    join_lists,
+)
 from hardmine.positives import reference_positive as find_reference
 from hardmine.random_negatives import draw_random
-from hardmine.search import Metric, check_float_metric, topk
+from hardmine.rescoring import rescore_positives, rescore_window
+from hardmine.search import Metric, check_float_metric, scan
 
-ASKED = 1 << 16  # pairs rescored in one call
 DRAWN_FROM = 10  # candidates for each negative that a draw chooses from, unless range_max says otherwise
 
 
@@ -56,6 +64,7 @@ def mine_hard_negatives(
     top_fraction: float | None = None,
     rescore: Callable[[Ints, Ints], Any] | None = None,
     seed: int = 0,
+    query_ids: ArrayLike = None,
     threads: int | None = None,
     progress: bool | Callable[[int, int], object] = False,
 ) -> MinedNegatives:
@@ -113,6 +122,9 @@ def mine_hard_negatives(
         candidates of the range and the positives; limits, margins and strategies then use its scores.
     seed : int
         Of every draw, which depends on it, the query's number and the base row only.
+    query_ids : array of shape (n,), integers, optional
+        The queries' numbers that draws depend on, by default 0, 1, ...: queries mined in parts, each with its numbers in the
+        whole, draw what they would together.
     threads : int, optional
         See `topk`.
     progress : bool or callable
@@ -157,7 +169,7 @@ def mine_hard_negatives(
     b = q if base is None else FloatRows("base", base)
     check_float_metric(metric)
     known = check_positives(positives, query_labels, base_labels, q, b)
-    excluded = None if exclude is None else _arrays.ragged("exclude", exclude, q.count, b.count)
+    excluded = None if exclude is None else check_lists("exclude", exclude, q.count, b.count, same_rows=b is q)
     for name, margin in (("absolute_margin", absolute_margin), ("relative_margin", relative_margin)):
         if margin is not None and not known.known:
             raise ValueError(f"{name}: expected labels or positives beside it, got neither")
@@ -177,6 +189,7 @@ def mine_hard_negatives(
     ranks = _check_range(range_min, range_max, wanted, sampling_strategy)
     if not 0 <= _arrays.thresholds("random_ratio", random_ratio, 1)[0] <= 1:
         raise ValueError(f"random_ratio: expected a number from 0 to 1, got {random_ratio}")
+    ids = np.arange(q.count) if query_ids is None else _check_query_ids(query_ids, q.count)
     params = {
         "num_negatives": wanted,
         "num_random": round(float(random_ratio) * wanted),
@@ -197,20 +210,24 @@ def mine_hard_negatives(
 
     positive_indices, positive_scores = find_reference(known, queries, base, positive_reference, metric, threads)
     if rescore is not None:
-        positive_indices, positive_scores = _rescore_positives(rescore, known, positive_indices, positive_reference)
+        positive_indices, positive_scores = rescore_positives(rescore, known, positive_indices, positive_reference)
     scores_window = drawing.narrow(limits.window(positive_scores), sampling_strategy, values, positive_scores)
     in_scan = rank_base == "filtered" and rescore is None
     refused = join_lists(known.listed, excluded)
-    window = _scan(queries, base, q, b, known, refused, scores_window, params, in_scan, threads, progress)
+    too_near = np.zeros(q.count, np.int64)
+    window = _scan(queries, base, q, b, known, refused, scores_window, params, in_scan, ids, threads, progress, too_near)
     if rescore is not None:
-        window = _rescore_window(rescore, window)
+        window = rescore_window(rescore, window)
     passed = scores_window.passes(window.scores)
-    dropped = {} if in_scan else _count_dropped(window, known, excluded, passed)
+    if in_scan:
+        dropped = count_scan(known, excluded, q.count) | scores_window.by_limit(np.minimum(too_near, _core.most_counted))
+    else:
+        dropped = count_window(window, known, excluded) | count_thresholds(window, scores_window)
     random = None
     chosen = window.draw(passed, positive_scores, params)
     if params["num_random"]:
         taken = np.where(chosen < 0, -1, np.take_along_axis(window.indices, np.maximum(chosen, 0), axis=1))
-        random = draw_random(queries, base, taken, known, refused, scores_window, params, threads)
+        random = draw_random(queries, base, taken, known, refused, scores_window, params, ids, threads)
     return collect(
         window=window,
         chosen=chosen,
@@ -234,6 +251,15 @@ def _check_wanted(num_negatives: Any, top_fraction: Any, m: int) -> int:
     return max(1, math.ceil(fraction * m))
 
 
+def _check_query_ids(query_ids: Any, n: int) -> Ints:
+    ids = _arrays.integers("query_ids", query_ids)
+    if len(ids) != n:
+        raise ValueError(f"query_ids: expected {n} numbers, one for each query, got {len(ids)}")
+    if np.any(ids < 0):
+        raise ValueError(f"query_ids: expected numbers of at least 0, got {ids.min()}")
+    return ids
+
+
 def _check_range(range_min: Any, range_max: Any, wanted: int, strategy: str) -> tuple[int, int]:
     first = _arrays.whole("range_min", range_min)
     if range_max is None:
@@ -254,10 +280,15 @@ def _scan(
     scores_window: ScoreWindow,
     params: dict[str, Any],
     in_scan: bool,
+    query_ids: Ints,
     threads: int | None,
     progress: bool | Callable[[int, int], object],
+    too_near: Ints,
 ) -> Window:
-    """The candidates of every query: raw ranks, or what the filters let through, thresholds among them if `in_scan`."""
+    """The candidates of every query: raw ranks, or what the filters let through, thresholds among them if `in_scan`.
+
+    `too_near` is added to: see `search.scan`.
+    """
     metric, cap = params["metric"], params["max_per_label"] if in_scan else None
     farther_than, nearer_than = scores_window.distances(metric) if in_scan else (None, None)
     raw = params["rank_base"] == "raw"
@@ -270,7 +301,8 @@ def _scan(
         nearer_than=nearer_than,
     )
     k = max(1, min(params["range_max"], b.count))
-    found = topk(queries, base, k, metric=metric, where=None if raw else where, threads=threads, progress=progress)
+    wanted = None if raw else where
+    found = scan(queries, base, k, metric=metric, where=wanted, threads=threads, progress=progress, too_near=too_near)
     indices = _arrays.to_numpy("indices", found.indices)
     scores = Neighbors(_arrays.to_numpy("distances", found.distances), indices, metric).scores
     allowed = np.ones(indices.shape, bool)
@@ -280,57 +312,4 @@ def _scan(
         if refused is not None:
             allowed &= ~in_lists(refused, rows, indices)
     unfiltered = cap is None and farther_than is None and nearer_than is None
-    return Window(indices, scores, allowed, q.width, known.base_codes, unfiltered)
-
-
-def _ask(rescore: Callable[[Ints, Ints], Any], rows: Ints, cols: Ints) -> Floats:
-    """The scores of a second opinion, batch by batch."""
-    scores = np.empty(len(rows), np.float32)
-    for first in range(0, len(rows), ASKED):
-        part = slice(first, first + ASKED)
-        given = _arrays.to_numpy("rescore", rescore(rows[part], cols[part]))
-        if given.shape != scores[part].shape:
-            raise ValueError(f"rescore: expected {len(scores[part])} scores, one for each pair, got shape {given.shape}")
-        if given.dtype.kind not in "fiu" or np.isnan(given).any():
-            raise ValueError(f"rescore: expected numbers, got {'NaN' if given.dtype.kind == 'f' else given.dtype}")
-        scores[part] = given
-    return scores
-
-
-def _rescore_positives(
-    rescore: Callable[[Ints, Ints], Any], known: Positives, reference: Ints, kind: Reference
-) -> tuple[Ints, Floats]:
-    """Reference positives by the new scores: of all listed ones; of those known by label, the one there is."""
-    rows = np.flatnonzero(reference >= 0)
-    cols = reference[rows]
-    if known.listed is not None and known.query_codes is None:
-        rows, cols = known.pairs(0, len(reference))
-    found, chosen, value = choose_reference(rows, cols, _ask(rescore, rows, cols), kind)
-    index, score = np.full(len(reference), -1, np.int64), np.full(len(reference), np.nan, np.float32)
-    index[found], score[found] = chosen, value
-    return index, score
-
-
-def _rescore_window(rescore: Callable[[Ints, Ints], Any], window: Window) -> Window:
-    """The same candidates with new scores, and in their order."""
-    scores = np.full(window.indices.shape, -np.inf, np.float32)
-    rows, columns = np.nonzero((window.indices >= 0) & window.allowed)
-    scores[rows, columns] = _ask(rescore, rows, window.indices[rows, columns])
-    order = np.lexsort((window.indices, -scores), axis=1)
-    return replace(
-        window,
-        indices=np.take_along_axis(window.indices, order, axis=1),
-        scores=np.take_along_axis(scores, order, axis=1),
-        allowed=np.take_along_axis(window.allowed, order, axis=1),
-    )
-
-
-def _count_dropped(
-    window: Window, known: Positives, excluded: tuple[Ints, Ints] | None, passed: np.ndarray[Any, np.dtype[np.bool_]]
-) -> dict[str, int]:
-    rows, real = np.arange(len(window.indices))[:, None], window.indices >= 0
-    dropped = {"positives": int((real & known.contains(rows, window.indices)).sum())}
-    if excluded is not None:
-        dropped["exclude"] = int((real & in_lists(excluded, rows, window.indices)).sum())
-    dropped["thresholds"] = int((real & window.allowed & ~passed).sum())
-    return dropped
+    return Window(indices, scores, allowed, q.width, known.base_codes, unfiltered, query_ids)

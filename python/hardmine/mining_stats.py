@@ -6,7 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from hardmine import _core
 from hardmine._arrays import Floats, Ints
+from hardmine.candidates import Window
+from hardmine.limits import UPPER, ScoreWindow
+from hardmine.positives import Positives, in_lists
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -34,13 +38,48 @@ def _quantiles(values: Floats) -> list[float]:
     return [float(v) for v in np.quantile(values, QUANTILES)]
 
 
+def count_scan(known: Positives, excluded: tuple[Ints, Ints] | None, n: int) -> dict[str, int]:
+    """The pairs that a scan leaves out whatever their scores."""
+    dropped = {"positives": known.total(n)} if known.known else {}
+    if excluded is not None:
+        rows = np.repeat(np.arange(n), np.diff(excluded[0]))
+        dropped["exclude"] = int((~known.contains(rows, excluded[1])).sum())
+    return dropped
+
+
+def count_window(window: Window, known: Positives, excluded: tuple[Ints, Ints] | None) -> dict[str, int]:
+    """The same among the candidates of a window."""
+    rows, real = np.arange(len(window.indices))[:, None], window.indices >= 0
+    dropped = {"positives": int((real & known.contains(rows, window.indices)).sum())} if known.known else {}
+    if excluded is not None:
+        listed = in_lists(excluded, rows, window.indices) & ~known.contains(rows, window.indices)
+        dropped["exclude"] = int((real & listed).sum())
+    return dropped
+
+
+def count_thresholds(window: Window, limits: ScoreWindow) -> dict[str, int]:
+    """The allowed candidates of a window whose scores are too high or too low, by the limit."""
+    real = window.allowed & (window.indices >= 0)
+    too_high = real & limits.too_high(window.scores)
+    dropped, rest = limits.by_limit(too_high.sum(axis=1)), real & ~too_high
+    if limits.least is not None:
+        low = rest & (window.scores < limits.least[:, None])
+        dropped["min_score"], rest = int(low.sum()), rest & ~low
+    if limits.above is not None:
+        low = rest & (window.scores <= limits.above[:, None])
+        dropped["sampling_strategy"] = dropped.get("sampling_strategy", 0) + int(low.sum())
+    return dropped
+
+
 def table(stats: dict[str, Any]) -> str:
     """The numbers as a few lines to print."""
     lines = [f"{stats['negatives']} negatives for {stats['queries']} queries among {stats['base_rows']} rows"]
     lines += [f"  {'queries with fewer than asked for':<36}{stats['shortfall']:>12}"]
     lines += [f"  {'queries without a positive':<36}{stats['without_positive']:>12}"]
     lines += [f"  {'hardest nearer than the positive':<36}{stats['harder_than_positive']:>12.3f}"]
-    lines += [f"  {'candidates dropped by ' + name:<36}{count:>12}" for name, count in stats["dropped"].items()]
+    lines += [f"  {'rows refused by ' + name:<36}{count:>12}" for name, count in stats["dropped"].items()]
+    if any(name in UPPER for name in stats["dropped"]):
+        lines += [f"    (those with too high a score counted up to {_core.most_counted} a query)"]
     lines += ["  " + " " * 28 + "".join(f"{q:>10.0%}" for q in QUANTILES)]
     for name in ("hardest_scores", "positive_scores"):
         lines.append(f"  {name:<28}" + "".join(f"{v:>10.4f}" for v in stats[name]))

@@ -67,6 +67,17 @@ class Positives:
             total += np.diff(self.listed[0])
         return total
 
+    def total(self, n: int) -> int:
+        """The number of positive pairs of n queries."""
+        pairs = 0
+        if self.query_codes is not None and self.base_codes is not None:
+            size = np.bincount(self.base_codes, minlength=int(self.query_codes.max(initial=0)) + 1)
+            pairs = int(size[self.query_codes].sum()) - self.self_join * n
+        if self.listed is not None:
+            rows = np.repeat(np.arange(n), np.diff(self.listed[0]))
+            pairs += int((~self.same_label(rows, self.listed[1])).sum())
+        return pairs
+
     def contains(self, rows: Ints, cols: Ints) -> NDArray[np.bool_]:
         """Whether each pair is a positive one; `cols` may hold -1."""
         found = self.same_label(rows, cols)
@@ -91,6 +102,17 @@ def in_lists(lists: tuple[Ints, Ints], rows: Ints, cols: Ints) -> NDArray[np.boo
     wanted = rows * width + np.clip(cols, -1, width - 1)
     at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
     return np.asarray((keys[at] == wanted) & (cols >= 0))
+
+
+def check_lists(name: str, lists: Any, n: int, m: int, same_rows: bool) -> tuple[Ints, Ints]:
+    """Lists of base rows as CSR, each row once and, where queries and base are the same rows, not the query itself."""
+    start, indices = _arrays.ragged(name, lists, n, m)
+    rows = np.repeat(np.arange(n), np.diff(start))
+    kept = np.ones(len(rows), bool)
+    kept[1:] = (np.diff(rows) > 0) | (np.diff(indices) > 0)
+    if same_rows:
+        kept &= rows != indices
+    return np.concatenate([[0], np.cumsum(np.bincount(rows[kept], minlength=n))]), indices[kept]
 
 
 def join_lists(a: tuple[Ints, Ints] | None, b: tuple[Ints, Ints] | None) -> tuple[Ints, Ints] | None:
@@ -133,20 +155,14 @@ def _check_labels(query_labels: ArrayLike, base_labels: ArrayLike, q: Rows, b: R
 
 
 def _check_listed(positives: Any, n: int, m: int, same_rows: bool) -> tuple[Ints, Ints]:
-    """The listed positives as CSR; a row is not its own positive."""
+    """The listed positives as CSR, from any form."""
     one_each = not isinstance(positives, tuple) and not hasattr(positives, "indptr")
     if one_each and (not isinstance(positives, list) or all(np.ndim(p) == 0 for p in positives)):
         ids = _arrays.integers("positives", positives)
         positives = (np.arange(n + 1), ids)
         if len(ids) != n:
             raise ValueError(f"positives: expected {n} row numbers, one for each query, got {len(ids)}")
-    start, indices = _arrays.ragged("positives", positives, n, m)
-    if same_rows:
-        rows = np.repeat(np.arange(n), np.diff(start))
-        other = rows != indices
-        start = np.concatenate([[0], np.cumsum(np.bincount(rows[other], minlength=n))])
-        indices = indices[other]
-    return start, indices
+    return check_lists("positives", positives, n, m, same_rows)
 
 
 def reference_positive(

@@ -2,7 +2,7 @@
 
 Rows are drawn by number and refused if they are not allowed, a few at a time for all queries; a query that allows so few
 rows that this does not end gets its allowed rows listed. Either way each allowed row is equally likely, and the draw is a
-function of the seed and the query.
+function of the seed and the query's number.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ def draw_random(
     refused: tuple[Ints, Ints] | None,
     window: ScoreWindow,
     params: dict[str, Any],
+    query_ids: Ints,
     threads: int | None,
 ) -> tuple[Ints, Floats]:
     """(indices, scores) of shape (n, num_random), -1 and -inf where a query allows too few; none of those in `taken`."""
@@ -67,7 +68,7 @@ def draw_random(
         rows = np.arange(n)
         for turn in range(ROUNDS):
             tries = np.arange(TRIES) + TRIES * (slot * ROUNDS + turn)
-            cols = (_random.uniform(seed, FILL, rows[:, None], tries) * m).astype(np.int64)
+            cols = (_random.uniform(seed, FILL, query_ids[rows, None], tries) * m).astype(np.int64)
             good = allowed(rows, cols)
             hit = good.any(axis=1)
             found[rows[hit], slot] = cols[hit, good[hit].argmax(axis=1)]
@@ -79,7 +80,7 @@ def draw_random(
             everything = np.arange(m)[None, :]
             rest = np.flatnonzero(allowed(one, everything)[0])
             if len(rest):
-                u = _random.uniform(seed, FILL, row, TRIES * wanted * ROUNDS + slot)
+                u = _random.uniform(seed, FILL, query_ids[row], TRIES * wanted * ROUNDS + slot)
                 found[row, slot] = rest[int(u * len(rest))]
     scores = np.full(found.shape, -np.inf, np.float32)
     at, column = np.nonzero(found >= 0)

@@ -131,8 +131,13 @@ def scan(
     progress: bool | Callable[[int, int], object],
     bits: int | None = None,
     block: int = 0,
+    too_near: Ints | None = None,
 ) -> Neighbors:
-    """`topk` with the number of base rows packed at a time, which tests vary; it changes no result."""
+    """`topk` with the number of base rows packed at a time, which tests vary; it changes no result.
+
+    `too_near`, of shape (n,) and for float rows only, is added to: for each query the rows that `where.farther_than` alone
+    kept out, exact up to `_core.most_counted`, then at least that.
+    """
     q, b = _check_rows(queries, base, metric, bits)
     k, n_threads = _arrays.positive("k", k), _check_threads(threads)
     self_join = base is None
@@ -146,6 +151,7 @@ def scan(
     with Progress(progress, q.count * b.count) as bar:
         for first_query, q_rows in q.blocks():
             rows = slice(first_query, first_query + len(q_rows))
+            counted = {} if too_near is None else {"too_near": too_near[rows]}
             bound = allowed.nearer_than
             best: tuple[Distances, Ints] | None = None
             for first_base, b_rows in b.blocks():
@@ -160,6 +166,7 @@ def scan(
                     block=block,
                     progress=bar.part(len(q_rows) * len(b_rows)),
                     **allowed._replace(nearer_than=bound)._asdict(),
+                    **counted,
                 )
                 best = found if best is None else merge_arrays([best, found], kept, allowed.base_groups, allowed.max_per_group)
                 # Rows of later blocks have larger indices: at the distance of the k-th they could not replace it.
