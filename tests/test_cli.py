@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -93,6 +94,28 @@ def test_mine(files, capsys):
     with np.load("out.npz") as found:
         for name in ("indices", "scores", "positive_scores", "counts"):
             np.testing.assert_array_equal(found[name], getattr(expected, name))
+
+
+def test_mine_with_a_second_opinion(files, monkeypatch, capsys):
+    Path("opinion.py").write_text("def score(rows, cols):\n    return (rows * 31 + cols * 17) % 101\n")
+    np.save("ids.npy", np.arange(50) + 1000)
+    monkeypatch.setattr("sys.path", sys.path.copy())
+    line = "mine q.npy b.npy --range-max 20 --rescore opinion:score --query-ids ids.npy --sampling-strategy random -o out.npz"
+    assert main(line.split()) == 0
+    expected = hardmine.mine_hard_negatives(
+        files["q"],
+        files["b"],
+        range_max=20,
+        rescore=lambda rows, cols: (rows * 31 + cols * 17) % 101,
+        query_ids=np.arange(50) + 1000,
+        sampling_strategy="random",
+    )
+    with np.load("out.npz") as found:
+        np.testing.assert_array_equal(found["indices"], expected.indices)
+        np.testing.assert_array_equal(found["scores"], expected.scores)
+    for name in ("opinion:missing", "nowhere:score", "opinion.score:x y"):
+        assert main(["mine", "q.npy", "--rescore", name, "-o", "out2.npz"]) == 2
+        assert "rescore: expected module:function that can be imported" in capsys.readouterr().err
 
 
 def test_mine_with_every_option(files, capsys):

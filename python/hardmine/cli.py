@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import pkgutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -79,7 +80,11 @@ def _parser() -> argparse.ArgumentParser:
         "--sampling-param", type=_parameter, action="append", default=[], metavar="NAME=X", help="of the strategy"
     )
     mine.add_argument("--random-ratio", type=float, default=0.0, metavar="X", help="share of random negatives (%(default)s)")
+    mine.add_argument(
+        "--rescore", metavar="MODULE:FUNCTION", help="a second opinion to import: (rows, cols) -> scores of these pairs"
+    )
     mine.add_argument("--seed", type=int, default=0, help="(%(default)s)")
+    mine.add_argument("--query-ids", type=Path, metavar="I.npy", help="a number for each query that draws depend on")
     mine.add_argument("--explain", action="store_true", help="print what was found and what was dropped")
     mine.set_defaults(run=_mine)
 
@@ -140,6 +145,8 @@ def _mine(arguments: argparse.Namespace) -> None:
         positives=_lists("positives", _load(arguments.positives), len(queries)),
         exclude=_lists("exclude", _load(arguments.exclude), len(queries)),
         sampling_params=dict(arguments.sampling_param),
+        rescore=None if arguments.rescore is None else _function(arguments.rescore),
+        query_ids=_load(arguments.query_ids),
         threads=arguments.threads,
         progress=_progress(),
         **{name: getattr(arguments, name) for name in MINING_OPTIONS},
@@ -156,6 +163,15 @@ def _mine(arguments: argparse.Namespace) -> None:
 def _parameter(text: str) -> tuple[str, float]:
     name, _, value = text.partition("=")
     return name, float(value)
+
+
+def _function(name: str) -> Any:
+    """What `module:function` names, modules of the working directory included."""
+    sys.path.insert(0, os.getcwd())
+    try:
+        return pkgutil.resolve_name(name)
+    except (AttributeError, ValueError, ImportError) as error:
+        raise ValueError(f"rescore: expected module:function that can be imported, got {name!r} ({error})") from None
 
 
 def _lists(name: str, rows: Any, n: int) -> Any:
