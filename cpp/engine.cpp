@@ -118,20 +118,26 @@ void pair_distances(const FloatSearch& s, const std::int64_t* rows, const std::i
     constexpr std::size_t kBatch = 4096;
     check_queries(s);
     const Canonical canonical(s.kernels, s.metric, s.base.width);
+    std::vector<double> factors(pairs > s.base.count ? s.base.count : 0);  // where a base row occurs more than once
+    for (std::size_t j = 0; j < factors.size(); ++j) factors[j] = canonical.factor(s.base[j]);
     const int threads = pairs * s.base.width < kSmallWork ? 1 : usable_threads(s.threads);
     std::atomic<bool> bad_row{false};
     Watch watch(watcher, pairs);
     run_tasks((pairs + kBatch - 1) / kBatch, threads, watch, [&](std::size_t batch, int) {
         const std::size_t begin = batch * kBatch, end = std::min(pairs, begin + kBatch);
+        double q_factor = 0;
         for (std::size_t p = begin; p < end; ++p) {
-            const float* q = s.queries[static_cast<std::size_t>(rows[p])];
-            const float* b = s.base[static_cast<std::size_t>(cols[p])];
-            if (!finite(b, s.base.width)) {
+            const auto row = static_cast<std::size_t>(rows[p]), col = static_cast<std::size_t>(cols[p]);
+            const float *q = s.queries[row], *b = s.base[col];
+            if (p == begin || rows[p] != rows[p - 1]) q_factor = canonical.factor(q);
+            const double b_factor = factors.empty() ? canonical.factor(b) : factors[col];
+            distances[p] = canonical.distance(q, q_factor, b, b_factor);
+            // NaN or infinity in the row ends up in the distance, or in a norm of which the factor is 0.
+            if ((!std::isfinite(distances[p]) || b_factor == 0) && !finite(b, s.base.width)) {
                 bad_row = true;
                 watch.stop();
                 return;
             }
-            distances[p] = canonical.distance(q, canonical.factor(q), b);
         }
         watch.step(end - begin);
     });

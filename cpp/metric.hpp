@@ -28,7 +28,9 @@ class Canonical {
         return s > 0 ? 1 / std::sqrt(s) : 0;
     }
 
-    float distance(const float* q, double q_factor, const float* b) const {
+    float distance(const float* q, double q_factor, const float* b) const { return distance(q, q_factor, b, factor(b)); }
+
+    float distance(const float* q, double q_factor, const float* b, double b_factor) const {
         switch (metric_) {
             case Metric::sqeuclidean:
                 return static_cast<float>(kernels_.sqeuclidean(q, b, d_));
@@ -39,7 +41,6 @@ class Canonical {
             case Metric::cosine:
                 break;
         }
-        const double b_factor = factor(b);
         if (q_factor == 0 || b_factor == 0) return 1;
         return static_cast<float>(0.5 * kernels_.scaled_sqeuclidean(q, q_factor, b, b_factor, d_));
     }

@@ -219,6 +219,23 @@ def test_empty_inputs_give_empty_or_padded_results(metric):
     assert pair_distances(X, Y, [], [], metric=metric).shape == (0,)
     mined = mine_hard_negatives(none, Y, num_negatives=3, metric=metric)
     assert mined.indices.shape == (0, 3) and mined.stats["queries"] == 0
+    mined = mine_hard_negatives(X, none, num_negatives=3, metric=metric)
+    assert mined.stats["shortfall"] == 4 and "0 negatives for 4 queries among 0 rows" in mined.summary()
+
+
+@pytest.mark.parametrize("metric", ["sqeuclidean", "euclidean", "cosine", "inner_product"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_bad_row_of_listed_pairs_is_an_error_only_where_it_is_listed(metric, bad):
+    base = np.ones((5, 3), np.float32)
+    base[1], base[3, 2] = 0, bad  # a row of zeros is none
+    for repeats in (1, 4):  # more pairs than base rows, too
+        rows, good = np.repeat([0, 1, 3], repeats), np.repeat([4, 1, 0], repeats)
+        assert np.isfinite(pair_distances(X, base, rows, good, metric=metric)).all()
+        with pytest.raises(ValueError, match="base: expected finite numbers, got NaN or infinity in row 3"):
+            pair_distances(X, base, rows, np.repeat([4, 1, 3], repeats), metric=metric)
+    far = np.full((1, 3), 3e38, np.float32)
+    if metric != "cosine":
+        assert np.isinf(pair_distances(far, -far, [0], [0], metric=metric)[0]), "an overflow is no bad row"
 
 
 def test_one_row_has_no_neighbour_but_itself():

@@ -20,7 +20,7 @@ from hardmine.search import Metric, pair_distances, pairwise
 Bools: TypeAlias = NDArray[np.bool_]
 
 MOST_CANONICAL = 1 << 22  # pairs in a matrix of canonical distances: a second at 512 dimensions on two cores
-PAIRS = 1 << 17  # pairs whose row numbers are written out at a time
+PAIRS = 1 << 19  # pairs whose row numbers are written out at a time
 
 
 class Batch:
@@ -80,7 +80,7 @@ class Batch:
     def _canonical(self, metric: Metric, threads: int | None) -> Floats:
         n, m = self.positive.shape
         matrix = np.empty((n, m), np.float32)
-        step = max(1, min(64, PAIRS // m))  # of a batch alone, half a square of this side is computed twice
+        step = max(1, min(max(64, n // 8), PAIRS // m))  # of a batch alone, half a square of this side is computed twice
         for first in range(0, n, step):
             rows, left = np.arange(first, min(first + step, n)), first if self.alone else 0
             cols = np.tile(np.arange(left, m), len(rows))

@@ -40,10 +40,11 @@ class MinedNegatives:
     params : dict
         The arguments of the call, defaults filled in.
     stats : dict
-        Numbers about the result: `queries`, `base_rows`, `negatives`, `shortfall` (queries that got fewer than they asked
-        for), `without_positive`, `harder_than_positive` (the share of queries whose hardest negative is nearer than their
-        reference positive; NaN where no positive is known), `dropped`, and quantiles (5, 25, 50, 75, 95 %) of
-        `hardest_scores` and `positive_scores`. ``stats["dropped"]`` has the rows that each filter refused: `positives` and
+        Numbers about the result: `queries`, `base_rows`, `false_positive_resolution` (1 over the number of all pairs: the
+        rate that one false positive is, where every pair is a negative one), `negatives`, `shortfall` (queries that got
+        fewer than they asked for), `without_positive`, `harder_than_positive` (the share of queries whose hardest negative
+        is nearer than their reference positive; NaN where no positive is known), `dropped`, and quantiles (5, 25, 50, 75,
+        95 %) of `hardest_scores` and `positive_scores`. ``stats["dropped"]`` has the rows that each filter refused: `positives` and
         `exclude` all their pairs; `max_score`, `absolute_margin`, `relative_margin` and `sampling_strategy` the other rows
         whose score is too high, each counted for the lowest limit of its query and at most 256 a query. For raw ranks,
         rescored windows and `refilter` they are numbers of candidates of the window, and too low scores are counted too
@@ -210,7 +211,7 @@ class MinedNegatives:
         str
             A few lines.
         """
-        return table(self.stats)
+        return table(self.stats, self.params)
 
     def save(self, path: str | Path) -> None:
         """Write the arrays, params and stats to an .npz file, without pickle; the window is left out.

@@ -20,9 +20,11 @@ def summarize(scores: Floats, positive_scores: Floats, counts: Ints, wanted: int
     known = positive_scores[~np.isnan(positive_scores)]
     both = (counts > 0) & ~np.isnan(positive_scores)
     harder = scores[both, 0] > positive_scores[both]
+    pairs = len(counts) * base_rows
     return {
         "queries": len(counts),
         "base_rows": base_rows,
+        "false_positive_resolution": 1 / pairs if pairs else float("nan"),
         "negatives": int(counts.sum()),
         "shortfall": int((counts < wanted).sum()),
         "without_positive": int(np.isnan(positive_scores).sum()),
@@ -71,9 +73,12 @@ def count_thresholds(window: Window, limits: ScoreWindow) -> dict[str, int]:
     return dropped
 
 
-def table(stats: dict[str, Any]) -> str:
+def table(stats: dict[str, Any], params: dict[str, Any]) -> str:
     """The numbers as a few lines to print."""
     lines = [f"{stats['negatives']} negatives for {stats['queries']} queries among {stats['base_rows']} rows"]
+    ranks = f"{params['rank_base']} ranks {params['range_min'] + 1} to {params['range_max']}"
+    lines += [f"  {params['sampling_strategy']} of {ranks} by {params['metric']}, seed {params['seed']}"]
+    lines += [f"  {'rate of one false positive in all':<36}{stats['false_positive_resolution']:>12.2g}"]
     lines += [f"  {'queries with fewer than asked for':<36}{stats['shortfall']:>12}"]
     lines += [f"  {'queries without a positive':<36}{stats['without_positive']:>12}"]
     lines += [f"  {'hardest nearer than the positive':<36}{stats['harder_than_positive']:>12.3f}"]

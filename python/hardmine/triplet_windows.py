@@ -51,9 +51,9 @@ class Windows:
         self._columns, self._values = _left_aligned(distances, negative)
         self._low, self._high = limits(kind, distances[self.anchors, self.positives], margin)
         self._start = np.zeros(len(self.anchors), np.int64)  # of each pair's window among the anchor's sorted negatives
-        end = np.zeros(len(self.anchors), np.int64)
+        end = negative.sum(axis=1)[self.anchors]  # without limits the window is all of them
         ends = np.cumsum(positive.sum(axis=1))
-        for anchor in np.unique(self.anchors):
+        for anchor in [] if kind is None else np.unique(self.anchors):
             pairs = slice(ends[anchor - 1] if anchor else 0, ends[anchor])
             ordered = np.sort(self._values[anchor])  # NaN, where there is no negative, comes last
             self._start[pairs] = np.searchsorted(ordered, self._low[pairs], side="right")
