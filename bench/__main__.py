@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.metadata
 import json
 import os
@@ -13,13 +14,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from threadpoolctl import threadpool_limits
 
-import hardmine
-from bench.cases import CASES, MINING, Case, labels
-from bench.measure import check, fma_peak, interleave, memory
-from bench.rivals import RIVALS, SLOW
+from bench.case import Case
+from bench.cases import CASES
+from bench.measure import fma_peak, interleave, memory
+from bench.rivals import SLOW
 from hardmine import _core
 
 
@@ -59,60 +59,41 @@ def main() -> int:
 
 def run(case: Case, options: argparse.Namespace) -> dict[str, Any]:
     """Check, time and print one case."""
-    queries, base = case.rows(options.scale)
-    against = queries if base is None else base
-    where = None if case.where is None else case.where(case, np.random.default_rng(0), len(queries), len(against))
-
-    query_labels, base_labels = (labels(len(queries), 0), labels(len(against), 1)) if case.task == "map" else (None, None)
-
-    def hardmine_call() -> Any:
-        if case.task == "pairwise":
-            return hardmine.pairwise(queries, base, metric=case.metric, threads=options.threads)
-        if case.task == "mine":
-            positives = np.arange(len(queries))
-            return hardmine.mine_hard_negatives(
-                queries, base, positives=positives, range_max=case.k, metric=case.metric, threads=options.threads, **MINING
-            )
-        if case.task == "map":
-            return hardmine.mean_average_precision(
-                queries, base, query_labels, base_labels, top=case.k, threads=options.threads
-            )
-        return hardmine.topk(queries, base, case.k, metric=case.metric, where=where, threads=options.threads)
-
-    check(case, queries, base, where, hardmine_call())
-    calls = {"hardmine": hardmine_call}
-    for name in case.rivals:
-        rival = RIVALS[name](case, queries, base, options.threads)
-        if rival is not None and (options.rivals is None or name in options.rivals):
-            calls[name] = rival
+    inputs = case.inputs(options.scale)
+    calls = {"hardmine": case.call(inputs, options.threads)}
+    case.check(inputs, calls["hardmine"]())
+    for rival in case.rivals:
+        if options.rivals is None or rival.__name__ in options.rivals:
+            with contextlib.suppress(ImportError):
+                calls[rival.__name__] = rival(case, inputs, options.threads)
     used = {name: memory(call) for name, call in calls.items()}
-    codes = case.metric == "hamming"
-    peak = 0.0 if codes else fma_peak(options.threads)
+    work = case.work(inputs)
+    flops = work is not None and case.metric != "hamming"
+    peak = fma_peak(options.threads) if flops else None
     times = interleave(calls, {name: min(options.runs, 3) if name in SLOW else options.runs for name in calls})
-    peak = 0.0 if codes else max(peak, fma_peak(options.threads))
-    work = 1e-9 * len(queries) * len(against) * (1 if codes else 2 * queries.shape[1])  # pairs, or floating-point operations
+    peak = max(peak, fma_peak(options.threads)) if peak else None
     rows: dict[str, Any] = {}
     for name, seconds in times.items():
         median = statistics.median(seconds)
         ratio = statistics.median(s / ours for s, ours in zip(seconds, times["hardmine"]))
+        rate = None if work is None else 1e-9 * work / median
         rows[name] = {
             "seconds": median,
             "seconds_all": seconds,
-            "giga_per_second": work / median,
-            "of_peak": work / median / peak if peak else None,
+            "giga_per_second": rate,
+            "of_peak": rate / peak if rate and peak else None,
             "memory_mib": used[name],
             "ratio": ratio,
         }
-        first = case.name if name == "hardmine" else ""
-        mib = "-" if used[name] is None else f"{used[name]:.0f}"
-        of_peak = f"{work / median / peak:.1%}" if peak else "-"
-        shown = "" if name == "hardmine" else f"{ratio:>8.2f}"
-        print(
-            f"{first:<17}{name:<19}{median:>9.4f}{work / median:>9.1f}{of_peak:>9}{mib:>8}{shown:>12}",
-            flush=True,
-        )
-    shape = {"n": len(queries), "m": len(against), "d": case.d or queries.shape[1], "k": case.k, "metric": case.metric}
-    return {"case": case.name, "why": case.why, **shape, "fma_peak_gflops": peak, "rows": rows}
+        first, shown = (case.name, "") if name == "hardmine" else ("", f"{ratio:.2f}")
+        columns = (("giga_per_second", ">9.1f"), ("of_peak", ">9.1%"), ("memory_mib", ">8.0f"))
+        cells = [f"{'-':>{form[1]}}" if rows[name][key] is None else f"{rows[name][key]:{form}}" for key, form in columns]
+        print(f"{first:<17}{name:<19}{median:>9.4f}{''.join(cells)}{shown:>12}", flush=True)
+    note = case.note(inputs)
+    if note is not None:
+        print(f"{'':<17}{note}")
+    shape = {"n": len(inputs.queries), "m": len(inputs.against), "d": case.d, "k": case.k, "metric": case.metric}
+    return {"case": case.name, "why": case.why, **shape, "note": note, "fma_peak_gflops": peak, "rows": rows}
 
 
 def describe(threads: int) -> dict[str, Any]:
@@ -122,7 +103,7 @@ def describe(threads: int) -> dict[str, Any]:
         models = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
         cpu = models[0].split(":")[1].strip() if models else cpu
     versions = []
-    for package in ("hardmine", "numpy", "faiss-cpu", "scikit-learn", "scipy", "torch"):
+    for package in ("hardmine", "numpy", "faiss-cpu", "scikit-learn", "scipy", "torch", "pytorch-metric-learning"):
         try:
             versions.append(f"{package} {importlib.metadata.version(package)}")
         except importlib.metadata.PackageNotFoundError:

@@ -1,68 +1,61 @@
-"""The rivals, each as a user would call it: (case, queries, base, threads) -> a function to be timed, or None if absent.
+"""The rivals in searching, each as a user would call it: (case, inputs, threads) -> a function to be timed.
 
-A function returns indices (n, k), or the matrix of a pairwise case.
+A function returns indices (n, k), or the matrix of a pairwise case. A rival that is not installed raises ImportError.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 import hardmine
-from bench.cases import Case, labels
+from bench.case import Call, Case, Inputs
 
-Call = Callable[[], Any]
+# timed three times only
+SLOW = ("sklearn", "scipy_cdist", "sklearn_distances", "faiss_selector", "argsort_loop", "faiss_overfetch", "sort_and_walk")
 
 
-def faiss(case: Case, queries: Any, base: Any, threads: int) -> Call | None:
+def faiss(case: Case, inputs: Inputs, threads: int) -> Call:
     """`faiss.knn`: blocked sgemm into memory, then selection. A self-join asks for one row more and drops the first."""
-    try:
-        import faiss as library
-    except ImportError:
-        return None
+    import faiss as library
+
     library.omp_set_num_threads(threads)
     product = case.metric in ("cosine", "inner_product")  # the rows of cosine cases have norm 1
     metric = library.METRIC_INNER_PRODUCT if product else library.METRIC_L2
-    if base is None:
-        return lambda: library.knn(queries, queries, case.k + 1, metric=metric)[1][:, 1:]
-    return lambda: library.knn(queries, base, case.k, metric=metric)[1]
+    if inputs.base is None:
+        return lambda: library.knn(inputs.queries, inputs.queries, case.k + 1, metric=metric)[1][:, 1:]
+    return lambda: library.knn(inputs.queries, inputs.base, case.k, metric=metric)[1]
 
 
-def faiss_selector(case: Case, queries: Any, base: Any, threads: int) -> Call | None:
+def faiss_selector(case: Case, inputs: Inputs, threads: int) -> Call:
     """FAISS with 100 rows excluded, the same for every query: exclusions for each query it does not have (faiss#3046)."""
-    try:
-        import faiss as library
-    except ImportError:
-        return None
+    import faiss as library
+
     library.omp_set_num_threads(threads)
-    index = library.IndexFlatL2(base.shape[1])
-    index.add(base)
-    excluded = np.random.default_rng(0).choice(len(base), min(100, len(base) // 2), replace=False)
+    index = library.IndexFlatL2(case.d)
+    index.add(inputs.base)
+    m = len(inputs.against)
+    excluded = np.random.default_rng(0).choice(m, min(100, m // 2), replace=False)
     selector = library.IDSelectorNot(library.IDSelectorBatch(excluded))
     parameters = library.SearchParameters(sel=selector)
-    return lambda: index.search(queries, case.k, params=parameters)[1]
+    return lambda: index.search(inputs.queries, case.k, params=parameters)[1]
 
 
-def sklearn(case: Case, queries: Any, base: Any, threads: int) -> Call | None:
+def sklearn(case: Case, inputs: Inputs, threads: int) -> Call:
     """`NearestNeighbors(algorithm="brute")`."""
-    try:
-        from sklearn.neighbors import NearestNeighbors
-    except ImportError:
-        return None
-    model = NearestNeighbors(n_neighbors=case.k, algorithm="brute", metric=case.metric).fit(base)
-    return lambda: model.kneighbors(queries, return_distance=False)
+    from sklearn.neighbors import NearestNeighbors
+
+    model = NearestNeighbors(n_neighbors=case.k, algorithm="brute", metric=case.metric).fit(inputs.base)
+    return lambda: model.kneighbors(inputs.queries, return_distance=False)
 
 
-def torch(case: Case, queries: Any, base: Any, threads: int) -> Call | None:
+def torch(case: Case, inputs: Inputs, threads: int) -> Call:
     """matmul and topk in chunks of a thousand queries, with the norms added."""
-    try:
-        import torch as library
-    except ImportError:
-        return None
+    import torch as library
+
     library.set_num_threads(threads)
-    q, b = library.from_numpy(queries), library.from_numpy(base)
+    q, b = library.from_numpy(inputs.queries), library.from_numpy(inputs.base)
 
     def call() -> Any:
         norms = (b * b).sum(dim=1)
@@ -72,29 +65,27 @@ def torch(case: Case, queries: Any, base: Any, threads: int) -> Call | None:
     return call
 
 
-def faiss_hc(case: Case, queries: Any, base: Any, threads: int) -> Call | None:
+def faiss_hc(case: Case, inputs: Inputs, threads: int) -> Call:
     """FAISS's default for packed codes: a heap for each query."""
-    return _knn_hamming(case, queries, base, threads, "hc")
+    return _knn_hamming(case, inputs, threads, "hc")
 
 
-def faiss_mc(case: Case, queries: Any, base: Any, threads: int) -> Call | None:
+def faiss_mc(case: Case, inputs: Inputs, threads: int) -> Call:
     """FAISS's other way: buckets by distance."""
-    return _knn_hamming(case, queries, base, threads, "mc")
+    return _knn_hamming(case, inputs, threads, "mc")
 
 
-def _knn_hamming(case: Case, queries: Any, base: Any, threads: int, variant: str) -> Call | None:
-    try:
-        import faiss as library
-    except ImportError:
-        return None
+def _knn_hamming(case: Case, inputs: Inputs, threads: int, variant: str) -> Call:
+    import faiss as library
+
     library.omp_set_num_threads(threads)
-    return lambda: library.knn_hamming(queries, base, case.k, variant=variant)[1]
+    return lambda: library.knn_hamming(inputs.queries, inputs.base, case.k, variant=variant)[1]
 
 
-def argsort_loop(case: Case, queries: Any, base: Any, threads: int) -> Call | None:
+def argsort_loop(case: Case, inputs: Inputs, threads: int) -> Call:
     """mAP as the hashing literature's code computes it: a float product and a full sort for each query."""
-    query_signs, base_signs = (2.0 * np.unpackbits(rows, axis=1) - 1 for rows in (queries, base))
-    query_labels, base_labels = labels(len(queries), 0), labels(len(base), 1).astype(float)
+    query_signs, base_signs = (2.0 * np.unpackbits(rows, axis=1) - 1 for rows in (inputs.queries, inputs.against))
+    query_labels, base_labels = inputs.arguments["query_labels"], inputs.arguments["base_labels"].astype(float)
 
     def call() -> Any:
         precisions = []
@@ -107,40 +98,26 @@ def argsort_loop(case: Case, queries: Any, base: Any, threads: int) -> Call | No
     return call
 
 
-def unfiltered(case: Case, queries: Any, base: Any, threads: int) -> Call | None:
+def unfiltered(case: Case, inputs: Inputs, threads: int) -> Call:
     """hardmine without the filter."""
-    return lambda: hardmine.topk(queries, base, case.k, metric=case.metric, threads=threads).indices
+    return lambda: hardmine.topk(inputs.queries, inputs.base, case.k, metric=case.metric, threads=threads).indices
 
 
-def torch_cdist(case: Case, queries: Any, base: Any, threads: int) -> Call | None:
-    try:
-        import torch as library
-    except ImportError:
-        return None
+def torch_cdist(case: Case, inputs: Inputs, threads: int) -> Call:
+    import torch as library
+
     library.set_num_threads(threads)
-    q, b = library.from_numpy(queries), library.from_numpy(base)
+    q, b = library.from_numpy(inputs.queries), library.from_numpy(inputs.base)
     return lambda: library.cdist(q, b).numpy()
 
 
-def sklearn_distances(case: Case, queries: Any, base: Any, threads: int) -> Call | None:
-    try:
-        from sklearn.metrics.pairwise import euclidean_distances
-    except ImportError:
-        return None
-    return lambda: euclidean_distances(queries, base)
+def sklearn_distances(case: Case, inputs: Inputs, threads: int) -> Call:
+    from sklearn.metrics.pairwise import euclidean_distances
+
+    return lambda: euclidean_distances(inputs.queries, inputs.base)
 
 
-def scipy_cdist(case: Case, queries: Any, base: Any, threads: int) -> Call | None:
-    try:
-        from scipy.spatial.distance import cdist
-    except ImportError:
-        return None
-    return lambda: cdist(queries, base)
+def scipy_cdist(case: Case, inputs: Inputs, threads: int) -> Call:
+    from scipy.spatial.distance import cdist
 
-
-RIVALS: dict[str, Callable[[Case, Any, Any, int], Call | None]] = {
-    f.__name__: f
-    for f in (faiss, faiss_selector, sklearn, torch, unfiltered, torch_cdist, sklearn_distances, scipy_cdist)
-    + (faiss_hc, faiss_mc, argsort_loop)
-}
-SLOW = ("sklearn", "scipy_cdist", "sklearn_distances", "faiss_selector", "argsort_loop")  # timed three times only
+    return lambda: cdist(inputs.queries, inputs.base)
