@@ -116,6 +116,7 @@ void pairwise(const FloatSearch& s, float* out, std::size_t stride, const Watche
 void pair_distances(const FloatSearch& s, const std::int64_t* rows, const std::int64_t* cols, std::size_t pairs,
                     float* distances, const Watcher& watcher) {
     constexpr std::size_t kBatch = 4096;
+    constexpr std::size_t kAhead = 4;  // rows anywhere in memory are asked for early
     check_queries(s);
     const Canonical canonical(s.kernels, s.metric, s.base.width);
     std::vector<double> factors(pairs > s.base.count ? s.base.count : 0);  // where a base row occurs more than once
@@ -129,6 +130,7 @@ void pair_distances(const FloatSearch& s, const std::int64_t* rows, const std::i
         for (std::size_t p = begin; p < end; ++p) {
             const auto row = static_cast<std::size_t>(rows[p]), col = static_cast<std::size_t>(cols[p]);
             const float *q = s.queries[row], *b = s.base[col];
+            if (p + kAhead < end) fetch_row(s.base[static_cast<std::size_t>(cols[p + kAhead])], s.base.width);
             if (p == begin || rows[p] != rows[p - 1]) q_factor = canonical.factor(q);
             const double b_factor = factors.empty() ? canonical.factor(b) : factors[col];
             distances[p] = canonical.distance(q, q_factor, b, b_factor);

@@ -11,15 +11,18 @@
 
 namespace hardmine {
 
+// Asks for a row that will be read soon: 8 KiB of it at most.
+inline void fetch_row(const float* row, std::size_t d) {
+    for (std::size_t k = 0; k < std::min<std::size_t>(d, 2048); k += 16) __builtin_prefetch(row + k);
+}
+
 struct Score {
     const Canonical& canonical;
     const Rows<float>& base;
     const float* query;
     double factor;
     float operator()(std::uint32_t index) const { return canonical.distance(query, factor, row(index)); }
-    void fetch(std::uint32_t index) const {
-        for (std::size_t k = 0; k < std::min<std::size_t>(base.width, 2048); k += 16) __builtin_prefetch(row(index) + k);
-    }
+    void fetch(std::uint32_t index) const { fetch_row(row(index), base.width); }
     const float* row(std::uint32_t index) const { return base[index - base.first]; }
 };
 

@@ -243,10 +243,16 @@ def ragged(name: str, lists: Any, rows: int, limit: int) -> tuple[Ints, Ints]:
     if len(indices) and (indices.min() < 0 or indices.max() >= limit):
         bad = indices[(indices < 0) | (indices >= limit)][0]
         raise ValueError(f"{name}: expected row numbers from 0 to {limit - 1}, got {bad}")
-    if np.any(np.diff(indices) < 0):
+    if not ascending(start, indices):
         row = np.repeat(np.arange(rows) * limit, np.diff(start))  # one sort of (row, index) as a single number
         indices = np.sort(indices + row) - row
     return np.ascontiguousarray(start), np.ascontiguousarray(indices)
+
+
+def ascending(start: Ints, indices: Ints) -> bool:
+    """Whether every list of a CSR ascends, with no number twice."""
+    descents = np.flatnonzero(indices[1:] <= indices[:-1]) + 1
+    return bool(np.isin(descents, start, assume_unique=True).all())
 
 
 def thresholds(name: str, value: ArrayLike, count: int) -> NDArray[np.float64]:

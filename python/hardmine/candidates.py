@@ -22,6 +22,7 @@ class Window:
     dimensions: int
     labels: Ints | None  # of the base, where a cap counts them
     unfiltered: bool  # whether no threshold kept anything out of it
+    final: bool  # whether mining anew would look at nothing beyond it, whatever the thresholds
     query_ids: Ints  # the numbers that draws are functions of
 
     def draw(self, passed: NDArray[np.bool_], positive_scores: Floats, params: dict[str, Any]) -> Ints:

@@ -85,15 +85,16 @@ class ScoreWindow:
             high |= scores >= self.below[:, None]
         return high
 
+    def nothing(self) -> NDArray[np.bool_]:
+        """The queries for which nothing passes, having no positive: (n,), or (1,) where there is no limit."""
+        limits = [limit for limit in (self.most, self.below, self.above) if limit is not None]
+        return np.asarray(np.isnan(limits).any(axis=0)) if limits else np.zeros(1, bool)
+
     def by_limit(self, too_high: Ints) -> dict[str, int]:
         """Numbers of rows too high for each query, in all, by the limit that is lowest there; not where it has no limit."""
         if self.lowest is None:
             return {}
-        open_ended = np.zeros(len(self.lowest), bool)
-        for limit in (self.most, self.below):
-            if limit is not None:
-                open_ended |= np.isnan(limit)
-        totals = np.bincount(self.lowest, weights=np.where(open_ended, 0, too_high), minlength=len(UPPER))
+        totals = np.bincount(self.lowest, weights=np.where(self.nothing(), 0, too_high), minlength=len(UPPER))
         return {UPPER[i]: int(totals[i]) for i in np.unique(self.lowest)}
 
     def passes(self, scores: Any) -> NDArray[np.bool_]:

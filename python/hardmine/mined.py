@@ -44,11 +44,12 @@ class MinedNegatives:
         rate that one false positive is, where every pair is a negative one), `negatives`, `shortfall` (queries that got
         fewer than they asked for), `without_positive`, `harder_than_positive` (the share of queries whose hardest negative
         is nearer than their reference positive; NaN where no positive is known), `dropped`, and quantiles (5, 25, 50, 75,
-        95 %) of `hardest_scores` and `positive_scores`. ``stats["dropped"]`` has the rows that each filter refused: `positives` and
-        `exclude` all their pairs; `max_score`, `absolute_margin`, `relative_margin` and `sampling_strategy` the other rows
-        whose score is too high, each counted for the lowest limit of its query and at most 256 a query. For raw ranks,
-        rescored windows and `refilter` they are numbers of candidates of the window, and too low scores are counted too
-        (`min_score`, `sampling_strategy`); in a scan these, and what `max_per_label` refuses, are not seen.
+        95 %) of `hardest_scores` and `positive_scores`. ``stats["dropped"]`` has the rows that each filter refused:
+        `positives` and `exclude` all their pairs; `max_score`, `absolute_margin`, `relative_margin` and
+        `sampling_strategy` the other rows whose score is too high, each counted for the lowest limit of its query and at
+        most 256 a query. For raw ranks, rescored windows and `refilter` they are numbers of candidates of the window, and
+        too low scores are counted too (`min_score`, `sampling_strategy`); in a scan these, and what `max_per_label`
+        refuses, are not seen.
     """
 
     indices: Any
@@ -81,7 +82,7 @@ class MinedNegatives:
         Returns
         -------
         tuple of three arrays of one length, int64
-            In the order of (query, positive as listed, hardest negative first).
+            In the order of (query, positive, hardest negative first).
         """
         rows, positives = self._positive_pairs()
         counts = _arrays.to_numpy("counts", self.counts)[rows]
@@ -168,9 +169,8 @@ class MinedNegatives:
         strategy, values = self.params["sampling_strategy"], self.params["sampling_params"]
         scores_window = drawing.narrow(limits.window(positive_scores), strategy, values, positive_scores)
         passed = scores_window.passes(self.window.scores)
+        self._check_window(passed, scores_window.nothing())
         chosen = self.window.draw(passed, positive_scores, self.params)
-        if self.params["rank_base"] == "filtered":
-            self._check_window(passed)
         thresholds = {
             "max_score": max_score,
             "min_score": min_score,
@@ -190,12 +190,14 @@ class MinedNegatives:
             torch_wanted=_arrays.is_torch(self.indices),
         )
 
-    def _check_window(self, passed: NDArray[np.bool_]) -> None:
+    def _check_window(self, passed: NDArray[np.bool_], nothing: NDArray[np.bool_]) -> None:
         window = self.window
         assert window is not None
         if not window.unfiltered:
             raise ValueError("refilter: expected a window mined without thresholds, or with raw ranks; mine anew")
-        full = window.indices[:, -1] >= 0
+        if window.final:
+            return
+        full = (window.indices[:, -1] >= 0) & ~nothing
         kept = (passed & window.allowed & (window.indices >= 0)).sum(axis=1)
         top = self.params["sampling_strategy"] in drawing.WITHOUT_DRAW
         needed = self.params["range_min"] + self.params["num_negatives"] if top else self.params["range_max"]

@@ -197,8 +197,8 @@ def mine_hard_negatives(
         "range_min": ranks[0],
         "range_max": ranks[1],
         "rank_base": rank_base,
-        "max_score": max_score,
-        "min_score": min_score,
+        "max_score": _own(max_score),
+        "min_score": _own(min_score),
         "absolute_margin": absolute_margin,
         "relative_margin": relative_margin,
         "positive_reference": positive_reference,
@@ -236,7 +236,7 @@ def mine_hard_negatives(
         positive_scores=positive_scores,
         params=params,
         base_rows=b.count,
-        positives=known.listed,
+        positives=None if known.listed is None else (known.listed[0].copy(), known.listed[1].copy()),
         dropped=dropped,
         torch_wanted=q.torch,
     )
@@ -249,6 +249,11 @@ def _check_wanted(num_negatives: Any, top_fraction: Any, m: int) -> int:
     if not 0 < fraction <= 1:
         raise ValueError(f"top_fraction: expected a number above 0 and at most 1, got {top_fraction}")
     return max(1, math.ceil(fraction * m))
+
+
+def _own(threshold: Any) -> Any:
+    """A number, or a copy of an array, which may change while the result lives."""
+    return threshold if np.ndim(threshold) == 0 else np.array(threshold)
 
 
 def _check_query_ids(query_ids: Any, n: int) -> Ints:
@@ -311,5 +316,7 @@ def _scan(
         allowed = ~known.same_label(rows, indices)
         if refused is not None:
             allowed &= ~in_lists(refused, rows, indices)
+    labels = None if known.base_codes is None else known.base_codes.copy()  # an input may change while the result lives
     unfiltered = cap is None and farther_than is None and nearer_than is None
-    return Window(indices, scores, allowed, q.width, known.base_codes, unfiltered, query_ids)
+    final = not in_scan or params["range_max"] >= b.count
+    return Window(indices, scores, allowed, q.width, labels, unfiltered, final, query_ids.copy())

@@ -107,6 +107,8 @@ def in_lists(lists: tuple[Ints, Ints], rows: Ints, cols: Ints) -> NDArray[np.boo
 def check_lists(name: str, lists: Any, n: int, m: int, same_rows: bool) -> tuple[Ints, Ints]:
     """Lists of base rows as CSR, each row once and, where queries and base are the same rows, not the query itself."""
     start, indices = _arrays.ragged(name, lists, n, m)
+    if not same_rows and _arrays.ascending(start, indices):
+        return start, indices
     rows = np.repeat(np.arange(n), np.diff(start))
     kept = np.ones(len(rows), bool)
     kept[1:] = (np.diff(rows) > 0) | (np.diff(indices) > 0)
@@ -192,13 +194,18 @@ def reference_positive(
 
 
 def choose_reference(rows: Ints, cols: Ints, scores: Any, reference: Reference) -> tuple[Ints, Ints, NDArray[np.float64]]:
-    """Of positive pairs sorted by row: the queries that have any, their reference positive, and its score."""
-    order = np.lexsort((cols, scores if reference == "min" else -scores, rows))
-    found, first, count = np.unique(rows, return_index=True, return_counts=True)
-    value = scores[order][first].astype(np.float64)
+    """Of positive pairs sorted by (row, column): the queries that have any, their reference positive, and its score."""
+    if len(rows) == 0:
+        return rows, cols, np.empty(0)
+    first = np.flatnonzero(np.concatenate([[True], rows[1:] != rows[:-1]]))  # of each query's pairs
+    count = np.diff(first, append=len(rows))
+    extreme = (np.minimum if reference == "min" else np.maximum).reduceat(scores, first)
+    equal = np.flatnonzero(scores == np.repeat(extreme, count))
+    chosen = equal[np.searchsorted(equal, first)]  # the first of equal ones
+    value = extreme.astype(np.float64)
     if reference == "mean":
-        value = np.add.reduceat(scores.astype(np.float64), first) / count if len(first) else value
-    return found, cols[order][first], value
+        value = np.add.reduceat(scores.astype(np.float64), first) / count
+    return rows[first], cols[chosen], value
 
 
 def _nearest(
@@ -210,14 +217,12 @@ def _nearest(
         found = topk(queries, base, 1, metric=metric, where=same, threads=threads)
         nearest = _arrays.to_numpy("distances", found.distances)[:, 0].copy()
         index = _arrays.to_numpy("indices", found.indices)[:, 0].copy()
-    if positives.listed is not None and len(positives.listed[1]):
+    if positives.listed is not None:
         start, cols = positives.listed
         rows = np.repeat(np.arange(n), np.diff(start))
         found_distances = pair_distances(queries, base, rows, cols, metric=metric, threads=threads)
-        distances = _arrays.to_numpy("distances", found_distances)
-        order = np.lexsort((cols, distances, rows))
-        row, first = np.unique(rows, return_index=True)
-        best, best_col = distances[order][first], cols[order][first]
+        row, best_col, score = choose_reference(rows, cols, -_arrays.to_numpy("distances", found_distances), "max")
+        best = -score.astype(np.float32)
         nearer = (best < nearest[row]) | (index[row] < 0) | ((best == nearest[row]) & (best_col < index[row]))
         nearest[row[nearer]], index[row[nearer]] = best[nearer], best_col[nearer]
     return nearest, index
