@@ -64,7 +64,7 @@ CASES: list[Case] = [
         rivals=(rivals.unfiltered, rivals.faiss),
     ),
     ManyPositives(
-        "mine-500", "500 positives of each query, all nearer than its negatives", 10_000, 100_000, 128, 5,
+        "mine-500", "500 positives of each query, all nearer than its negatives", 10_000, 100_000, 384, 5,
         rivals=(rivals.unfiltered, mining_rivals.faiss_overfetch),
     ),
     NearDuplicates(
