@@ -73,13 +73,16 @@ CASES: list[Case] = [
     ),
     Epoch(
         "epoch", "GeM's epoch: at most one negative of each cluster", 2000, 20_000, 2048, 5,
-        rivals=(mining_rivals.sort_and_walk, mining_rivals.torch_product),
+        rivals=(rivals.unfiltered, mining_rivals.sort_and_walk, mining_rivals.torch_product),
     ),
     Refilter(
         "refilter", "other thresholds without a scan; k is the window", 100_000, 5000, 32, 60,
         rivals=(mining_rivals.mine_anew,),
     ),
-    AllTriplets("batch-all", "all triplets of 60 classes of 10", 600, 600, 128, 10, rivals=(mining_rivals.pml_all,)),
+    AllTriplets(
+        "batch-all", "all triplets of 60 classes of 10", 600, 600, 128, 10,
+        rivals=(mining_rivals.pml_all, mining_rivals.oml_all),
+    ),
     Triplets(
         "batch-semihard", "semihard triplets of the same batch", 600, 600, 128, 10,
         rivals=(mining_rivals.pml_semihard,), type_of_triplets="semihard",

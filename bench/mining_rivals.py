@@ -82,6 +82,16 @@ def pml_all(case: Triplets, inputs: Inputs, threads: int) -> Call:
     return lambda: get_all_triplets_indices(labels)
 
 
+def oml_all(case: Triplets, inputs: Inputs, threads: int) -> Call:
+    """open-metric-learning's list of all triplets, of the labels alone."""
+    import torch
+    from oml.miners.inbatch_all_tri import get_available_triplets
+
+    torch.set_num_threads(threads)
+    labels = inputs.arguments["labels"].tolist()
+    return lambda: get_available_triplets(labels)
+
+
 def pml_semihard(case: Triplets, inputs: Inputs, threads: int) -> Call:
     """pytorch-metric-learning's TripletMarginMiner."""
     from pytorch_metric_learning.miners import TripletMarginMiner

@@ -18,7 +18,7 @@ class Window:
 
     indices: Ints  # (n, width); -1 where there are fewer
     scores: Floats
-    allowed: NDArray[np.bool_]  # by all but thresholds
+    allowed: NDArray[np.bool_]  # by all but thresholds; False where there is no row
     dimensions: int
     labels: Ints | None  # of the base, where a cap counts them
     unfiltered: bool  # whether no threshold kept anything out of it
@@ -27,7 +27,7 @@ class Window:
 
     def draw(self, passed: NDArray[np.bool_], positive_scores: Floats, params: dict[str, Any]) -> Ints:
         """Columns of the negatives taken, (n, wanted), of the candidates that are allowed and have passed."""
-        passed = passed & self.allowed & (self.indices >= 0)
+        passed = passed & self.allowed
         if params["max_per_label"] is not None and self.labels is not None:
             passed = _cap(passed, self.labels[self.indices], params["max_per_label"])
         first, last = params["range_min"], params["range_max"]
@@ -42,6 +42,14 @@ class Window:
             return drawing.nearest(passed, wanted)
         weights = drawing.log_weights(self.scores, strategy, values, positive_scores, params["metric"], self.dimensions)
         return drawing.choose(weights, passed, self.indices, self.query_ids, wanted, params["seed"])
+
+    def take(self, columns: Ints) -> tuple[Ints, Floats]:
+        """The rows and scores of some columns (n, wanted) of each row; -1 and -inf where the column is -1."""
+        n, width = self.indices.shape
+        flat, missing = np.maximum(columns, 0) + np.arange(n)[:, None] * width, columns < 0
+        indices, scores = self.indices.ravel().take(flat), self.scores.ravel().take(flat)
+        indices[missing], scores[missing] = -1, -np.inf
+        return indices, scores
 
 
 def _cap(passed: NDArray[np.bool_], labels: Ints, cap: int) -> NDArray[np.bool_]:

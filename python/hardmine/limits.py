@@ -95,7 +95,7 @@ class ScoreWindow:
         if self.lowest is None:
             return {}
         totals = np.bincount(self.lowest, weights=np.where(self.nothing(), 0, too_high), minlength=len(UPPER))
-        return {UPPER[i]: int(totals[i]) for i in np.unique(self.lowest)}
+        return {name: int(totals[i]) for i, name in enumerate(UPPER) if (self.lowest == i).any()}
 
     def passes(self, scores: Any) -> NDArray[np.bool_]:
         """Which of the scores (n, window) lie within; NaN limits pass nothing."""

@@ -170,7 +170,7 @@ class MinedNegatives:
         scores_window = drawing.narrow(limits.window(positive_scores), strategy, values, positive_scores)
         passed = scores_window.passes(self.window.scores)
         self._check_window(passed, scores_window.nothing())
-        chosen = self.window.draw(passed, positive_scores, self.params)
+        taken = self.window.take(self.window.draw(passed, positive_scores, self.params))
         thresholds = {
             "max_score": max_score,
             "min_score": min_score,
@@ -179,14 +179,14 @@ class MinedNegatives:
         }
         return collect(
             window=self.window,
-            chosen=chosen,
+            taken=taken,
             random=None,
             positive_indices=_arrays.to_numpy("positive_indices", self.positive_indices),
             positive_scores=positive_scores,
             params={**self.params, **thresholds},
             base_rows=self.stats["base_rows"],
             positives=self.positives,
-            dropped=count_thresholds(self.window, scores_window),
+            dropped=count_thresholds(self.window, scores_window, passed),
             torch_wanted=_arrays.is_torch(self.indices),
         )
 
@@ -198,7 +198,7 @@ class MinedNegatives:
         if window.final:
             return
         full = (window.indices[:, -1] >= 0) & ~nothing
-        kept = (passed & window.allowed & (window.indices >= 0)).sum(axis=1)
+        kept = (passed & window.allowed).sum(axis=1)
         top = self.params["sampling_strategy"] in drawing.WITHOUT_DRAW
         needed = self.params["range_min"] + self.params["num_negatives"] if top else self.params["range_max"]
         if np.any(full & (kept < needed)):
@@ -306,7 +306,7 @@ class MinedNegatives:
 
 def collect(
     window: Window,
-    chosen: Ints,
+    taken: tuple[Ints, Floats],
     random: tuple[Ints, Floats] | None,
     positive_indices: Ints,
     positive_scores: Floats,
@@ -316,10 +316,8 @@ def collect(
     dropped: dict[str, int],
     torch_wanted: bool,
 ) -> MinedNegatives:
-    """The result of a draw: the chosen columns of the window, and random negatives beside them."""
-    at = np.maximum(chosen, 0)
-    indices = np.where(chosen < 0, -1, np.take_along_axis(window.indices, at, axis=1))
-    scores = np.where(chosen < 0, np.float32(-np.inf), np.take_along_axis(window.scores, at, axis=1))
+    """The result of a draw: the rows and scores taken from the window, and random negatives beside them."""
+    indices, scores = taken
     if random is not None:
         indices = np.concatenate([indices, random[0]], axis=1)
         scores = np.concatenate([scores, random[1]], axis=1)

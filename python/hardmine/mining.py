@@ -222,15 +222,14 @@ def mine_hard_negatives(
     if in_scan:
         dropped = count_scan(known, excluded, q.count) | scores_window.by_limit(np.minimum(too_near, _core.most_counted))
     else:
-        dropped = count_window(window, known, excluded) | count_thresholds(window, scores_window)
+        dropped = count_window(window, known, excluded) | count_thresholds(window, scores_window, passed)
     random = None
-    chosen = window.draw(passed, positive_scores, params)
+    taken = window.take(window.draw(passed, positive_scores, params))
     if params["num_random"]:
-        taken = np.where(chosen < 0, -1, np.take_along_axis(window.indices, np.maximum(chosen, 0), axis=1))
-        random = draw_random(queries, base, taken, known, refused, scores_window, params, ids, threads)
+        random = draw_random(queries, base, taken[0], known, refused, scores_window, params, ids, threads)
     return collect(
         window=window,
-        chosen=chosen,
+        taken=taken,
         random=random,
         positive_indices=positive_indices,
         positive_scores=positive_scores,
@@ -310,10 +309,10 @@ def _scan(
     found = scan(queries, base, k, metric=metric, where=wanted, threads=threads, progress=progress, too_near=too_near)
     indices = _arrays.to_numpy("indices", found.indices)
     scores = Neighbors(_arrays.to_numpy("distances", found.distances), indices, metric).scores
-    allowed = np.ones(indices.shape, bool)
+    allowed = indices >= 0
     if raw:
         rows = np.arange(q.count)[:, None]
-        allowed = ~known.same_label(rows, indices)
+        allowed &= ~known.same_label(rows, indices)
         if refused is not None:
             allowed &= ~in_lists(refused, rows, indices)
     labels = None if known.base_codes is None else known.base_codes.copy()  # an input may change while the result lives

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hardmine import _core
 from hardmine._arrays import Floats, Ints
@@ -59,11 +60,13 @@ def count_window(window: Window, known: Positives, excluded: tuple[Ints, Ints] |
     return dropped
 
 
-def count_thresholds(window: Window, limits: ScoreWindow) -> dict[str, int]:
-    """The allowed candidates of a window whose scores are too high or too low, by the limit."""
-    real = window.allowed & (window.indices >= 0)
-    too_high = real & limits.too_high(window.scores)
-    dropped, rest = limits.by_limit(too_high.sum(axis=1)), real & ~too_high
+def count_thresholds(window: Window, limits: ScoreWindow, passed: NDArray[np.bool_]) -> dict[str, int]:
+    """The allowed candidates of a window that have not passed, by the limit for which they are too high or too low."""
+    refused = window.allowed & ~passed
+    if limits.least is None and limits.above is None:
+        return limits.by_limit(refused.sum(axis=1))
+    too_high = refused & limits.too_high(window.scores)
+    dropped, rest = limits.by_limit(too_high.sum(axis=1)), refused & ~too_high
     if limits.least is not None:
         low = rest & (window.scores < limits.least[:, None])
         dropped["min_score"], rest = int(low.sum()), rest & ~low

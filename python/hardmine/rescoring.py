@@ -47,7 +47,7 @@ def rescore_positives(
 def rescore_window(rescore: Callable[[Ints, Ints], Any], window: Window) -> Window:
     """The same candidates with new scores, and in their order."""
     scores = np.full(window.indices.shape, -np.inf, np.float32)
-    rows, columns = np.nonzero((window.indices >= 0) & window.allowed)
+    rows, columns = np.nonzero(window.allowed)
     scores[rows, columns] = _ask(rescore, rows, window.indices[rows, columns])
     order = np.lexsort((window.indices, -scores), axis=1)
     return replace(

@@ -171,7 +171,8 @@ def mine_triplets(
             ranks = sample_ranks(len(found[0]), most, seed)
             found = found[0][ranks], found[1][ranks], found[2][ranks]
     else:
-        distances = batch.distances(metric, threads)
+        everything = strategy == "batch_all" and type_of_triplets in (None, "all") and margin == np.inf
+        distances = np.zeros(positive.shape, np.float32) if everything else batch.distances(metric, threads)
         if strategy == "batch_hard":
             positive = pair_rules.by_rank(distances, positive, positive_ranks, farthest=True)
             negative = pair_rules.by_rank(distances, negative, negative_ranks, farthest=False)
@@ -182,8 +183,8 @@ def mine_triplets(
         elif type_of_triplets is None:
             type_of_triplets = "all"
         windows = Windows(distances, positive, negative, type_of_triplets, margin)
-        everything = most is None or most >= windows.total
-        found = windows.take_all() if everything else windows.take(sample_ranks(windows.total, most or 0, seed))
+        whole = most is None or most >= windows.total
+        found = windows.take_all() if whole else windows.take(sample_ranks(windows.total, most or 0, seed))
     return batch.like(found[0]), batch.like(found[1]), batch.like(found[2])
 
 
