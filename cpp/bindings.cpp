@@ -239,6 +239,19 @@ PYBIND11_MODULE(_core, m) {
         py::arg("threads"), py::arg("progress"));
 
     m.def(
+        "canonical_matrix",
+        [](const Floats& queries, const Floats& base, Metric metric, bool self, int threads, const py::object& progress) {
+            const FloatSearch search{search_of(queries, 0, base, 0, threads, 0), metric};
+            const py::ssize_t shape[2] = {queries.shape(0), base.shape(0)};
+            Floats distances(shape);
+            float* out = distances.mutable_data();
+            run("queries", "base", progress, [&](const Watcher& watcher) { canonical_matrix(search, self, out, watcher); });
+            return distances;
+        },
+        py::arg("queries").noconvert(), py::arg("base").noconvert(), py::arg("metric"), py::arg("self"), py::arg("threads"),
+        py::arg("progress"));
+
+    m.def(
         "code_histograms",
         [](const Codes& queries, const Codes& base, std::size_t bits, std::size_t top, const std::optional<Ints>& query_groups,
            const std::optional<Ints>& base_groups, const std::optional<Words>& query_marks,

@@ -14,8 +14,9 @@
 namespace hardmine {
 namespace {
 
-constexpr std::size_t kFairQueries = 512;    // to a thread: packing is a fortieth of their work
-constexpr std::size_t kSmallWork = 1 << 20;  // multiply-adds that one thread finishes before others have woken
+constexpr std::size_t kFairQueries = 512;      // to a thread: packing is a fortieth of their work
+constexpr std::size_t kSmallWork = 1 << 20;    // multiply-adds that one thread finishes before others have woken,
+constexpr std::size_t kSmallMatrix = 1 << 23;  // in float64 a millisecond; a batch is mined between steps of training
 
 // What a thread works with. Either screen can serve a task.
 struct Workspace {
@@ -144,6 +145,31 @@ void pair_distances(const FloatSearch& s, const std::int64_t* rows, const std::i
         watch.step(end - begin);
     });
     if (bad_row) report_not_finite(s.base, true);
+    if (watch.stopped()) throw Stopped();
+}
+
+void canonical_matrix(const FloatSearch& s, bool self, float* out, const Watcher& watcher) {
+    constexpr std::size_t kTile = 32;  // rows of either side: 32 KiB at 128 dimensions
+    const std::size_t n = s.queries.count, m = s.base.count;
+    const Canonical canonical(s.kernels, s.metric, s.base.width);
+    std::vector<double> query_factors(n), base_factors(m);
+    for (std::size_t i = 0; i < n; ++i) query_factors[i] = canonical.factor(s.queries[i]);
+    for (std::size_t j = 0; j < m; ++j) base_factors[j] = canonical.factor(s.base[j]);
+    const int threads = n * m * s.base.width < kSmallMatrix ? 1 : usable_threads(s.threads);
+    Watch watch(watcher, static_cast<std::uint64_t>(n) * m);
+    run_tasks((n + kTile - 1) / kTile, threads, watch, [&](std::size_t tile, int) {
+        const std::size_t begin = tile * kTile, end = std::min(n, begin + kTile);
+        for (std::size_t first = self ? begin : 0; first < m; first += kTile) {
+            const std::size_t last = std::min(m, first + kTile);
+            for (std::size_t i = begin; i < end; ++i)
+                for (std::size_t j = self ? std::max(first, i) : first; j < last; ++j) {
+                    const float distance = canonical.distance(s.queries[i], query_factors[i], s.base[j], base_factors[j]);
+                    out[i * m + j] = distance;
+                    if (self) out[j * m + i] = distance;  // canonical distances are symmetric to the last bit
+                }
+            if (!watch.step((end - begin) * (last - first))) return;
+        }
+    });
     if (watch.stopped()) throw Stopped();
 }
 

@@ -61,6 +61,10 @@ void pair_distances(const FloatSearch& search, const std::int64_t* rows, const s
 void pair_distances(const CodeSearch& search, const std::int64_t* rows, const std::int64_t* cols, std::size_t pairs,
                     std::int32_t* distances, const Watcher& watcher);
 
+// The canonical distances of all pairs of finite rows, out[i * base.count + j]. If `self`, queries and base are one array, and
+// each pair is computed once.
+void canonical_matrix(const FloatSearch& search, bool self, float* out, const Watcher& watcher);
+
 // Which pairs count as relevant: those of one group or, where marks are given, those whose marks share a bit.
 struct Relevance {
     const std::int64_t *query_groups = nullptr, *base_groups = nullptr;

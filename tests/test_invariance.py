@@ -101,6 +101,19 @@ def test_distance_is_symmetric(rng, metric, n):
     )
 
 
+@pytest.mark.parametrize("n, m", [(1, 1), (70, 70), (33, 90), (4, 200)])
+def test_matrix_of_a_batch_is_canonical(isa, rng, metric, n, m):
+    x, y = rng.standard_normal((n, 37)).astype(np.float32), rng.standard_normal((m, 37)).astype(np.float32)
+    for base in (x, y):
+        i, j = np.divmod(np.arange(n * len(base)), len(base))
+        expected = hardmine.pair_distances(x, base, i, j, metric=metric).reshape(n, -1)
+        for threads in (1, 3):
+            found = _core.canonical_matrix(
+                queries=x, base=base, metric=search.FLOAT_METRICS[metric], self=base is x, threads=threads, progress=None
+            )
+            np.testing.assert_array_equal(found, expected)
+
+
 def test_pairwise_is_the_same_for_threads_and_fused_instruction_sets(rows, metric):
     queries, base = rows
     best = hardmine.pairwise(queries, base, metric=metric)

@@ -282,14 +282,6 @@ def test_memory_is_that_of_pairs(rng):
         assert 0 < len(found[0]) < 100_000 and peak < 60 * 2000**2, peak
 
 
-def test_more_pairs_than_are_computed_canonically(rng, monkeypatch):
-    x, labels = rng.standard_normal((50, 6)).astype(np.float32), rng.integers(0, 5, 50)  # no two distances alike
-    expected = [listed(mine_triplets(x, labels, **o)) for o in ({}, {"strategy": "batch_hard"}, {"metric": "sqeuclidean"})]
-    monkeypatch.setattr("hardmine.batches.MOST_CANONICAL", 100)
-    found = [listed(mine_triplets(x, labels, **o)) for o in ({}, {"strategy": "batch_hard"}, {"metric": "sqeuclidean"})]
-    assert found == expected
-
-
 def test_kinds_of_input(rng):
     x, labels = rng.standard_normal((20, 5)).astype(np.float32), rng.integers(0, 4, 20)
     expected = listed(mine_triplets(x, labels))

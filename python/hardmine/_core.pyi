@@ -104,6 +104,14 @@ def pair_distances_codes(
     threads: int,
     progress: Callable[[int, int], object] | None,
 ) -> NDArray[np.int32]: ...
+def canonical_matrix(
+    queries: NDArray[np.float32],
+    base: NDArray[np.float32],
+    metric: Metric,
+    self: bool,
+    threads: int,
+    progress: Callable[[int, int], object] | None,
+) -> NDArray[np.float32]: ...
 def code_histograms(
     queries: NDArray[np.uint8],
     base: NDArray[np.uint8],

@@ -1,8 +1,7 @@
 """A batch for miners: its rows, which pairs are positive or negative, and how far apart they are.
 
 A relation is two bit matrices, so that labels of any kind, several labels a row and masks of pairs are one thing to the
-miners. Distances are canonical as long as the matrix is small enough to compute it so; miners compare them exactly, and
-equal distances are decided by the lower index.
+miners. Distances are canonical; miners compare them exactly, and equal distances are decided by the lower index.
 """
 
 from __future__ import annotations
@@ -13,14 +12,11 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from hardmine import _arrays
+from hardmine import _arrays, _core
 from hardmine._arrays import ArrayLike, FloatRows, Floats, Ints
-from hardmine.search import Metric, pair_distances, pairwise
+from hardmine.search import FLOAT_METRICS, Metric, check_threads
 
 Bools: TypeAlias = NDArray[np.bool_]
-
-MOST_CANONICAL = 1 << 22  # pairs in a matrix of canonical distances: a second at 512 dimensions on two cores
-PAIRS = 1 << 19  # pairs whose row numbers are written out at a time
 
 
 class Batch:
@@ -61,14 +57,15 @@ class Batch:
         self._refs = self._rows if self.alone else _finite(refs)
 
     def distances(self, metric: Metric, threads: int | None) -> Floats:
-        """The distances of all pairs, canonical up to `MOST_CANONICAL` of them, else those of `pairwise`."""
-        n, m = self.positive.shape
-        if n * m == 0:
-            return np.empty((n, m), np.float32)
-        if n * m > MOST_CANONICAL:
-            matrix: Floats = pairwise(self._rows, None if self.alone else self._refs, metric=metric, threads=threads)
-        else:
-            matrix = self._canonical(metric, threads)
+        """The canonical distances of all pairs."""
+        matrix = _core.canonical_matrix(
+            queries=self._rows,
+            base=self._refs,
+            metric=FLOAT_METRICS[metric],
+            self=self.alone,
+            threads=check_threads(threads),
+            progress=None,
+        )
         if not np.isfinite(matrix).all():
             raise ValueError("embeddings: expected rows whose distances fit float32, got an infinite distance")
         return matrix
@@ -76,21 +73,6 @@ class Batch:
     def like(self, indices: Ints) -> Any:
         """Indices as the caller's kind of array."""
         return _arrays.like(np.ascontiguousarray(indices, dtype=np.int64), self.torch)
-
-    def _canonical(self, metric: Metric, threads: int | None) -> Floats:
-        n, m = self.positive.shape
-        matrix = np.empty((n, m), np.float32)
-        step = max(1, min(max(64, n // 8), PAIRS // m))  # of a batch alone, half a square of this side is computed twice
-        for first in range(0, n, step):
-            rows, left = np.arange(first, min(first + step, n)), first if self.alone else 0
-            cols = np.tile(np.arange(left, m), len(rows))
-            found = pair_distances(
-                self._rows, self._refs, np.repeat(rows, m - left), cols, metric=metric, threads=threads
-            ).reshape(len(rows), -1)
-            matrix[rows, left:] = found
-            if self.alone:
-                matrix[left:, rows] = found.T  # canonical distances are symmetric to the last bit
-        return matrix
 
 
 def _shared(labels: ArrayLike, n: int, ref_labels: ArrayLike, m: int) -> Bools:

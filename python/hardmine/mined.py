@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from hardmine import _arrays, drawing
 from hardmine._arrays import ArrayLike, Floats, Ints
-from hardmine._files import replacing, save_npz
+from hardmine._files import save_npz
 from hardmine.candidates import Window
 from hardmine.limits import check_limits
+from hardmine.mining_plot import plot_scores
 from hardmine.mining_stats import count_thresholds, summarize, table
 from hardmine.positives import in_lists
 
@@ -44,12 +45,12 @@ class MinedNegatives:
         rate that one false positive is, where every pair is a negative one), `negatives`, `shortfall` (queries that got
         fewer than they asked for), `without_positive`, `harder_than_positive` (the share of queries whose hardest negative
         is nearer than their reference positive; NaN where no positive is known), `dropped`, and quantiles (5, 25, 50, 75,
-        95 %) of `hardest_scores` and `positive_scores`. ``stats["dropped"]`` has the rows that each filter refused:
-        `positives` and `exclude` all their pairs; `max_score`, `absolute_margin`, `relative_margin` and
-        `sampling_strategy` the other rows whose score is too high, each counted for the lowest limit of its query and at
-        most 256 a query. For raw ranks, rescored windows and `refilter` they are numbers of candidates of the window, and
-        too low scores are counted too (`min_score`, `sampling_strategy`); in a scan these, and what `max_per_label`
-        refuses, are not seen.
+        95 %) of `negative_scores`, `hardest_scores` (the first of each query) and `positive_scores`. ``stats["dropped"]``
+        has the rows that each filter refused: `positives` and `exclude` all their pairs; `max_score`, `absolute_margin`,
+        `relative_margin` and `sampling_strategy` the other rows whose score is too high, each counted for the lowest limit
+        of its query and at most 256 a query. For raw ranks, rescored windows and `refilter` they are numbers of candidates
+        of the window, and too low scores are counted too (`min_score`, `sampling_strategy`); in a scan these, and what
+        `max_per_label` refuses, are not seen.
     """
 
     indices: Any
@@ -253,7 +254,9 @@ class MinedNegatives:
         return cls(**arrays, **about, positives=lists)
 
     def plot(self, path: str | Path | None = None) -> Any:
-        """Draw the scores of positives and negatives as histograms, with the margin between their medians.
+        """Draw the scores of positives and negatives as histograms, with the margin.
+
+        The margin is shown as it lies for the median reference positive: from its score down to what it lets through.
 
         Parameters
         ----------
@@ -264,26 +267,8 @@ class MinedNegatives:
         -------
         matplotlib.figure.Figure
         """
-        try:
-            from matplotlib.figure import Figure
-        except ImportError as error:
-            raise ImportError(f'plot needs {error.name}: pip install "hardmine[demo]"') from None
         scores, known = (_arrays.to_numpy("scores", a).ravel() for a in (self.scores, self.positive_scores))
-        shown = {"negatives": scores[np.isfinite(scores)], "reference positives": known[np.isfinite(known)]}
-        figure = Figure(figsize=(7, 4), layout="constrained")
-        axes = figure.subplots()
-        for (name, values), color in zip(shown.items(), ("#cf222e", "#0969da")):
-            if len(values):
-                axes.hist(values, bins=60, density=True, alpha=0.55, color=color, label=name)
-                axes.axvline(float(np.median(values)), color=color, linestyle="--", linewidth=1)
-        axes.set(
-            xlabel=f"score ({self.metric})", ylabel="density", title="hard negatives and the positives they are measured from"
-        )
-        axes.legend()
-        if path is not None:
-            with replacing(Path(path)) as partial:
-                figure.savefig(partial, dpi=110)
-        return figure
+        return plot_scores(scores, known, self.params, path)
 
     def _indices(self) -> Ints:
         return _arrays.to_numpy("indices", self.indices)

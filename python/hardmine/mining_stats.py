@@ -17,7 +17,6 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 def summarize(scores: Floats, positive_scores: Floats, counts: Ints, wanted: int, base_rows: int) -> dict[str, Any]:
-    hardest = scores[counts > 0, 0]
     known = positive_scores[~np.isnan(positive_scores)]
     both = (counts > 0) & ~np.isnan(positive_scores)
     harder = scores[both, 0] > positive_scores[both]
@@ -30,7 +29,8 @@ def summarize(scores: Floats, positive_scores: Floats, counts: Ints, wanted: int
         "shortfall": int((counts < wanted).sum()),
         "without_positive": int(np.isnan(positive_scores).sum()),
         "harder_than_positive": float(harder.mean()) if len(harder) else float("nan"),
-        "hardest_scores": _quantiles(hardest),
+        "negative_scores": _quantiles(scores[np.isfinite(scores)]),
+        "hardest_scores": _quantiles(scores[counts > 0, 0]),
         "positive_scores": _quantiles(known),
     }
 
@@ -89,6 +89,6 @@ def table(stats: dict[str, Any], params: dict[str, Any]) -> str:
     if any(name in UPPER for name in stats["dropped"]):
         lines += [f"    (those with too high a score counted up to {_core.most_counted} a query)"]
     lines += ["  " + " " * 28 + "".join(f"{q:>10.0%}" for q in QUANTILES)]
-    for name in ("hardest_scores", "positive_scores"):
+    for name in ("negative_scores", "hardest_scores", "positive_scores"):
         lines.append(f"  {name:<28}" + "".join(f"{v:>10.4f}" for v in stats[name]))
     return "\n".join(lines)

@@ -13,7 +13,7 @@ import numpy as np
 from hardmine import _arrays, pair_rules
 from hardmine._arrays import ArrayLike
 from hardmine.batches import Batch, above_zero, check_choice, check_owner, number
-from hardmine.search import Metric, _check_threads, check_float_metric
+from hardmine.search import Metric, check_float_metric, check_threads
 
 Rule: TypeAlias = Literal["margin", "multi_similarity", "hdc", "uniform_histogram"]
 
@@ -76,7 +76,7 @@ def mine_pairs(
     Notes
     -----
     The rules are those of pytorch-metric-learning 2.9, whose miners normalize embeddings by default. Thresholds are float64
-    and compared exactly with the float32 distances, which are canonical up to 4 million pairs (see `mine_triplets`); ties at
+    and compared exactly with the float32 distances, which are canonical (see `pair_distances`); ties at
     the end of a share go to the lower pair. O(b r d) time, and O(b r) memory.
 
     References
@@ -108,7 +108,7 @@ def mine_pairs(
     bins = _arrays.positive("num_bins", num_bins)
     per_bin = _arrays.positive("pos_per_bin", pos_per_bin), _arrays.positive("neg_per_bin", neg_per_bin)
     seed = _arrays.whole("seed", seed)
-    _check_threads(threads)
+    check_threads(threads)
 
     batch = Batch(embeddings, labels, ref_embeddings, ref_labels, pair_mask)
     distances, chosen = batch.distances(metric, threads), (batch.positive, batch.negative)

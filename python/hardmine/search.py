@@ -30,7 +30,7 @@ def check_float_metric(metric: str) -> None:
         raise ValueError(f"metric: expected one of {', '.join(FLOAT_METRICS)}, got {metric!r}")
 
 
-def _check_threads(threads: int | None) -> int:
+def check_threads(threads: int | None) -> int:
     return 0 if threads is None else _arrays.positive("threads", threads)
 
 
@@ -139,7 +139,7 @@ def scan(
     kept out, exact up to `_core.most_counted`, then at least that.
     """
     q, b = _check_rows(queries, base, metric, bits)
-    k, n_threads = _arrays.positive("k", k), _check_threads(threads)
+    k, n_threads = _arrays.positive("k", k), check_threads(threads)
     self_join = base is None
     allowed = check_filter(where, q.count, b.count, self_join)
     kept = min(k, b.count)
@@ -239,7 +239,7 @@ def pairwise(
     [[0.0, 2.0], [2.0, 0.0]]
     """
     q, b = _check_rows(queries, base, metric, bits)
-    n_threads = _check_threads(threads)
+    n_threads = check_threads(threads)
     core: Callable[..., None] = _core.pairwise_codes
     dtype: type = np.int32
     if metric != "hamming":
@@ -320,7 +320,7 @@ def pair_distances(
     [5.0, 0.0]
     """
     q, b = _check_rows(queries, base, metric, bits)
-    n_threads = _check_threads(threads)
+    n_threads = check_threads(threads)
     pairs = _arrays.integers("rows", rows), _arrays.integers("cols", cols)
     if len(pairs[0]) != len(pairs[1]):
         raise ValueError(f"cols: expected {len(pairs[0])} numbers like rows, got {len(pairs[1])}")

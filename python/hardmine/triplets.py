@@ -13,7 +13,7 @@ import numpy as np
 from hardmine import _arrays, distance_draws, pair_rules
 from hardmine._arrays import ArrayLike, Floats
 from hardmine.batches import Batch, above_zero, check_choice, check_owner, number
-from hardmine.search import Metric, _check_threads, check_float_metric
+from hardmine.search import Metric, check_float_metric, check_threads
 from hardmine.triplet_windows import TYPES, Triplets, Windows, limits, sample_ranks
 
 Type: TypeAlias = Literal["all", "hard", "semihard", "easy"]
@@ -110,7 +110,7 @@ def mine_triplets(
     -----
     The rules are those of pytorch-metric-learning 2.9, whose miners normalize embeddings by default, and of OML 4.0 for
     several hard ones; ties go to the lower index. Here ranges limit the strategy "all" too. Distances are canonical (see
-    `pair_distances`) up to 4 million pairs and those of `pairwise` beyond. For b rows and r references, time is
+    `pair_distances`). For b rows and r references, time is
     O(b r (d + log r)) and what the result takes, also where ``max_triplets`` samples from any number of triplets; memory is
     the result and O(b r), never b r r. Distance-weighted draws take O(b r) each; their weights are kept as logarithms, so that
     no row's weights all vanish in many dimensions, and their random numbers belong to (seed, anchor, column, draw): what an
@@ -158,7 +158,7 @@ def mine_triplets(
     draws = None if triplets_per_anchor is None else _arrays.positive("triplets_per_anchor", triplets_per_anchor)
     most = None if max_triplets is None else _arrays.positive("max_triplets", max_triplets)
     seed = _arrays.whole("seed", seed)
-    _check_threads(threads)
+    check_threads(threads)
 
     batch = Batch(embeddings, labels, ref_embeddings, ref_labels, pair_mask)
     positive, negative = batch.positive, batch.negative
