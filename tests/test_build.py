@@ -109,8 +109,9 @@ def test_readme_examples():
     assert outcome.attempted >= 8 and outcome.failed == 0
 
 
-DOCUMENTED = ["search", "mining", "duplicates", "filter", "neighbors", "codes", "centers", "evaluation", "average_precision"]
-DOCUMENTED += ["triplets", "pairs", "relevance", "relevance_triplets", "ranking_triplets", "hard_examples"]
+DOCUMENTED = ["search", "filter", "neighbors", "duplicates", "codes", "centers", "evaluation", "average_precision"]
+DOCUMENTED += ["hard_examples", "mining.negatives", "batch.triplets", "batch.pairs"]
+DOCUMENTED += [f"deep_ranking.{name}" for name in ("relevance", "relevance_triplets", "ranking_triplets")]
 
 
 @pytest.mark.parametrize("name", DOCUMENTED)

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 import hardmine
 import reference
-from hardmine import MinedNegatives, drawing, mine_hard_negatives
+from hardmine import MinedNegatives, mine_hard_negatives
+from hardmine.mining import drawing
 
 
 def scores_of(queries, base, metric):

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import reference
-from hardmine.pairs import RULES, mine_pairs
+from hardmine.batch.pairs import RULES, mine_pairs
 from test_triplets import batches, known
 
 

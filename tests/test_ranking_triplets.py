@@ -8,7 +8,7 @@ import torch
 
 import hardmine
 import reference
-from hardmine.ranking_triplets import score_at_top_k, similarity_precision
+from hardmine.deep_ranking.ranking_triplets import score_at_top_k, similarity_precision
 
 
 def random_triplets(rng, n, count):

@@ -7,8 +7,8 @@ import pytest
 import scipy.stats
 import torch
 
-from hardmine.relevance import total_relevance
-from hardmine.weighted_reservoir import WeightedReservoir
+from hardmine.deep_ranking.relevance import total_relevance
+from hardmine.deep_ranking.weighted_reservoir import WeightedReservoir
 
 SIGMAS = scipy.stats.norm.isf(1e-6 / 2)  # a false alarm of 1e-6 for each mean, were the seed drawn anew
 

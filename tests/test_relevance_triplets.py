@@ -13,8 +13,8 @@ import scipy.stats
 import torch
 
 from hardmine import _random
-from hardmine.relevance import total_relevance
-from hardmine.relevance_triplets import CLOCK, RelevanceTripletSampler
+from hardmine.deep_ranking.relevance import total_relevance
+from hardmine.deep_ranking.relevance_triplets import CLOCK, RelevanceTripletSampler
 
 FALSE_ALARM = 1e-6
 
@@ -216,7 +216,7 @@ def test_what_cannot_be_drawn_is_given_up_and_counted():
 
 
 def test_blocks_change_nothing(rng, monkeypatch):
-    from hardmine import relevance, relevance_triplets
+    from hardmine.deep_ranking import relevance, relevance_triplets
 
     x = rng.normal(size=(60, 4)).astype(np.float32)
     drawn = []

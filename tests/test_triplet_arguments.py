@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from hardmine.pairs import mine_pairs
-from hardmine.triplets import mine_triplets
+from hardmine.batch.pairs import mine_pairs
+from hardmine.batch.triplets import mine_triplets
 
 X, L = np.eye(3, dtype=np.float32), [0, 0, 1]
 NAN = np.array([[1, 1, 1], [1, np.nan, 1], [1, 1, 1]], np.float32)

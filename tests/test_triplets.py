@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import reference
-from hardmine.triplets import PAIR_STRATEGIES, STRATEGIES, mine_triplets
+from hardmine.batch.triplets import PAIR_STRATEGIES, STRATEGIES, mine_triplets
 
 STRATEGY_PAIRS = [
     (p, n) for p in PAIR_STRATEGIES for n in PAIR_STRATEGIES if "semihard" not in (p, n) or {p, n} & {"hard", "easy"}
@@ -169,8 +169,8 @@ def test_a_sample_is_a_part_of_all(problem, strategy, most, seed):
 @pytest.mark.parametrize("many", [False, True])
 def test_large_blocks_written_in_both_ways(rng, monkeypatch, many):
     """More blocks than one, where most negatives pass and where few do."""
-    monkeypatch.setattr("hardmine.triplet_windows.CELLS", 500)
-    monkeypatch.setattr("hardmine.pair_rules.CELLS", 500)
+    monkeypatch.setattr("hardmine.batch.triplet_windows.CELLS", 500)
+    monkeypatch.setattr("hardmine.batch.pair_rules.CELLS", 500)
     x, labels = rng.standard_normal((90, 4)).astype(np.float32), rng.integers(0, 9 if many else 2, 90)
     mask = rng.random((90, 90)) < (1.0 if many else 0.3)
     for kind, margin in (("all", 0.3), ("semihard", 0.02), ("easy", 2.5), ("easy", 0.0)):
@@ -256,7 +256,7 @@ def test_draws_of_a_type(rng):
 def test_rows_mined_alone_or_together(rng, monkeypatch, strategy):
     x, labels = sphere(rng, 40, 16, 4), rng.integers(0, 6, 40)
     together = listed(mine_triplets(x, labels, strategy=strategy, seed=9))
-    monkeypatch.setattr("hardmine.distance_draws.CELLS", 100)
+    monkeypatch.setattr("hardmine.batch.distance_draws.CELLS", 100)
     alone = []
     for row in range(40):
         mask = np.zeros((40, 40), bool)

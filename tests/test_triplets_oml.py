@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from hardmine.triplets import mine_triplets
+from hardmine.batch.triplets import mine_triplets
 
 NEEDED = "needs OML: pip install hardmine[peers], then pip install --no-deps open-metric-learning==4.0.0"
 miners = pytest.importorskip("oml.miners", reason=NEEDED)

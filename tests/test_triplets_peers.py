@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from hardmine.pairs import mine_pairs
-from hardmine.triplets import mine_triplets
+from hardmine.batch.pairs import mine_pairs
+from hardmine.batch.triplets import mine_triplets
 
 pml = pytest.importorskip("pytorch_metric_learning", reason="needs pytorch-metric-learning: pip install hardmine[peers]")
 from pytorch_metric_learning import distances, miners  # noqa: E402

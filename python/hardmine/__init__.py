@@ -1,7 +1,12 @@
 """Exact nearest neighbours among the rows that are allowed: hard negatives mined with them, hash centers, codes judged."""
 
+from hardmine.batch.pairs import mine_pairs
+from hardmine.batch.triplets import mine_triplets
 from hardmine.centers import HashCenters, assign_centers, assign_classes, hash_centers, semantic_centers
 from hardmine.codes import pack, unpack
+from hardmine.deep_ranking.ranking_triplets import score_at_top_k, similarity_precision
+from hardmine.deep_ranking.relevance import total_relevance
+from hardmine.deep_ranking.relevance_triplets import RelevanceTripletSampler
 from hardmine.duplicates import sample_non_duplicate_split
 from hardmine.evaluation import (
     PrecisionRecall,
@@ -12,15 +17,10 @@ from hardmine.evaluation import (
 )
 from hardmine.filter import Filter
 from hardmine.hard_examples import select_hard_examples
-from hardmine.mined import MinedNegatives
-from hardmine.mining import mine_hard_negatives
+from hardmine.mining.mined import MinedNegatives
+from hardmine.mining.negatives import mine_hard_negatives
 from hardmine.neighbors import Neighbors, merge
-from hardmine.pairs import mine_pairs
-from hardmine.ranking_triplets import score_at_top_k, similarity_precision
-from hardmine.relevance import total_relevance
-from hardmine.relevance_triplets import RelevanceTripletSampler
 from hardmine.search import pair_distances, pairwise, topk
-from hardmine.triplets import mine_triplets
 
 __version__ = "0.1.0"
 

@@ -16,8 +16,8 @@ import hardmine
 from hardmine import _core
 from hardmine._files import save_npz
 from hardmine.centers import METHODS
-from hardmine.drawing import STRATEGIES
-from hardmine.positives import REFERENCES
+from hardmine.mining.drawing import STRATEGIES
+from hardmine.mining.positives import REFERENCES
 from hardmine.search import FLOAT_METRICS, METRICS
 
 MINING_OPTIONS = (

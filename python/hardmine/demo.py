@@ -15,8 +15,8 @@ import numpy as np
 import hardmine
 from hardmine import _core, demo_hashing
 from hardmine._files import replacing, save_npz
-from hardmine.mined import MinedNegatives
-from hardmine.mining_stats import QUANTILES
+from hardmine.mining.mined import MinedNegatives
+from hardmine.mining.stats import QUANTILES
 
 PAIRS_SHOWN = 20
 

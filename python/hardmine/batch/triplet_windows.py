@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hardmine import _arrays, _random
 from hardmine._arrays import Floats, Ints
-from hardmine.batches import Bools
+from hardmine.batch.batch import Bools
 
 Triplets: TypeAlias = tuple[Ints, Ints, Ints]
 

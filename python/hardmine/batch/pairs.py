@@ -10,9 +10,10 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from hardmine import _arrays, pair_rules
+from hardmine import _arrays
 from hardmine._arrays import ArrayLike
-from hardmine.batches import Batch, above_zero, check_choice, check_owner, number
+from hardmine.batch import pair_rules
+from hardmine.batch.batch import Batch, above_zero, check_choice, check_owner, number
 from hardmine.search import Metric, check_float_metric, check_threads
 
 Rule: TypeAlias = Literal["margin", "multi_similarity", "hdc", "uniform_histogram"]
@@ -86,7 +87,7 @@ def mine_pairs(
 
     Examples
     --------
-    >>> import numpy as np, hardmine.pairs
+    >>> import numpy as np, hardmine
     >>> x = np.array([[0.0], [1.0], [3.0], [7.0]], dtype=np.float32)
     >>> [part.tolist() for part in hardmine.mine_pairs(x, [0, 0, 1, 1], pos_margin=2, neg_margin=3)]
     [[2, 3], [3, 2], [1, 2], [2, 1]]

@@ -52,7 +52,7 @@ def total_relevance(embeddings: ArrayLike, categories: ArrayLike) -> Any:
     Examples
     --------
     >>> import numpy as np
-    >>> from hardmine.relevance import total_relevance
+    >>> from hardmine.deep_ranking.relevance import total_relevance
     >>> x = np.array([[1.0, 0.0], [2.0, 1.0], [0.0, 3.0], [5.0, 5.0]])
     >>> total_relevance(x, ["cat", "cat", "cat", "dog"]).tolist()
     [2.0, 5.0, 3.0, 0.0]

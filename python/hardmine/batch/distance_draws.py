@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from hardmine import _random
 from hardmine._arrays import Floats
-from hardmine.batches import Bools
-from hardmine.triplet_windows import Triplets
+from hardmine.batch.batch import Bools
+from hardmine.batch.triplet_windows import Triplets
 
 CELLS = 1 << 19  # of a block of rows
 POSITIVES, NEGATIVES = 3 << 40, 4 << 40  # streams of random numbers, one for each draw of negatives

@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hardmine import _arrays, drawing
+from hardmine import _arrays
 from hardmine._arrays import ArrayLike, Floats, Ints
 from hardmine._files import save_npz
-from hardmine.candidates import Window
-from hardmine.limits import check_limits
-from hardmine.mining_plot import plot_scores
-from hardmine.mining_stats import count_thresholds, summarize, table
-from hardmine.positives import in_lists
+from hardmine.mining import drawing
+from hardmine.mining.limits import check_limits
+from hardmine.mining.plot import plot_scores
+from hardmine.mining.positives import in_lists
+from hardmine.mining.stats import count_thresholds, summarize, table
+from hardmine.mining.window import Window
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from hardmine import _random
 from hardmine._arrays import Floats, Ints
-from hardmine.limits import Reals, ScoreWindow
+from hardmine.mining.limits import Reals, ScoreWindow
 
 Strategy: TypeAlias = Literal["top", "random", "softmax", "semihard", "violating", "distance_weighted", "ambiguous"]
 STRATEGIES: tuple[str, ...] = get_args(Strategy)

@@ -14,15 +14,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from hardmine import _arrays, _core, drawing
+from hardmine import _arrays, _core
 from hardmine._arrays import ArrayLike, FloatRows, Ints
-from hardmine.candidates import Window
 from hardmine.filter import Filter
-from hardmine.limits import ScoreWindow, check_limits
-from hardmine.mined import MinedNegatives, collect
-from hardmine.mining_stats import count_scan, count_thresholds, count_window
-from hardmine.neighbors import Neighbors
-from hardmine.positives import (
+from hardmine.mining import drawing
+from hardmine.mining.limits import ScoreWindow, check_limits
+from hardmine.mining.mined import MinedNegatives, collect
+from hardmine.mining.positives import (
     REFERENCES,
     Positives,
     Reference,
@@ -31,9 +29,12 @@ from hardmine.positives import (
     in_lists,
     join_lists,
 )
-from hardmine.positives import reference_positive as find_reference
-from hardmine.random_negatives import draw_random
-from hardmine.rescoring import rescore_positives, rescore_window
+from hardmine.mining.positives import reference_positive as find_reference
+from hardmine.mining.random_negatives import draw_random
+from hardmine.mining.rescoring import rescore_positives, rescore_window
+from hardmine.mining.stats import count_scan, count_thresholds, count_window
+from hardmine.mining.window import Window
+from hardmine.neighbors import Neighbors
 from hardmine.search import Metric, check_float_metric, scan
 
 DRAWN_FROM = 10  # candidates for each negative that a draw chooses from, unless range_max says otherwise

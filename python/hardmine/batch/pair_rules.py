@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hardmine import _arrays, _random
 from hardmine._arrays import Floats, Ints
-from hardmine.batches import Bools
+from hardmine.batch.batch import Bools
 
 CELLS = 1 << 21  # of a block of rows that is sorted
 BINS = 2 << 40  # stream of random numbers

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from hardmine import _arrays
 from hardmine._arrays import ArrayLike, Floats, Ints
 from hardmine._random import uniform
-from hardmine.relevance import CELLS, Given, check_embeddings, check_pairwise, check_relevance, split
-from hardmine.weighted_reservoir import WeightedReservoir
+from hardmine.deep_ranking.relevance import CELLS, Given, check_embeddings, check_pairwise, check_relevance, split
+from hardmine.deep_ranking.weighted_reservoir import WeightedReservoir
 
 CLOCK, CATEGORY, QUERY, POSITIVE, KIND, NEGATIVE, OTHER_CATEGORY, OTHER_IMAGE = range(64, 72)  # streams of random numbers
 
@@ -84,7 +84,7 @@ class RelevanceTripletSampler:
     Examples
     --------
     >>> import numpy as np
-    >>> from hardmine.relevance_triplets import RelevanceTripletSampler
+    >>> from hardmine.deep_ranking.relevance_triplets import RelevanceTripletSampler
     >>> sampler = RelevanceTripletSampler(capacity=100, out_of_class_ratio=0.0)
     >>> x = np.array([[1.0, 0.0], [0.9, 0.1], [0.1, 0.9], [0.0, 1.0]], np.float32)
     >>> sampler.update([10, 11, 12, 13], ["cat"] * 4, embeddings=x)

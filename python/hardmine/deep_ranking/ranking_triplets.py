@@ -63,7 +63,7 @@ def similarity_precision(
     Examples
     --------
     >>> import numpy as np
-    >>> from hardmine.ranking_triplets import similarity_precision
+    >>> from hardmine.deep_ranking.ranking_triplets import similarity_precision
     >>> x = np.array([[0.0], [1.0], [3.0], [-1.0]], np.float32)
     >>> similarity_precision(x, [(0, 1, 2), (2, 1, 0), (2, 0, 1), (0, 1, 3)])  # the last one is a tie
     0.5
@@ -123,7 +123,7 @@ def score_at_top_k(
     Examples
     --------
     >>> import numpy as np
-    >>> from hardmine.ranking_triplets import score_at_top_k
+    >>> from hardmine.deep_ranking.ranking_triplets import score_at_top_k
     >>> x = np.array([[0.0], [1.0], [3.0], [7.0]], np.float32)
     >>> [score_at_top_k(x, [(0, 1, 2), (0, 3, 1), (0, 2, 3)], k=k) for k in (1, 2)]  # at k=1 the last one does not count
     [0, 1]

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from hardmine import _core
 from hardmine._arrays import Floats, Ints
-from hardmine.candidates import Window
-from hardmine.limits import UPPER, ScoreWindow
-from hardmine.positives import Positives, in_lists
+from hardmine.mining.limits import UPPER, ScoreWindow
+from hardmine.mining.positives import Positives, in_lists
+from hardmine.mining.window import Window
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from hardmine._arrays import Floats
 from hardmine._files import replacing
-from hardmine.limits import Limits
+from hardmine.mining.limits import Limits
 
 BINS = 60
 NEGATIVE, POSITIVE, MARGIN = "#cf222e", "#0969da", "#6e7781"

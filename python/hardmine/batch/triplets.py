@@ -10,11 +10,12 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from hardmine import _arrays, distance_draws, pair_rules
+from hardmine import _arrays
 from hardmine._arrays import ArrayLike, Floats
-from hardmine.batches import Batch, above_zero, check_choice, check_owner, number
+from hardmine.batch import distance_draws, pair_rules
+from hardmine.batch.batch import Batch, above_zero, check_choice, check_owner, number
+from hardmine.batch.triplet_windows import TYPES, Triplets, Windows, limits, sample_ranks
 from hardmine.search import Metric, check_float_metric, check_threads
-from hardmine.triplet_windows import TYPES, Triplets, Windows, limits, sample_ranks
 
 Type: TypeAlias = Literal["all", "hard", "semihard", "easy"]
 Strategy: TypeAlias = Literal["batch_all", "batch_hard", "batch_easy_hard", "distance_weighted"]
@@ -124,7 +125,7 @@ def mine_triplets(
 
     Examples
     --------
-    >>> import numpy as np, hardmine.triplets
+    >>> import numpy as np, hardmine
     >>> x = np.array([[0.0], [1.0], [3.0], [7.0]], dtype=np.float32)
     >>> anchors, positives, negatives = hardmine.mine_triplets(x, [0, 0, 1, 1], strategy="batch_hard")
     >>> anchors.tolist(), positives.tolist(), negatives.tolist()

@@ -13,10 +13,10 @@ import numpy as np
 
 from hardmine import _random
 from hardmine._arrays import ArrayLike, FloatRows, Floats, Ints, to_numpy
-from hardmine.drawing import FILL
-from hardmine.limits import ScoreWindow
+from hardmine.mining.drawing import FILL
+from hardmine.mining.limits import ScoreWindow
+from hardmine.mining.positives import Positives, in_lists
 from hardmine.neighbors import Neighbors
-from hardmine.positives import Positives, in_lists
 from hardmine.search import pair_distances
 
 TRIES = 16  # rows drawn at a time

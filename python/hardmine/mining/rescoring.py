@@ -10,8 +10,8 @@ import numpy as np
 
 from hardmine import _arrays
 from hardmine._arrays import Floats, Ints
-from hardmine.candidates import Window
-from hardmine.positives import Positives, Reference, choose_reference
+from hardmine.mining.positives import Positives, Reference, choose_reference
+from hardmine.mining.window import Window
 
 ASKED = 1 << 16  # pairs in one call
 

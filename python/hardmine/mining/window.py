@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hardmine import drawing
 from hardmine._arrays import Floats, Ints
+from hardmine.mining import drawing
 
 
 @dataclass(frozen=True)
