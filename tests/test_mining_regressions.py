@@ -177,6 +177,25 @@ def test_refilter_sees_no_other_inputs(rng):
                 np.testing.assert_array_equal(part, other)
 
 
+def test_random_negatives_are_rescored_too(rng):
+    """The limits are the second opinion's for every negative, and so are the scores that come back."""
+    queries, base = rng.standard_normal((20, 4)).astype(np.float32), rng.standard_normal((200, 4)).astype(np.float32)
+    opinion = rng.standard_normal((20, 200)).astype(np.float32)
+    options = {"positives": lists_of_positives(rng, 20, 200, 1), "num_negatives": 6, "range_max": 10, "random_ratio": 0.5}
+    mined = mine_hard_negatives(
+        queries, base, rescore=lambda rows, cols: opinion[rows, cols], absolute_margin=0.1, min_score=-1.5, seed=4, **options
+    )
+    for i in range(20):
+        kept = mined.indices[i][mined.indices[i] >= 0]
+        assert len(set(kept.tolist())) == len(kept) and not set(kept) & set(options["positives"][i].tolist())
+        np.testing.assert_array_equal(mined.scores[i][: len(kept)], opinion[i, kept])
+        limit = float(opinion[i, options["positives"][i]].max()) - 0.1
+        good = (opinion[i] <= limit) & (opinion[i] >= -1.5)
+        good[options["positives"][i]] = False
+        assert good[kept].all() and len(kept) >= min(3, good.sum()), "the random half is filled wherever rows are allowed"
+    assert mined.stats["dropped"]["positives"] == sum(map(len, options["positives"]))
+
+
 def test_a_result_keeps_nothing_of_the_callers_arrays(rng):
     queries, base = rng.standard_normal((6, 4)).astype(np.float32), rng.standard_normal((30, 4)).astype(np.float32)
     labels, ids, highest = rng.integers(0, 3, 30), np.arange(6) + 50, np.full(6, 0.9)

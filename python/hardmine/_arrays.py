@@ -252,7 +252,7 @@ def ragged(name: str, lists: Any, rows: int, limit: int) -> tuple[Ints, Ints]:
 def ascending(start: Ints, indices: Ints) -> bool:
     """Whether every list of a CSR ascends, with no number twice."""
     descents = np.flatnonzero(indices[1:] <= indices[:-1]) + 1
-    return bool(np.isin(descents, start, assume_unique=True).all())
+    return bool(np.isin(descents, start).all())
 
 
 def thresholds(name: str, value: ArrayLike, count: int) -> NDArray[np.float64]:

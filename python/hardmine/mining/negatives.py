@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 
 from hardmine import _arrays, _core
-from hardmine._arrays import ArrayLike, FloatRows, Ints
+from hardmine._arrays import ArrayLike, Ints
 from hardmine.filter import Filter
 from hardmine.mining import drawing
 from hardmine.mining.limits import ScoreWindow, check_limits
@@ -31,11 +32,11 @@ from hardmine.mining.positives import (
 )
 from hardmine.mining.positives import reference_positive as find_reference
 from hardmine.mining.random_negatives import draw_random
-from hardmine.mining.rescoring import rescore_positives, rescore_window
+from hardmine.mining.rescoring import ask, rescore_positives, rescore_window
+from hardmine.mining.sides import Sides
 from hardmine.mining.stats import count_scan, count_thresholds, count_window
 from hardmine.mining.window import Window
-from hardmine.neighbors import Neighbors
-from hardmine.search import Metric, check_float_metric, scan
+from hardmine.search import Metric
 
 DRAWN_FROM = 10  # candidates for each negative that a draw chooses from, unless range_max says otherwise
 
@@ -120,7 +121,7 @@ def mine_hard_negatives(
         Instead of `num_negatives`: this share of the base, rounded up.
     rescore : callable, optional
         ``rescore(rows, cols) -> scores`` of listed pairs, a second opinion such as a cross-encoder's. It scores the
-        candidates of the range and the positives; limits, margins and strategies then use its scores.
+        candidates of the range, the positives and the random rows; limits, margins and strategies then use its scores.
     seed : int
         Of every draw, which depends on it, the query's number and the base row only.
     query_ids : array of shape (n,), integers, optional
@@ -166,16 +167,15 @@ def mine_hard_negatives(
     >>> mined.indices.ravel(), mined.positive_scores
     (array([2, 2, 1, 1]), array([-1., -1., -4., -4.], dtype=float32))
     """
-    q = FloatRows("queries", queries)
-    b = q if base is None else FloatRows("base", base)
-    check_float_metric(metric)
-    known = check_positives(positives, query_labels, base_labels, q, b)
-    excluded = None if exclude is None else check_lists("exclude", exclude, q.count, b.count, same_rows=b is q)
+    sides = Sides(queries, base, metric, threads)
+    n, m = sides.queries.count, sides.base.count
+    known = check_positives(positives, query_labels, base_labels, sides)
+    excluded = None if exclude is None else check_lists("exclude", exclude, sides)
     for name, margin in (("absolute_margin", absolute_margin), ("relative_margin", relative_margin)):
         if margin is not None and not known.known:
             raise ValueError(f"{name}: expected labels or positives beside it, got neither")
     values = drawing.check_strategy(sampling_strategy, sampling_params, metric, known.known)
-    limits = check_limits(max_score, min_score, absolute_margin, relative_margin, q.count)
+    limits = check_limits(max_score, min_score, absolute_margin, relative_margin, n)
     if max_per_label is not None:
         if known.base_codes is None:
             raise ValueError("max_per_label: expected base_labels beside it, got None")
@@ -186,11 +186,11 @@ def mine_hard_negatives(
     ):
         if value not in good:
             raise ValueError(f"{name}: expected one of {', '.join(good)}, got {value!r}")
-    wanted = _check_wanted(num_negatives, top_fraction, b.count)
+    wanted = _check_wanted(num_negatives, top_fraction, m)
     ranks = _check_range(range_min, range_max, wanted, sampling_strategy)
     if not 0 <= _arrays.thresholds("random_ratio", random_ratio, 1)[0] <= 1:
         raise ValueError(f"random_ratio: expected a number from 0 to 1, got {random_ratio}")
-    ids = np.arange(q.count) if query_ids is None else _check_query_ids(query_ids, q.count)
+    ids = np.arange(n) if query_ids is None else _check_query_ids(query_ids, n)
     params = {
         "num_negatives": wanted,
         "num_random": round(float(random_ratio) * wanted),
@@ -209,25 +209,26 @@ def mine_hard_negatives(
         "seed": _arrays.whole("seed", seed),
     }  # fmt: skip
 
-    positive_indices, positive_scores = find_reference(known, queries, base, positive_reference, metric, threads)
+    score = sides.scores if rescore is None else partial(ask, rescore)
+    positive_indices, positive_scores = find_reference(known, sides, positive_reference)
     if rescore is not None:
-        positive_indices, positive_scores = rescore_positives(rescore, known, positive_indices, positive_reference)
-    scores_window = drawing.narrow(limits.window(positive_scores), sampling_strategy, values, positive_scores)
+        positive_indices, positive_scores = rescore_positives(score, known, positive_indices, positive_reference)
+    limited = drawing.narrow(limits.window(positive_scores), sampling_strategy, values, positive_scores)
     in_scan = rank_base == "filtered" and rescore is None
     refused = join_lists(known.listed, excluded)
-    too_near = np.zeros(q.count, np.int64)
-    window = _scan(queries, base, q, b, known, refused, scores_window, params, in_scan, ids, threads, progress, too_near)
+    window, too_near = _scan(sides, known, refused, limited if in_scan else None, params, ids, progress)
     if rescore is not None:
-        window = rescore_window(rescore, window)
-    passed = scores_window.passes(window.scores)
+        window = rescore_window(score, window)
+    passed = limited.passes(window.scores)
+    dropped = count_window(window, known, excluded) if rank_base == "raw" else count_scan(known, excluded, n)
     if in_scan:
-        dropped = count_scan(known, excluded, q.count) | scores_window.by_limit(np.minimum(too_near, _core.most_counted))
+        dropped |= limited.by_limit(np.minimum(too_near, _core.most_counted))
     else:
-        dropped = count_window(window, known, excluded) | count_thresholds(window, scores_window, passed)
+        dropped |= count_thresholds(window, limited, passed)
     random = None
     taken = window.take(window.draw(passed, positive_scores, params))
     if params["num_random"]:
-        random = draw_random(queries, base, taken[0], known, refused, scores_window, params, ids, threads)
+        random = draw_random(score, m, taken[0], known, refused, limited, params, ids)
     return collect(
         window=window,
         taken=taken,
@@ -235,10 +236,10 @@ def mine_hard_negatives(
         positive_indices=positive_indices,
         positive_scores=positive_scores,
         params=params,
-        base_rows=b.count,
+        base_rows=m,
         positives=None if known.listed is None else (known.listed[0].copy(), known.listed[1].copy()),
         dropped=dropped,
-        torch_wanted=q.torch,
+        torch_wanted=sides.queries.torch,
     )
 
 
@@ -276,26 +277,21 @@ def _check_range(range_min: Any, range_max: Any, wanted: int, strategy: str) -> 
 
 
 def _scan(
-    queries: ArrayLike,
-    base: ArrayLike,
-    q: FloatRows,
-    b: FloatRows,
+    sides: Sides,
     known: Positives,
     refused: tuple[Ints, Ints] | None,
-    scores_window: ScoreWindow,
+    limited: ScoreWindow | None,
     params: dict[str, Any],
-    in_scan: bool,
     query_ids: Ints,
-    threads: int | None,
     progress: bool | Callable[[int, int], object],
-    too_near: Ints,
-) -> Window:
-    """The candidates of every query: raw ranks, or what the filters let through, thresholds among them if `in_scan`.
+) -> tuple[Window, Ints]:
+    """The candidates of every query: raw ranks, or what the filters let through, those on scores and caps too if `limited`.
 
-    `too_near` is added to: see `search.scan`.
+    Beside them, for each query, how many rows had too high a score (see `search.scan`).
     """
-    metric, cap = params["metric"], params["max_per_label"] if in_scan else None
-    farther_than, nearer_than = scores_window.distances(metric) if in_scan else (None, None)
+    n, m = sides.queries.count, sides.base.count
+    cap = None if limited is None else params["max_per_label"]
+    farther_than, nearer_than = (None, None) if limited is None else limited.distances(sides.metric)
     raw = params["rank_base"] == "raw"
     where = Filter(
         query_groups=known.query_codes,
@@ -305,18 +301,23 @@ def _scan(
         farther_than=farther_than,
         nearer_than=nearer_than,
     )
-    k = max(1, min(params["range_max"], b.count))
-    wanted = None if raw else where
-    found = scan(queries, base, k, metric=metric, where=wanted, threads=threads, progress=progress, too_near=too_near)
-    indices = _arrays.to_numpy("indices", found.indices)
-    scores = Neighbors(_arrays.to_numpy("distances", found.distances), indices, metric).scores
+    too_near = np.zeros(n, np.int64)
+    k = max(1, min(params["range_max"], m))
+    distances, indices = sides.nearest(k, None if raw else where, progress, too_near)
     allowed = indices >= 0
     if raw:
-        rows = np.arange(q.count)[:, None]
+        rows = np.arange(n)[:, None]
         allowed &= ~known.same_label(rows, indices)
         if refused is not None:
             allowed &= ~in_lists(refused, rows, indices)
-    labels = None if known.base_codes is None else known.base_codes.copy()  # an input may change while the result lives
-    unfiltered = cap is None and farther_than is None and nearer_than is None
-    final = not in_scan or params["range_max"] >= b.count
-    return Window(indices, scores, allowed, q.width, labels, unfiltered, final, query_ids.copy())
+    window = Window(
+        indices,
+        sides.scores_of(distances),
+        allowed,
+        dimensions=sides.queries.width,
+        labels=None if known.base_codes is None else known.base_codes.copy(),  # an input may change while the result lives
+        unfiltered=cap is None and farther_than is None and nearer_than is None,
+        final=limited is None or params["range_max"] >= m,
+        query_ids=query_ids.copy(),
+    )
+    return window, too_near

@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hardmine import _arrays
-from hardmine._arrays import ArrayLike, FloatRows, Floats, Ints, Rows
+from hardmine._arrays import ArrayLike, Floats, Ints
 from hardmine.filter import Filter
-from hardmine.neighbors import Neighbors
-from hardmine.search import Metric, pair_distances, topk
+from hardmine.mining.sides import Sides
 
 Reference: TypeAlias = Literal["max", "min", "mean"]
 REFERENCES = ("max", "min", "mean")
@@ -104,9 +103,10 @@ def in_lists(lists: tuple[Ints, Ints], rows: Ints, cols: Ints) -> NDArray[np.boo
     return np.asarray((keys[at] == wanted) & (cols >= 0))
 
 
-def check_lists(name: str, lists: Any, n: int, m: int, same_rows: bool) -> tuple[Ints, Ints]:
+def check_lists(name: str, lists: Any, sides: Sides) -> tuple[Ints, Ints]:
     """Lists of base rows as CSR, each row once and, where queries and base are the same rows, not the query itself."""
-    start, indices = _arrays.ragged(name, lists, n, m)
+    n, same_rows = sides.queries.count, sides.base is sides.queries
+    start, indices = _arrays.ragged(name, lists, n, sides.base.count)
     if not same_rows and _arrays.ascending(start, indices):
         return start, indices
     rows = np.repeat(np.arange(n), np.diff(start))
@@ -134,15 +134,15 @@ def _ranges(start: Ints, count: Ints) -> Ints:
     return numbers
 
 
-def check_positives(positives: Any, query_labels: ArrayLike, base_labels: ArrayLike, q: Rows, b: Rows) -> Positives:
+def check_positives(positives: Any, query_labels: ArrayLike, base_labels: ArrayLike, sides: Sides) -> Positives:
     """Turn a user's labels and lists into Positives, or raise."""
-    query_codes, base_codes = _check_labels(query_labels, base_labels, q, b)
-    listed = None if positives is None else _check_listed(positives, q.count, b.count, same_rows=b is q)
-    return Positives(query_codes, base_codes, listed, self_join=b is q)
+    query_codes, base_codes = _check_labels(query_labels, base_labels, sides)
+    listed = None if positives is None else _check_listed(positives, sides)
+    return Positives(query_codes, base_codes, listed, self_join=sides.base is sides.queries)
 
 
-def _check_labels(query_labels: ArrayLike, base_labels: ArrayLike, q: Rows, b: Rows) -> tuple[Ints | None, Ints | None]:
-    if b is q and base_labels is None:
+def _check_labels(query_labels: ArrayLike, base_labels: ArrayLike, sides: Sides) -> tuple[Ints | None, Ints | None]:
+    if sides.base is sides.queries and base_labels is None:
         base_labels = query_labels
     if query_labels is None and base_labels is None:
         return None, None
@@ -150,46 +150,42 @@ def _check_labels(query_labels: ArrayLike, base_labels: ArrayLike, q: Rows, b: R
         if given is None:
             raise ValueError(f"{name}: expected labels beside those of the other side, got None")
     query_codes, base_codes = _arrays.codes(
-        _arrays.labels("query_labels", query_labels, q.count, "queries"),
-        _arrays.labels("base_labels", base_labels, b.count, "base"),
+        _arrays.labels("query_labels", query_labels, sides.queries.count, "queries"),
+        _arrays.labels("base_labels", base_labels, sides.base.count, "base"),
     )
     return query_codes, base_codes
 
 
-def _check_listed(positives: Any, n: int, m: int, same_rows: bool) -> tuple[Ints, Ints]:
+def _check_listed(positives: Any, sides: Sides) -> tuple[Ints, Ints]:
     """The listed positives as CSR, from any form."""
     one_each = not isinstance(positives, tuple) and not hasattr(positives, "indptr")
     if one_each and (not isinstance(positives, list) or all(np.ndim(p) == 0 for p in positives)):
-        ids = _arrays.integers("positives", positives)
+        ids, n = _arrays.integers("positives", positives), sides.queries.count
         positives = (np.arange(n + 1), ids)
         if len(ids) != n:
             raise ValueError(f"positives: expected {n} row numbers, one for each query, got {len(ids)}")
-    return check_lists("positives", positives, n, m, same_rows)
+    return check_lists("positives", positives, sides)
 
 
-def reference_positive(
-    positives: Positives, queries: ArrayLike, base: ArrayLike, reference: Reference, metric: Metric, threads: int | None
-) -> tuple[Ints, Floats]:
+def reference_positive(positives: Positives, sides: Sides, reference: Reference) -> tuple[Ints, Floats]:
     """The positive of each query that margins are measured from, and its score; -1 and NaN where there is none.
 
     "max": the nearest; "min": the farthest; "mean": the nearest, with the mean score of all.
     """
-    n = FloatRows("queries", queries).count
-    if not positives.known:
-        return np.full(n, -1, np.int64), np.full(n, np.nan, np.float32)
-    if reference == "max":
-        nearest, index = _nearest(positives, queries, base, metric, n, threads)
-        score = Neighbors(nearest, None, metric).scores
+    n = sides.queries.count
+    if positives.known and reference == "max":
+        nearest, index = _nearest(positives, sides)
+        score = sides.scores_of(nearest)
         score[index < 0] = np.nan
         return index, score
     index, score = np.full(n, -1, np.int64), np.full(n, np.nan, np.float32)
-    step = np.cumsum(positives.count(n)) // PAIRS  # queries in ranges of about so many pairs
-    for part in np.unique(step):
-        first, last = np.searchsorted(step, part, "left"), np.searchsorted(step, part, "right")
-        rows, cols = positives.pairs(first, last)
-        distances = _arrays.to_numpy("distances", pair_distances(queries, base, rows, cols, metric=metric, threads=threads))
-        found, chosen, value = choose_reference(rows, cols, Neighbors(distances, None, metric).scores, reference)
-        index[found], score[found] = chosen, value
+    if positives.known:
+        step = np.cumsum(positives.count(n)) // PAIRS  # queries in ranges of about so many pairs
+        for part in np.unique(step):
+            first, last = np.searchsorted(step, part, "left"), np.searchsorted(step, part, "right")
+            rows, cols = positives.pairs(first, last)
+            found, chosen, value = choose_reference(rows, cols, sides.scores(rows, cols), reference)
+            index[found], score[found] = chosen, value
     return index, score
 
 
@@ -208,20 +204,17 @@ def choose_reference(rows: Ints, cols: Ints, scores: Any, reference: Reference) 
     return rows[first], cols[chosen], value
 
 
-def _nearest(
-    positives: Positives, queries: ArrayLike, base: ArrayLike, metric: Metric, n: int, threads: int | None
-) -> tuple[Floats, Ints]:
+def _nearest(positives: Positives, sides: Sides) -> tuple[Floats, Ints]:
+    n = sides.queries.count
     nearest, index = np.full(n, np.inf, np.float32), np.full(n, -1, np.int64)
     if positives.query_codes is not None:
         same = Filter(query_groups=positives.query_codes, base_groups=positives.base_codes, groups="same")
-        found = topk(queries, base, 1, metric=metric, where=same, threads=threads)
-        nearest = _arrays.to_numpy("distances", found.distances)[:, 0].copy()
-        index = _arrays.to_numpy("indices", found.indices)[:, 0].copy()
+        distances, indices = sides.nearest(1, same)
+        nearest, index = distances[:, 0].copy(), indices[:, 0].copy()
     if positives.listed is not None:
         start, cols = positives.listed
         rows = np.repeat(np.arange(n), np.diff(start))
-        found_distances = pair_distances(queries, base, rows, cols, metric=metric, threads=threads)
-        row, best_col, score = choose_reference(rows, cols, -_arrays.to_numpy("distances", found_distances), "max")
+        row, best_col, score = choose_reference(rows, cols, -sides.distances(rows, cols), "max")
         best = -score.astype(np.float32)
         nearer = (best < nearest[row]) | (index[row] < 0) | ((best == nearest[row]) & (best_col < index[row]))
         nearest[row[nearer]], index[row[nearer]] = best[nearer], best_col[nearer]

@@ -7,42 +7,37 @@ function of the seed and the query's number.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from hardmine import _random
-from hardmine._arrays import ArrayLike, FloatRows, Floats, Ints, to_numpy
+from hardmine._arrays import Floats, Ints
 from hardmine.mining.drawing import FILL
 from hardmine.mining.limits import ScoreWindow
 from hardmine.mining.positives import Positives, in_lists
-from hardmine.neighbors import Neighbors
-from hardmine.search import pair_distances
 
 TRIES = 16  # rows drawn at a time
 ROUNDS = 8  # times until a query's allowed rows are listed
 
 
 def draw_random(
-    queries: ArrayLike,
-    base: ArrayLike,
+    score: Callable[[Ints, Ints], Floats],
+    m: int,
     taken: Ints,
     known: Positives,
     refused: tuple[Ints, Ints] | None,
     window: ScoreWindow,
     params: dict[str, Any],
     query_ids: Ints,
-    threads: int | None,
 ) -> tuple[Ints, Floats]:
-    """(indices, scores) of shape (n, num_random), -1 and -inf where a query allows too few; none of those in `taken`."""
-    wanted, metric, seed = params["num_random"], params["metric"], params["seed"]
-    n, m = len(taken), FloatRows("base", queries if base is None else base).count
-    found = np.full((n, wanted), -1, np.int64)
+    """(indices, scores) of shape (n, num_random), -1 and -inf where a query allows too few; none of those in `taken`.
 
-    def score(rows: Ints, cols: Ints) -> Floats:
-        distances = to_numpy("distances", pair_distances(queries, base, rows, cols, metric=metric, threads=threads))
-        result: Floats = Neighbors(distances, None, metric).scores
-        return result
+    `score` gives those of listed pairs, `m` is the number of base rows.
+    """
+    wanted, seed, n = params["num_random"], params["seed"], len(taken)
+    found = np.full((n, wanted), -1, np.int64)
 
     def allowed(rows: Ints, cols: Ints) -> Any:
         """Which of the candidates (rows, tries) of some queries may be taken now."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -15,8 +15,10 @@ from hardmine.mining.window import Window
 
 ASKED = 1 << 16  # pairs in one call
 
+Score: TypeAlias = Callable[[Ints, Ints], Floats]  # (rows, cols) -> scores
 
-def _ask(rescore: Callable[[Ints, Ints], Any], rows: Ints, cols: Ints) -> Floats:
+
+def ask(rescore: Callable[[Ints, Ints], Any], rows: Ints, cols: Ints) -> Floats:
     """The scores of a second opinion, batch by batch."""
     scores = np.empty(len(rows), np.float32)
     for first in range(0, len(rows), ASKED):
@@ -30,25 +32,23 @@ def _ask(rescore: Callable[[Ints, Ints], Any], rows: Ints, cols: Ints) -> Floats
     return scores
 
 
-def rescore_positives(
-    rescore: Callable[[Ints, Ints], Any], known: Positives, reference: Ints, kind: Reference
-) -> tuple[Ints, Floats]:
+def rescore_positives(score: Score, known: Positives, reference: Ints, kind: Reference) -> tuple[Ints, Floats]:
     """Reference positives by the new scores: of all listed ones; of those known by label, the one there is."""
     rows = np.flatnonzero(reference >= 0)
     cols = reference[rows]
     if known.listed is not None and known.query_codes is None:
         rows, cols = known.pairs(0, len(reference))
-    found, chosen, value = choose_reference(rows, cols, _ask(rescore, rows, cols), kind)
-    index, score = np.full(len(reference), -1, np.int64), np.full(len(reference), np.nan, np.float32)
-    index[found], score[found] = chosen, value
-    return index, score
+    found, chosen, value = choose_reference(rows, cols, score(rows, cols), kind)
+    index, scores = np.full(len(reference), -1, np.int64), np.full(len(reference), np.nan, np.float32)
+    index[found], scores[found] = chosen, value
+    return index, scores
 
 
-def rescore_window(rescore: Callable[[Ints, Ints], Any], window: Window) -> Window:
+def rescore_window(score: Score, window: Window) -> Window:
     """The same candidates with new scores, and in their order."""
     scores = np.full(window.indices.shape, -np.inf, np.float32)
     rows, columns = np.nonzero(window.allowed)
-    scores[rows, columns] = _ask(rescore, rows, window.indices[rows, columns])
+    scores[rows, columns] = score(rows, window.indices[rows, columns])
     order = np.lexsort((window.indices, -scores), axis=1)
     return replace(
         window,

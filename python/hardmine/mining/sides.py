@@ -1,0 +1,56 @@
+"""Queries and the base they are mined from: what every step of mining asks the search for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hardmine._arrays import ArrayLike, FloatRows, Floats, Ints, to_numpy
+from hardmine.filter import Filter
+from hardmine.neighbors import Neighbors
+from hardmine.search import Metric, check_float_metric, pair_distances, scan
+
+
+class Sides:
+    """Both sides of the search, as NumPy sees them.
+
+    Attributes
+    ----------
+    queries, base : FloatRows
+        One object where the queries are searched against themselves.
+    metric : str
+        Of the distances; scores are their similarity view (`Neighbors.scores`).
+    """
+
+    def __init__(self, queries: ArrayLike, base: ArrayLike, metric: Metric, threads: int | None) -> None:
+        self.queries = FloatRows("queries", queries)
+        self.base = self.queries if base is None else FloatRows("base", base)
+        check_float_metric(metric)
+        self.metric: Metric = metric
+        self._arrays, self._threads = (queries, base), threads
+
+    def nearest(
+        self,
+        k: int,
+        where: Filter | None,
+        progress: bool | Callable[[int, int], object] = False,
+        too_near: Ints | None = None,
+    ) -> tuple[Floats, Ints]:
+        """(distances, indices) of the k nearest allowed rows of each query; see `search.scan`."""
+        found = scan(
+            *self._arrays, k, metric=self.metric, where=where, threads=self._threads, progress=progress, too_near=too_near
+        )
+        return to_numpy("distances", found.distances), to_numpy("indices", found.indices)
+
+    def distances(self, rows: Ints, cols: Ints) -> Floats:
+        """The distances of listed pairs."""
+        found = pair_distances(*self._arrays, rows, cols, metric=self.metric, threads=self._threads)
+        distances: Floats = to_numpy("distances", found)
+        return distances
+
+    def scores(self, rows: Ints, cols: Ints) -> Floats:
+        """The scores of listed pairs."""
+        return self.scores_of(self.distances(rows, cols))
+
+    def scores_of(self, distances: Floats) -> Floats:
+        scores: Floats = Neighbors(distances, None, self.metric).scores
+        return scores
