@@ -68,13 +68,21 @@ def _parser() -> argparse.ArgumentParser:
         "--positives", type=Path, metavar="P.npy", help="a base row for each query, or rows of (query, base row)"
     )
     mine.add_argument("--exclude", type=Path, metavar="E.npy", help="rows of (query, base row) that are not to be given")
-    for name in ("max-score", "min-score", "absolute-margin", "relative-margin", "top-fraction"):
-        mine.add_argument(f"--{name}", type=float, metavar="X", help="see hardmine.mine_hard_negatives, as for all below")
-    mine.add_argument("--max-per-label", type=int, metavar="N", help="at most N negatives of each label")
-    mine.add_argument("--range-min", type=int, default=0, metavar="N", help="skip the nearest N (%(default)s)")
-    mine.add_argument("--range-max", type=int, metavar="N", help="choose from the nearest N")
-    mine.add_argument("--rank-base", choices=("filtered", "raw"), default="filtered", help="(%(default)s)")
-    mine.add_argument("--positive-reference", choices=REFERENCES, default="max", help="(%(default)s)")
+    for name, meaning in (
+        ("max-score", "no negatives of a higher score"),
+        ("min-score", "no negatives of a lower score"),
+        ("absolute-margin", "no negatives above the positive's score less X"),
+        ("relative-margin", "no negatives above the positive's score less this share of it"),
+        ("top-fraction", "instead of -n: this share of the base"),
+    ):
+        mine.add_argument(f"--{name}", type=float, metavar="X", help=meaning)
+    mine.add_argument("--max-per-label", type=int, metavar="N", help="at most N negatives of each label for a query")
+    mine.add_argument("--range-min", type=int, default=0, metavar="N", help="skip the nearest N negatives (%(default)s)")
+    mine.add_argument("--range-max", type=int, metavar="N", help="choose from the nearest N negatives")
+    mine.add_argument(
+        "--rank-base", choices=("filtered", "raw"), default="filtered", help="ranks count negatives, or all rows (%(default)s)"
+    )
+    mine.add_argument("--positive-reference", choices=REFERENCES, default="max", help="of several, by score (%(default)s)")
     mine.add_argument("--sampling-strategy", choices=STRATEGIES, default="top", help="(%(default)s)")
     mine.add_argument(
         "--sampling-param", type=_parameter, action="append", default=[], metavar="NAME=X", help="of the strategy"

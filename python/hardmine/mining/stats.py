@@ -81,7 +81,7 @@ def table(stats: dict[str, Any], params: dict[str, Any]) -> str:
     lines = [f"{stats['negatives']} negatives for {stats['queries']} queries among {stats['base_rows']} rows"]
     ranks = f"{params['rank_base']} ranks {params['range_min'] + 1} to {params['range_max']}"
     lines += [f"  {params['sampling_strategy']} of {ranks} by {params['metric']}, seed {params['seed']}"]
-    lines += [f"  {'rate of one false positive in all':<36}{stats['false_positive_resolution']:>12.2g}"]
+    lines += [f"  {'false-positive rate of one pair':<36}{stats['false_positive_resolution']:>12.2g}"]
     lines += [f"  {'queries with fewer than asked for':<36}{stats['shortfall']:>12}"]
     lines += [f"  {'queries without a positive':<36}{stats['without_positive']:>12}"]
     lines += [f"  {'hardest nearer than the positive':<36}{stats['harder_than_positive']:>12.3f}"]
