@@ -245,14 +245,18 @@ def ragged(name: str, lists: Any, rows: int, limit: int) -> tuple[Ints, Ints]:
         raise ValueError(f"{name}: expected row numbers from 0 to {limit - 1}, got {bad}")
     if not ascending(start, indices):
         row = np.repeat(np.arange(rows) * limit, np.diff(start))  # one sort of (row, index) as a single number
-        indices = np.sort(indices + row) - row
+        indices = indices + row
+        indices.sort()
+        indices -= row
     return np.ascontiguousarray(start), np.ascontiguousarray(indices)
 
 
 def ascending(start: Ints, indices: Ints) -> bool:
     """Whether every list of a CSR ascends, with no number twice."""
-    descents = np.flatnonzero(indices[1:] <= indices[:-1]) + 1
-    return bool(np.isin(descents, start).all())
+    falls = indices[1:] <= indices[:-1]
+    if np.count_nonzero(falls) >= len(start):  # more than there are lists: no need to look where
+        return False
+    return bool(np.isin(np.flatnonzero(falls) + 1, start).all())
 
 
 def thresholds(name: str, value: ArrayLike, count: int) -> NDArray[np.float64]:
