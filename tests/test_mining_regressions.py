@@ -263,6 +263,8 @@ def test_a_file_keeps_the_call(rng, tmp_path):
     for at, (mined, options) in enumerate(zip(made, calls)):
         loaded = MinedNegatives.load(tmp_path / f"{at}.npz")
         assert loaded.params == mined.params and loaded.metric == mined.metric == options.get("metric", "cosine")
+        for name, array in mined.window.to_arrays().items():
+            np.testing.assert_array_equal(loaded.window.to_arrays()[name], array)
         shared = set(options) & set(loaded.params)
         assert shared and all(loaded.params[name] == options[name] for name in shared)
         for form in ("pairs", "triplets", "tuples", "labeled_pairs", "labeled_lists"):

@@ -310,12 +310,15 @@ def _scan(
         allowed &= ~known.same_label(rows, indices)
         if refused is not None:
             allowed &= ~in_lists(refused, rows, indices)
+    labels = None
+    if params["max_per_label"] is not None and known.base_codes is not None:
+        labels = known.base_codes.copy()  # an input may change while the result lives
     window = Window(
         indices,
         sides.scores_of(distances),
         allowed,
         dimensions=sides.queries.width,
-        labels=None if known.base_codes is None else known.base_codes.copy(),  # an input may change while the result lives
+        labels=labels,
         unfiltered=cap is None and farther_than is None and nearer_than is None,
         final=limited is None or params["range_max"] >= m,
         query_ids=query_ids.copy(),

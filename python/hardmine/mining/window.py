@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +51,24 @@ class Window:
         indices, scores = self.indices.ravel().take(flat), self.scores.ravel().take(flat)
         indices[missing], scores[missing] = -1, -np.inf
         return indices, scores
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """All of it as named arrays, for a file."""
+        arrays: dict[str, NDArray[Any]] = {
+            "indices": self.indices,
+            "scores": self.scores,
+            "allowed": self.allowed,
+            "query_ids": self.query_ids,
+            "about": np.array([self.dimensions, self.unfiltered, self.final]),
+        }
+        return arrays if self.labels is None else {**arrays, "labels": self.labels}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Window:
+        """What `to_arrays` was made of."""
+        dimensions, unfiltered, final = arrays["about"].tolist()
+        parts = {name: arrays[name] for name in ("indices", "scores", "allowed", "query_ids")}
+        return cls(**parts, labels=arrays.get("labels"), dimensions=dimensions, unfiltered=bool(unfiltered), final=bool(final))
 
 
 def _cap(passed: NDArray[np.bool_], labels: Ints, cap: int) -> NDArray[np.bool_]:
