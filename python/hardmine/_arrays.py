@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import operator
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -294,6 +294,13 @@ def whole(name: str, value: Any, least: int = 0) -> int:
     if number < least:
         raise ValueError(f"{name}: expected at least {least}, got {number}")
     return number
+
+
+def one_of(name: str, value: Any, choices: Iterable[Any]) -> None:
+    """Raise unless `value` is one of `choices`: strings, and perhaps None."""
+    good = tuple(choices)
+    if not any(value is choice or (isinstance(value, str) and value == choice) for choice in good):
+        raise ValueError(f"{name}: expected one of {', '.join(map(str, good))}, got {value!r}")
 
 
 def positive(name: str, value: Any) -> int:

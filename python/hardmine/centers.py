@@ -140,8 +140,7 @@ def hash_centers(
         raise ValueError(f"bits: expected 1 to {MOST_BITS}, got {bits}")
     if n_classes > 1 << bits:
         raise ValueError(f"n_classes: expected at most 2**bits = {1 << bits}, got {n_classes}")
-    if method not in METHODS:
-        raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {method!r}")
+    _arrays.one_of("method", method, METHODS)
     if not isinstance(multi_label, (bool, np.bool_)):
         raise TypeError(f"multi_label: expected True or False, got {type(multi_label).__name__}")
     seed = _arrays.whole("seed", seed)

@@ -106,9 +106,9 @@ def mean_average_precision(
     0.9167
     0.8056
     """
-    _check_choice("ties", ties, Ties)
-    _check_choice("normalize", normalize, Normalize)
-    _check_choice("empty", empty, Empty)
+    _arrays.one_of("ties", ties, get_args(Ties))
+    _arrays.one_of("normalize", normalize, get_args(Normalize))
+    _arrays.one_of("empty", empty, get_args(Empty))
     most = None if top is None else _arrays.positive("top", top)
     rankings = Rankings(query_codes, base_codes, query_labels, base_labels, bits, threads)
     most = len(rankings.base) if most is None else min(most, len(rankings.base))
@@ -162,7 +162,7 @@ def precision_at_k(
     >>> [precision_at_k(query, base, [7], [7, 5, 7, 7], k=2, ties=ties) for ties in ("expected", "stable")]
     [0.75, 0.5]
     """
-    _check_choice("ties", ties, Ties)
+    _arrays.one_of("ties", ties, get_args(Ties))
     most = _arrays.positive("k", k)
     rankings = Rankings(query_codes, base_codes, query_labels, base_labels, bits, threads)
     most = min(most, len(rankings.base))
@@ -217,7 +217,7 @@ def precision_recall_curve(
     >>> curve.precision[:4].round(3).tolist(), curve.recall[:4].round(3).tolist()
     ([1.0, 0.667, 0.667, 0.75], [0.333, 0.667, 0.667, 1.0])
     """
-    _check_choice("empty", empty, Empty)
+    _arrays.one_of("empty", empty, get_args(Empty))
     rankings = Rankings(query_codes, base_codes, query_labels, base_labels, bits, threads)
     sums, counted = np.zeros((2, rankings.bits + 1)), np.zeros((2, rankings.bits + 1))
     for _, counts, relevant, _ in rankings.blocks(len(rankings.base), "expected"):
@@ -284,8 +284,3 @@ def precision_within_radius(
 def _mean(values: Reals, weights: Reals) -> float:
     """The sum of the values by that of the weights: without any, NaN."""
     return float(values.sum() / weights.sum()) if weights.sum() > 0 else float("nan")
-
-
-def _check_choice(name: str, value: str, choices: Any) -> None:
-    if value not in get_args(choices):
-        raise ValueError(f"{name}: expected one of {', '.join(get_args(choices))}, got {value!r}")

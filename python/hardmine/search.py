@@ -26,8 +26,7 @@ METRICS = (*FLOAT_METRICS, "hamming")
 
 def check_float_metric(metric: str) -> None:
     """Raise unless `metric` is one of float rows."""
-    if metric not in FLOAT_METRICS:
-        raise ValueError(f"metric: expected one of {', '.join(FLOAT_METRICS)}, got {metric!r}")
+    _arrays.one_of("metric", metric, FLOAT_METRICS)
 
 
 def check_threads(threads: int | None) -> int:
@@ -35,8 +34,7 @@ def check_threads(threads: int | None) -> int:
 
 
 def _check_rows(queries: ArrayLike, base: ArrayLike, metric: str, bits: int | None) -> tuple[Rows, Rows]:
-    if metric not in METRICS:
-        raise ValueError(f"metric: expected one of {', '.join(METRICS)}, got {metric!r}")
+    _arrays.one_of("metric", metric, METRICS)
     q: Rows
     b: Rows
     if metric == "hamming":

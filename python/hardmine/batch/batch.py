@@ -119,12 +119,6 @@ def _finite(rows: FloatRows) -> Floats:
     return block
 
 
-def check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> None:
-    """Raise unless `value` is one of `choices`."""
-    if not any(value is choice or (isinstance(value, str) and value == choice) for choice in choices):
-        raise ValueError(f"{name}: expected one of {', '.join(map(str, choices))}, got {value!r}")
-
-
 def check_owner(name: str, value: Any, default: Any, argument: str, owner: str, chosen: str) -> None:
     """Raise if a parameter of `owner` differs from its default while something else is chosen: it would do nothing."""
     unchanged = value is default or (np.ndim(value) == 0 and default is not None and value == default)

@@ -13,7 +13,7 @@ import numpy as np
 from hardmine import _arrays
 from hardmine._arrays import ArrayLike
 from hardmine.batch import pair_rules
-from hardmine.batch.batch import Batch, above_zero, check_choice, check_owner, number
+from hardmine.batch.batch import Batch, above_zero, check_owner, number
 from hardmine.search import Metric, check_float_metric, check_threads
 
 Rule: TypeAlias = Literal["margin", "multi_similarity", "hdc", "uniform_histogram"]
@@ -92,7 +92,7 @@ def mine_pairs(
     >>> [part.tolist() for part in hardmine.mine_pairs(x, [0, 0, 1, 1], pos_margin=2, neg_margin=3)]
     [[2, 3], [3, 2], [1, 2], [2, 1]]
     """
-    check_choice("rule", rule, RULES)
+    _arrays.one_of("rule", rule, RULES)
     check_float_metric(metric)
     for name, value, default, owner in (
         ("pos_margin", pos_margin, 0.2, "margin"),

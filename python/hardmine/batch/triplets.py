@@ -13,7 +13,7 @@ import numpy as np
 from hardmine import _arrays
 from hardmine._arrays import ArrayLike, Floats
 from hardmine.batch import distance_draws, pair_rules
-from hardmine.batch.batch import Batch, above_zero, check_choice, check_owner, number
+from hardmine.batch.batch import Batch, above_zero, check_owner, number
 from hardmine.batch.triplet_windows import TYPES, Triplets, Windows, limits, sample_ranks
 from hardmine.search import Metric, check_float_metric, check_threads
 
@@ -133,8 +133,8 @@ def mine_triplets(
     >>> [part.tolist() for part in hardmine.mine_triplets(x, [0, 0, 1, 1], type_of_triplets="hard")]
     [[2, 2], [3, 3], [0, 1]]
     """
-    check_choice("strategy", strategy, STRATEGIES)
-    check_choice("type_of_triplets", type_of_triplets, (*TYPES, None))
+    _arrays.one_of("strategy", strategy, STRATEGIES)
+    _arrays.one_of("type_of_triplets", type_of_triplets, (*TYPES, None))
     check_float_metric(metric)
     margin = number("margin", margin)
     if type_of_triplets is None and strategy != "batch_all" and margin != 0.2:
@@ -209,8 +209,8 @@ def _check_ranks(name: str, value: Any) -> tuple[int, int]:
 
 
 def _check_pair_strategies(pos_strategy: str, neg_strategy: str) -> None:
-    check_choice("pos_strategy", pos_strategy, PAIR_STRATEGIES)
-    check_choice("neg_strategy", neg_strategy, PAIR_STRATEGIES)
+    _arrays.one_of("pos_strategy", pos_strategy, PAIR_STRATEGIES)
+    _arrays.one_of("neg_strategy", neg_strategy, PAIR_STRATEGIES)
     for one, other in ((pos_strategy, neg_strategy), (neg_strategy, pos_strategy)):
         if one == "semihard" and other in ("semihard", "all"):
             raise ValueError(f'neg_strategy: expected one of hard, easy beside "semihard", got {other!r}')

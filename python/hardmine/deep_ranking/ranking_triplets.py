@@ -155,8 +155,7 @@ def score_at_top_k(
 
 def _count(embeddings: ArrayLike, metric: str, bits: int | None) -> int:
     """The number of rows, once they are known to be of the metric's kind."""
-    if metric not in METRICS:
-        raise ValueError(f"metric: expected one of {', '.join(METRICS)}, got {metric!r}")
+    _arrays.one_of("metric", metric, METRICS)
     if metric == "hamming":
         return CodeRows("embeddings", embeddings, bits).count
     return FloatRows("embeddings", embeddings).count

@@ -180,12 +180,8 @@ def mine_hard_negatives(
         if known.base_codes is None:
             raise ValueError("max_per_label: expected base_labels beside it, got None")
         max_per_label = _arrays.positive("max_per_label", max_per_label)
-    for name, value, good in (
-        ("rank_base", rank_base, ("filtered", "raw")),
-        ("positive_reference", positive_reference, REFERENCES),
-    ):
-        if value not in good:
-            raise ValueError(f"{name}: expected one of {', '.join(good)}, got {value!r}")
+    _arrays.one_of("rank_base", rank_base, ("filtered", "raw"))
+    _arrays.one_of("positive_reference", positive_reference, REFERENCES)
     wanted = _check_wanted(num_negatives, top_fraction, m)
     ranks = _check_range(range_min, range_max, wanted, sampling_strategy)
     if not 0 <= _arrays.thresholds("random_ratio", random_ratio, 1)[0] <= 1:
