@@ -33,7 +33,7 @@ def oracle(scores, positive, refused, wanted, options, metric, labels=None):
         if options.get("relative_margin") is not None:
             limit = min(limit, value - abs(value) * options["relative_margin"]) if len(known) else -np.inf
         for rank, j in enumerate(np.lexsort((np.arange(m), -scores[i]))):
-            s = scores[i, j]
+            s = float(scores[i, j])  # limits are compared in float64
             good = not positive[i, j] and not refused[i, j] and s <= limit
             good &= s <= options.get("max_score", np.inf) and s >= options.get("min_score", -np.inf)
             if options.get("sampling_strategy") == "semihard":
@@ -59,6 +59,7 @@ def refused_by(scores, positive, refused, options, p):
     order = np.argsort(-scores, axis=1, kind="stable")
     np.put_along_axis(window, order[:, : options["range_max"] if raw else None], True, axis=1)
     dropped = {"exclude": int((window & refused & ~positive).sum())} if "exclude" in options else {}
+    scores = scores.astype(np.float64)  # limits are compared so
     if "positives" in options or "query_labels" in options:
         dropped["positives"] = int((window & positive).sum())
     for i in range(len(scores)):
@@ -72,6 +73,8 @@ def refused_by(scores, positive, refused, options, p):
         highest = min((limit for _, limit in limits), default=np.inf)
         rest = window[i] & ~positive[i] & ~refused[i]
         high = rest & ((scores[i] > highest) | (semihard & (scores[i] >= value)))
+        if not raw:  # a scan does not look at what is too low, even if it is too high as well
+            high &= (scores[i] >= options.get("min_score", -np.inf)) & ~(semihard & (scores[i] <= value - 0.2))
         lowest = "sampling_strategy" if semihard and not highest < value else None
         lowest = lowest or next((name for name, limit in limits if limit == highest), None)
         nothing = np.isnan(value) and (semihard or len(limits) > ("max_score" in options))
