@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,7 +30,7 @@ Rival = Callable[[Any, Inputs, int], Call]  # (case, inputs, threads); raises Im
 
 
 @dataclass(frozen=True)
-class Case:
+class Case(ABC):
     name: str
     why: str
     n: int
@@ -39,17 +40,17 @@ class Case:
     metric: str = "sqeuclidean"
     rivals: tuple[Rival, ...] = ()
 
+    @abstractmethod
     def inputs(self, scale: float) -> Inputs:
         """The rows, always the same; `scale` shrinks n and m for a smoke test."""
-        raise NotImplementedError
 
+    @abstractmethod
     def call(self, inputs: Inputs, threads: int) -> Call:
         """What a user of hardmine would call."""
-        raise NotImplementedError
 
+    @abstractmethod
     def check(self, inputs: Inputs, found: Any) -> None:
         """Compare an answer of `call` with float64 NumPy; raises AssertionError."""
-        raise NotImplementedError
 
     def work(self, inputs: Inputs) -> float | None:
         """Floating-point operations of the product of the matrices; pairs for codes; None where neither is the work."""

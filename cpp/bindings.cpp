@@ -221,22 +221,23 @@ PYBIND11_MODULE(_core, m) {
 
     m.def(
         "pair_distances",
-        [](const Floats& queries, const Floats& base, const Ints& rows, const Ints& cols, Metric metric, int threads,
-           const py::object& progress) {
-            return pair_distances_of<float>(FloatSearch{search_of(queries, 0, base, 0, threads, 0), metric}, rows, cols,
-                                            progress);
+        [](const Floats& queries, std::size_t first_query, const Floats& base, std::size_t first_base, const Ints& rows,
+           const Ints& cols, Metric metric, int threads, const py::object& progress) {
+            return pair_distances_of<float>(FloatSearch{search_of(queries, first_query, base, first_base, threads, 0), metric},
+                                            rows, cols, progress);
         },
-        py::arg("queries").noconvert(), py::arg("base").noconvert(), py::arg("rows").noconvert(), py::arg("cols").noconvert(),
-        py::arg("metric"), py::arg("threads"), py::arg("progress"));
+        py::arg("queries").noconvert(), py::arg("first_query"), py::arg("base").noconvert(), py::arg("first_base"),
+        py::arg("rows").noconvert(), py::arg("cols").noconvert(), py::arg("metric"), py::arg("threads"), py::arg("progress"));
 
     m.def(
         "pair_distances_codes",
-        [](const Codes& queries, const Codes& base, const Ints& rows, const Ints& cols, int threads,
-           const py::object& progress) {
-            return pair_distances_of<std::int32_t>(search_of(queries, 0, base, 0, threads, 0), rows, cols, progress);
+        [](const Codes& queries, std::size_t first_query, const Codes& base, std::size_t first_base, const Ints& rows,
+           const Ints& cols, int threads, const py::object& progress) {
+            return pair_distances_of<std::int32_t>(search_of(queries, first_query, base, first_base, threads, 0), rows, cols,
+                                                   progress);
         },
-        py::arg("queries").noconvert(), py::arg("base").noconvert(), py::arg("rows").noconvert(), py::arg("cols").noconvert(),
-        py::arg("threads"), py::arg("progress"));
+        py::arg("queries").noconvert(), py::arg("first_query"), py::arg("base").noconvert(), py::arg("first_base"),
+        py::arg("rows").noconvert(), py::arg("cols").noconvert(), py::arg("threads"), py::arg("progress"));
 
     m.def(
         "canonical_matrix",

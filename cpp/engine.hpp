@@ -55,7 +55,7 @@ void topk(const CodeSearch& search, std::size_t k, const Filter& filter, std::in
 void pairwise(const FloatSearch& search, float* out, std::size_t stride, const Watcher& watcher);
 void pairwise(const CodeSearch& search, std::int32_t* out, std::size_t stride, const Watcher& watcher);
 
-// The canonical distances of the pairs (rows[p], cols[p]).
+// The canonical distances of the pairs (rows[p], cols[p]), positions within the views.
 void pair_distances(const FloatSearch& search, const std::int64_t* rows, const std::int64_t* cols, std::size_t pairs,
                     float* distances, const Watcher& watcher);
 void pair_distances(const CodeSearch& search, const std::int64_t* rows, const std::int64_t* cols, std::size_t pairs,

@@ -89,7 +89,8 @@ class Scan {
                     if (filter_.farther_than && (!too_near_ || sink.too_near(i) >= kMostCounted))
                         screen.set_floor(i, filter_.farther_than[s_.queries.first + query(i)]);
             };
-            for (std::size_t i = 0; i < n; ++i) skip_counted(i);
+            if (filter_.farther_than)
+                for (std::size_t i = 0; i < n; ++i) skip_counted(i);
             screen.scan([&](std::size_t i, std::size_t j, auto least, auto most) {
                 const auto lower = static_cast<Value>(least), upper = static_cast<Value>(most);
                 const std::size_t q = s_.queries.first + query(i), b = s_.base.first + plan_.base()[begin + j];

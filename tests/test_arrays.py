@@ -82,6 +82,28 @@ def test_conversion_goes_block_by_block(rng, monkeypatch):
         assert_same(hardmine.topk(q, b, 9, where=where), hardmine.topk(q32, b32, 9, where=where))
     assert_same(hardmine.topk(b, k=9), hardmine.topk(b32, k=9))
     np.testing.assert_allclose(hardmine.pairwise(q, b), reference.distances(q32, b32, "sqeuclidean"), rtol=2**-10)
+    rows, cols = rng.integers(0, 130, 5000), rng.integers(0, 777, 5000)
+    for queries, base, converted in ((q, b, (q32, b32)), (q32, b, (q32, b32)), (b, None, (b32, None))):
+        found = hardmine.pair_distances(queries, base, rows, cols, metric="cosine")
+        np.testing.assert_array_equal(found, hardmine.pair_distances(*converted, rows, cols, metric="cosine"))
+    b[333, 2], q[77, 1] = np.nan, np.inf
+    assert np.isfinite(hardmine.pair_distances(q[:70], b, [3, 69], [332, 776])).all()
+    with pytest.raises(ValueError, match="base: expected finite numbers, got NaN or infinity in row 333"):
+        hardmine.pair_distances(q[:70], b, [3, 69], [333, 776])
+    with pytest.raises(ValueError, match="queries: expected finite numbers, got NaN or infinity in row 77"):
+        hardmine.pair_distances(q, b, [3, 129], [0, 1])
+
+
+def test_mining_converts_no_more_than_blocks(rng, monkeypatch):
+    """Positives and random negatives of rows that must be converted come from blocks, too, and are the same."""
+    monkeypatch.setattr(_arrays, "BLOCK_BYTES", 4 * 8 * 60)
+    monkeypatch.setattr(_arrays.Rows, "take_all", None)
+    q, b = rng.standard_normal((90, 8)).astype(np.float16), rng.standard_normal((400, 8)).astype(np.float16)
+    options = {"positives": [rng.integers(0, 400, 3) for _ in range(90)], "relative_margin": 0.05, "random_ratio": 0.4}
+    found = hardmine.mine_hard_negatives(q, b, **options)
+    expected = hardmine.mine_hard_negatives(q.astype(np.float32), b.astype(np.float32), **options)
+    np.testing.assert_array_equal(found.indices, expected.indices)
+    np.testing.assert_array_equal(found.scores, expected.scores)
 
 
 def test_block_wise_infinite_distances_are_kept(monkeypatch):

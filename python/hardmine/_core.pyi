@@ -89,7 +89,9 @@ def pairwise_codes(
 ) -> None: ...
 def pair_distances(
     queries: NDArray[np.float32],
+    first_query: int,
     base: NDArray[np.float32],
+    first_base: int,
     rows: NDArray[np.int64],
     cols: NDArray[np.int64],
     metric: Metric,
@@ -98,7 +100,9 @@ def pair_distances(
 ) -> NDArray[np.float32]: ...
 def pair_distances_codes(
     queries: NDArray[np.uint8],
+    first_query: int,
     base: NDArray[np.uint8],
+    first_base: int,
     rows: NDArray[np.int64],
     cols: NDArray[np.int64],
     threads: int,

@@ -35,3 +35,9 @@ def bits(seed: int, stream: int, rows: Any, columns: Any) -> NDArray[np.uint64]:
 def uniform(seed: int, stream: int, rows: Any, columns: Any) -> NDArray[np.float64]:
     """Uniform numbers in [0, 1), multiples of 2**-53: see `bits`."""
     return (bits(seed, stream, rows, columns) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def gumbel(seed: int, stream: int, rows: Any, columns: Any) -> NDArray[np.float64]:
+    """Gumbel numbers: the largest of log w + g is a draw with probabilities in proportion to w. See `bits`."""
+    numbers = uniform(seed, stream, rows, columns)
+    return np.asarray(-np.log(-np.log(np.maximum(numbers, 2.0**-54))))

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hardmine import _arrays, _core
 from hardmine._arrays import ArrayLike, CodeRows, FloatRows, Ints, Rows
@@ -288,7 +289,7 @@ def pair_distances(
     Parameters
     ----------
     queries, base : arrays of shape (n, d) and (m, d), any float dtype, or packed codes
-        See `topk`; ``base=None`` for the queries themselves. Converted whole where they cannot be read in place.
+        See `topk`; ``base=None`` for the queries themselves.
     rows, cols : arrays of shape (p,), integers
         Pair i is query ``rows[i]`` and base row ``cols[i]``.
     metric : {"sqeuclidean", "euclidean", "cosine", "inner_product", "hamming"}
@@ -308,7 +309,8 @@ def pair_distances(
 
     Notes
     -----
-    O(p d) time in float64; no memory above inputs and output.
+    O(p d) time in float64. No memory above inputs and output, but for inputs that must be converted: two blocks of 32 MiB and
+    17 bytes a pair; each block of the queries then converts the base once.
 
     Examples
     --------
@@ -326,10 +328,22 @@ def pair_distances(
         if len(numbers) and (numbers.min() < 0 or numbers.max() >= limit):
             bad = numbers[(numbers < 0) | (numbers >= limit)][0]
             raise ValueError(f"{name}: expected row numbers from 0 to {limit - 1}, got {bad}")
-    queries_block = q.take_all()
-    base_block = queries_block if b is q else b.take_all()
     core: Callable[..., Distances] = _core.pair_distances_codes
+    dtype: type = np.int32
     if metric != "hamming":
-        core = partial(_core.pair_distances, metric=FLOAT_METRICS[metric])
-    distances = core(queries=queries_block, base=base_block, rows=pairs[0], cols=pairs[1], threads=n_threads, progress=None)
+        core, dtype = partial(_core.pair_distances, metric=FLOAT_METRICS[metric]), np.float32
+    core = partial(core, threads=n_threads, progress=None)
+    distances: Distances = np.empty(len(pairs[0]), dtype)
+    for first_query, q_rows in q.blocks():
+        for first_base, b_rows in b.blocks():
+            block = {"queries": q_rows, "first_query": first_query, "base": b_rows, "first_base": first_base}
+            if len(q_rows) == q.count and len(b_rows) == b.count:
+                distances = core(**block, rows=pairs[0], cols=pairs[1])
+            else:
+                listed = _within(pairs[0], first_query, len(q_rows)) & _within(pairs[1], first_base, len(b_rows))
+                distances[listed] = core(**block, rows=pairs[0][listed] - first_query, cols=pairs[1][listed] - first_base)
     return _arrays.like(distances, q.torch)
+
+
+def _within(numbers: Ints, first: int, count: int) -> NDArray[np.bool_]:
+    return (numbers >= first) & (numbers < first + count)

@@ -13,17 +13,13 @@ from numpy.typing import NDArray
 
 from hardmine import _random
 from hardmine._arrays import Floats
+from hardmine._sphere import log_weights
 from hardmine.batch.batch import Bools
 from hardmine.batch.triplet_windows import Triplets
 
 CELLS = 1 << 19  # of a block of rows
 POSITIVES, NEGATIVES = 3 << 40, 4 << 40  # streams of random numbers, one for each draw of negatives
 SPREAD = 41.0  # the largest Gumbel number less the smallest, from uniform numbers between 2**-54 and 1 - 2**-53
-
-
-def log_weights(distances: NDArray[np.float64], width: int) -> NDArray[np.float64]:
-    """Minus the logarithm of the density of distances (below 2) on the unit sphere of that dimension, but for a constant."""
-    return (2.0 - width) * np.log(distances) - 0.5 * (width - 3.0) * np.log1p(-0.25 * distances**2)
 
 
 def draw(
@@ -67,13 +63,8 @@ def _largest(logs: NDArray[np.float64], rows: NDArray[np.int64], seed: int, t: i
     """The column of the largest key in each row; columns that cannot win get no key."""
     local, columns = np.nonzero(logs >= logs.max(axis=1, keepdims=True) - SPREAD)
     if 4 * len(local) < logs.size:
-        uniform = _random.uniform(seed, NEGATIVES + t, rows[local], columns)
         keys = np.full(logs.shape, -np.inf)
-        keys[local, columns] = logs[local, columns] + _gumbel(uniform)
+        keys[local, columns] = logs[local, columns] + _random.gumbel(seed, NEGATIVES + t, rows[local], columns)
     else:
-        keys = logs + _gumbel(_random.uniform(seed, NEGATIVES + t, rows[:, None], np.arange(logs.shape[1])))
+        keys = logs + _random.gumbel(seed, NEGATIVES + t, rows[:, None], np.arange(logs.shape[1]))
     return np.asarray(np.argmax(keys, axis=1), np.int64)
-
-
-def _gumbel(uniform: NDArray[np.float64]) -> NDArray[np.float64]:
-    return -np.log(-np.log(np.maximum(uniform, 2.0**-54)))

@@ -23,7 +23,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from hardmine import _arrays, _random
+from hardmine import _arrays, _random, _sphere
 from hardmine._arrays import Floats, Ints
 from hardmine.mining.limits import Reals, ScoreWindow
 
@@ -87,8 +87,7 @@ def log_weights(scores: Any, strategy: str, parameters: dict[str, float], p: Flo
         square = {"cosine": 2 * (1 - s), "sqeuclidean": -s, "euclidean": s * s}[metric]
         x = np.sqrt(np.maximum(square, 0))
         with np.errstate(divide="ignore", invalid="ignore"):
-            x_in = np.maximum(x, parameters["cutoff"])
-            weight = (2 - d) * np.log(x_in) - (d - 3) / 2 * np.log1p(-x_in * x_in / 4)
+            weight = _sphere.log_weights(np.maximum(x, parameters["cutoff"]), d)
         return np.where(x < parameters["beyond"], weight, -np.inf)
     return np.zeros(s.shape)
 
@@ -111,8 +110,7 @@ def nearest(passed: NDArray[np.bool_], wanted: int) -> Ints:
 def choose(weights: Reals, allowed: NDArray[np.bool_], indices: Ints, query_ids: Ints, wanted: int, seed: int) -> Ints:
     """Columns of the window that are taken, (n, wanted), in the window's order; -1 where fewer are allowed."""
     n, width = weights.shape
-    u = _random.uniform(seed, GUMBEL, query_ids[:, None], np.maximum(indices, 0))
-    keys = weights - np.log(-np.log(np.clip(u, 2.0**-54, 1 - 2.0**-53)))
+    keys = weights + _random.gumbel(seed, GUMBEL, query_ids[:, None], np.maximum(indices, 0))
     keys = np.where(allowed & (keys > -np.inf), keys, -np.inf)
     take = min(wanted, width)
     best = np.argsort(-keys, axis=1, kind="stable")[:, :take]

@@ -27,10 +27,10 @@ from hardmine.mining.positives import (
     Reference,
     check_lists,
     check_positives,
+    find_reference,
     in_lists,
     join_lists,
 )
-from hardmine.mining.positives import reference_positive as find_reference
 from hardmine.mining.random_negatives import draw_random
 from hardmine.mining.rescoring import ask, rescore_positives, rescore_window
 from hardmine.mining.sides import Sides

@@ -167,7 +167,7 @@ def _check_listed(positives: Any, sides: Sides) -> tuple[Ints, Ints]:
     return check_lists("positives", positives, sides)
 
 
-def reference_positive(positives: Positives, sides: Sides, reference: Reference) -> tuple[Ints, Floats]:
+def find_reference(positives: Positives, sides: Sides, reference: Reference) -> tuple[Ints, Floats]:
     """The positive of each query that margins are measured from, and its score; -1 and NaN where there is none.
 
     "max": the nearest; "min": the farthest; "mean": the nearest, with the mean score of all.

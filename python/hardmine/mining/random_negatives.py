@@ -59,8 +59,9 @@ def draw_random(
             good &= window.of(rows).passes(scores)
         return good
 
+    may_find = np.broadcast_to(~window.nothing(), n).copy()  # queries that may have rows left
     for slot in range(wanted):
-        rows = np.arange(n)
+        rows = np.flatnonzero(may_find)
         for turn in range(ROUNDS):
             tries = np.arange(TRIES) + TRIES * (slot * ROUNDS + turn)
             cols = (_random.uniform(seed, FILL, query_ids[rows, None], tries) * m).astype(np.int64)
@@ -74,6 +75,7 @@ def draw_random(
             one = np.array([row])
             everything = np.arange(m)[None, :]
             rest = np.flatnonzero(allowed(one, everything)[0])
+            may_find[row] = len(rest) > 0
             if len(rest):
                 u = _random.uniform(seed, FILL, query_ids[row], TRIES * wanted * ROUNDS + slot)
                 found[row, slot] = rest[int(u * len(rest))]
