@@ -123,6 +123,14 @@ class FloatRows(Rows):
             raise ValueError(f"{name}: expected at least one dimension, got shape {shape}")
         self._check_count(shape)
 
+    def take_finite(self) -> Floats:
+        """All rows as one block, or raise for the first that is not finite."""
+        rows: Floats = self.take_all()
+        bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
+        if len(bad):
+            raise ValueError(f"{self.name}: expected finite numbers, got NaN or infinity in row {bad[0]}")
+        return rows
+
     def _in_place(self) -> Floats | None:
         if self.torch and str(self._array.dtype) != "torch.float32":
             return None

@@ -53,8 +53,8 @@ class Batch:
             allowed = _check_mask(pair_mask, self.positive.shape)
             self.positive &= allowed
             self.negative &= allowed
-        self._rows = _finite(rows)
-        self._refs = self._rows if self.alone else _finite(refs)
+        self._rows = rows.take_finite()
+        self._refs = self._rows if self.alone else refs.take_finite()
 
     def distances(self, metric: Metric, threads: int | None) -> Floats:
         """The canonical distances of all pairs."""
@@ -109,14 +109,6 @@ def _check_mask(mask: ArrayLike, shape: tuple[int, ...]) -> Bools:
     if values.shape != shape:
         raise ValueError(f"pair_mask: expected shape {shape}, got {values.shape}")
     return values
-
-
-def _finite(rows: FloatRows) -> Floats:
-    block = rows.take_all()
-    good = np.isfinite(block).all(axis=1)
-    if not good.all():
-        raise ValueError(f"{rows.name}: expected finite numbers, got NaN or infinity in row {int(np.argmin(good))}")
-    return block
 
 
 def check_owner(name: str, value: Any, default: Any, argument: str, owner: str, chosen: str) -> None:

@@ -188,7 +188,7 @@ def _check_triplets(triplets: Any, limit: int | None) -> tuple[Ints, Ints, Ints]
 def _two_distances(
     embeddings: ArrayLike, columns: tuple[Ints, Ints, Ints], metric: Metric, bits: int | None, threads: int | None
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """The canonical distances of queries to positives and to negatives, in one call that converts rows once."""
+    """The canonical distances of queries to positives and to negatives, in one call."""
     queries, positives, negatives = columns
     both = np.concatenate([queries, queries]), np.concatenate([positives, negatives])
     distances = pair_distances(embeddings, None, *both, metric=metric, bits=bits, threads=threads)

@@ -59,7 +59,7 @@ def total_relevance(embeddings: ArrayLike, categories: ArrayLike) -> Any:
     >>> total_relevance(np.array([[1.0, 0.0], [2.0, 1.0], [-1.0, 3.0]]), [0, 0, 0]).tolist()  # 1 * -1 counts as 0
     [2.0, 3.0, 1.0]
     """
-    rows = check_embeddings(embeddings)
+    rows = FloatRows("embeddings", embeddings).take_finite()
     _, codes = np.unique(_arrays.labels("categories", categories, len(rows), "embeddings"), return_inverse=True)
     totals = np.zeros(len(rows))
     for part in split(codes.reshape(-1)):
@@ -126,15 +126,6 @@ def check_relevance(name: str, values: ArrayLike, shape: tuple[int, ...]) -> Rea
     if len(bad):
         raise ValueError(f"{name}: expected finite numbers of at least 0, got {bad[0]}")
     return array.astype(np.float64)
-
-
-def check_embeddings(embeddings: ArrayLike) -> Floats:
-    """The rows as float32, all finite."""
-    rows: Floats = FloatRows("embeddings", embeddings).take_all()
-    bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
-    if len(bad):
-        raise ValueError(f"embeddings: expected finite numbers, got NaN or infinity in row {bad[0]}")
-    return rows
 
 
 def split(codes: Ints) -> list[Ints]:

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hardmine import _arrays
-from hardmine._arrays import ArrayLike, Floats, Ints
+from hardmine._arrays import ArrayLike, FloatRows, Floats, Ints
 from hardmine._random import uniform
-from hardmine.deep_ranking.relevance import CELLS, Given, check_embeddings, check_pairwise, check_relevance, split
+from hardmine.deep_ranking.relevance import CELLS, Given, check_pairwise, check_relevance, split
 from hardmine.deep_ranking.weighted_reservoir import WeightedReservoir
 
 CLOCK, CATEGORY, QUERY, POSITIVE, KIND, NEGATIVE, OTHER_CATEGORY, OTHER_IMAGE = range(64, 72)  # streams of random numbers
@@ -285,7 +285,7 @@ class RelevanceTripletSampler:
             return None
         if embeddings is None:
             raise ValueError("embeddings: expected an array, or pairwise_relevance, got neither")
-        rows = check_embeddings(embeddings)
+        rows = FloatRows("embeddings", embeddings).take_finite()
         if len(rows) != count:
             raise ValueError(f"embeddings: expected {count} rows, one for each id, got {len(rows)}")
         if self._width not in (0, rows.shape[1]):
