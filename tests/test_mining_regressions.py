@@ -216,10 +216,11 @@ def test_a_result_keeps_nothing_of_the_callers_arrays(rng):
             for mined in results
         ] + [results[0].params["max_score"].tolist()]
 
+    refiltered = results[0].refilter(max_score=highest)
     before = answers()
     for given in (labels, ids, highest, start, indices):
         given[:] = 0
-    assert answers() == before
+    assert answers() == before and refiltered.params["max_score"].tolist() == before[-1]
 
 
 def test_refilter_answers_what_mining_anew_would_not_look_beyond(rng):
@@ -238,6 +239,11 @@ def test_refilter_answers_what_mining_anew_would_not_look_beyond(rng):
             again = wide.refilter(**limits)
             np.testing.assert_array_equal(again.indices, anew.indices)
             np.testing.assert_array_equal(again.scores, anew.scores)
+        assert again.stats["dropped"]["positives"] == wide.stats["dropped"]["positives"]
+    unknown = mine_hard_negatives(queries, base, num_negatives=2)
+    for options in ({"relative_margin": 0.1}, {"absolute_margin": 0.1}):
+        with pytest.raises(ValueError, match="expected labels or positives beside it, got neither"):
+            unknown.refilter(**options)
     narrow = mine_hard_negatives(queries, base, num_negatives=2, positives=some)
     mild = {"absolute_margin": -2.0}
     np.testing.assert_array_equal(

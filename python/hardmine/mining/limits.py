@@ -125,7 +125,9 @@ class ScoreWindow:
         return (np.max(farther, axis=0) if farther else None), (np.min(nearer, axis=0) if nearer else None)
 
 
-def check_limits(max_score: ArrayLike, min_score: ArrayLike, absolute: Any, relative: Any, n: int) -> Limits:
+def check_limits(
+    max_score: ArrayLike, min_score: ArrayLike, absolute: Any, relative: Any, n: int, known_positives: bool
+) -> Limits:
     """Turn a user's thresholds for n queries into Limits, or raise."""
     high = None if max_score is None else _arrays.thresholds("max_score", max_score, n)
     low = None if min_score is None else _arrays.thresholds("min_score", min_score, n)
@@ -133,10 +135,18 @@ def check_limits(max_score: ArrayLike, min_score: ArrayLike, absolute: Any, rela
         raise ValueError("min_score: expected at most max_score, got a larger one")
     margins = []
     for name, margin in (("absolute_margin", absolute), ("relative_margin", relative)):
+        if margin is not None and not known_positives:
+            raise ValueError(f"{name}: expected labels or positives beside it, got neither")
         if np.ndim(margin) > 0:
             raise ValueError(f"{name}: expected one number, got shape {np.shape(margin)}")
         margins.append(None if margin is None else float(_arrays.thresholds(name, margin, 1)[0]))
     return Limits(high, low, *margins)
+
+
+def as_given(max_score: Any, min_score: Any, absolute: Any, relative: Any) -> dict[str, Any]:
+    """A user's thresholds by their names; arrays are copied, for a result outlives them."""
+    thresholds = {"max_score": max_score, "min_score": min_score, "absolute_margin": absolute, "relative_margin": relative}
+    return {name: value if np.ndim(value) == 0 else np.array(value) for name, value in thresholds.items()}
 
 
 def farthest_with_score(score: Reals, metric: str, above: bool) -> Floats:

@@ -14,7 +14,7 @@ from hardmine import _arrays
 from hardmine._arrays import ArrayLike, Floats, Ints
 from hardmine._files import save_npz
 from hardmine.mining import drawing
-from hardmine.mining.limits import check_limits
+from hardmine.mining.limits import as_given, check_limits
 from hardmine.mining.plot import plot_scores
 from hardmine.mining.positives import in_lists
 from hardmine.mining.stats import count_thresholds, summarize, table
@@ -158,9 +158,10 @@ class MinedNegatives:
 
         Raises
         ------
-        ValueError
-            If the window cannot answer: the thresholds let through what the first scan refused, or refuse so much that
-            candidates beyond the window would be needed. Mine with raw ranks, a larger `range_max` or without thresholds.
+        TypeError, ValueError
+            As `mine_hard_negatives`; also if the window cannot answer: the thresholds let through what the first scan refused,
+            or refuse so much that candidates beyond the window would be needed. Mine with raw ranks, a larger `range_max` or
+            without thresholds.
 
         Notes
         -----
@@ -169,28 +170,24 @@ class MinedNegatives:
         if self.params["num_random"]:
             raise ValueError("refilter: expected a result without random negatives; mine anew")
         positive_scores = _arrays.to_numpy("positive_scores", self.positive_scores)
-        limits = check_limits(max_score, min_score, absolute_margin, relative_margin, len(positive_scores))
+        n, left_out = len(positive_scores), self.stats["dropped"].keys() & {"positives", "exclude"}
+        limits = check_limits(max_score, min_score, absolute_margin, relative_margin, n, "positives" in left_out)
         strategy, values = self.params["sampling_strategy"], self.params["sampling_params"]
         scores_window = drawing.narrow(limits.window(positive_scores), strategy, values, positive_scores)
         passed = scores_window.passes(self.window.scores)
         self._check_window(passed, scores_window.nothing())
         taken = self.window.take(self.window.draw(passed, positive_scores, self.params))
-        thresholds = {
-            "max_score": max_score,
-            "min_score": min_score,
-            "absolute_margin": absolute_margin,
-            "relative_margin": relative_margin,
-        }
         return collect(
             window=self.window,
             taken=taken,
             random=None,
             positive_indices=_arrays.to_numpy("positive_indices", self.positive_indices),
             positive_scores=positive_scores,
-            params={**self.params, **thresholds},
+            params=self.params | as_given(max_score, min_score, absolute_margin, relative_margin),
             base_rows=self.stats["base_rows"],
             positives=self.positives,
-            dropped=count_thresholds(self.window, scores_window, passed),
+            dropped={name: self.stats["dropped"][name] for name in sorted(left_out, reverse=True)}
+            | count_thresholds(self.window, scores_window, passed),
             torch_wanted=_arrays.is_torch(self.indices),
         )
 

@@ -19,7 +19,7 @@ from hardmine import _arrays, _core
 from hardmine._arrays import ArrayLike, Ints
 from hardmine.filter import Filter
 from hardmine.mining import drawing
-from hardmine.mining.limits import ScoreWindow, check_limits
+from hardmine.mining.limits import ScoreWindow, as_given, check_limits
 from hardmine.mining.mined import MinedNegatives, collect
 from hardmine.mining.positives import (
     REFERENCES,
@@ -171,11 +171,8 @@ def mine_hard_negatives(
     n, m = sides.queries.count, sides.base.count
     known = check_positives(positives, query_labels, base_labels, sides)
     excluded = None if exclude is None else check_lists("exclude", exclude, sides)
-    for name, margin in (("absolute_margin", absolute_margin), ("relative_margin", relative_margin)):
-        if margin is not None and not known.known:
-            raise ValueError(f"{name}: expected labels or positives beside it, got neither")
     values = drawing.check_strategy(sampling_strategy, sampling_params, metric, known.known)
-    limits = check_limits(max_score, min_score, absolute_margin, relative_margin, n)
+    limits = check_limits(max_score, min_score, absolute_margin, relative_margin, n, known.known)
     if max_per_label is not None:
         if known.base_codes is None:
             raise ValueError("max_per_label: expected base_labels beside it, got None")
@@ -194,10 +191,7 @@ def mine_hard_negatives(
         "range_min": ranks[0],
         "range_max": ranks[1],
         "rank_base": rank_base,
-        "max_score": _own(max_score),
-        "min_score": _own(min_score),
-        "absolute_margin": absolute_margin,
-        "relative_margin": relative_margin,
+        **as_given(max_score, min_score, absolute_margin, relative_margin),
         "positive_reference": positive_reference,
         "max_per_label": max_per_label,
         "sampling_strategy": sampling_strategy,
@@ -246,11 +240,6 @@ def _check_wanted(num_negatives: Any, top_fraction: Any, m: int) -> int:
     if not 0 < fraction <= 1:
         raise ValueError(f"top_fraction: expected a number above 0 and at most 1, got {top_fraction}")
     return max(1, math.ceil(fraction * m))
-
-
-def _own(threshold: Any) -> Any:
-    """A number, or a copy of an array, which may change while the result lives."""
-    return threshold if np.ndim(threshold) == 0 else np.array(threshold)
 
 
 def _check_query_ids(query_ids: Any, n: int) -> Ints:
