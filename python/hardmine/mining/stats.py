@@ -87,7 +87,7 @@ def table(stats: dict[str, Any], params: dict[str, Any]) -> str:
     lines += [f"  {'hardest nearer than the positive':<36}{stats['harder_than_positive']:>12.3f}"]
     lines += [f"  {'rows refused by ' + name:<36}{count:>12}" for name, count in stats["dropped"].items()]
     if any(name in UPPER for name in stats["dropped"]):
-        lines += [f"    (those with too high a score counted up to {_core.most_counted} a query)"]
+        lines += [f"    (a scan counts too high scores up to {_core.most_counted} a query)"]
     lines += ["  " + " " * 28 + "".join(f"{q:>10.0%}" for q in QUANTILES)]
     for name in ("negative_scores", "hardest_scores", "positive_scores"):
         lines.append(f"  {name:<28}" + "".join(f"{v:>10.4f}" for v in stats[name]))
