@@ -63,6 +63,7 @@ void run(const char* queries_name, const char* base_name, const py::object& prog
     };
     try {
         py::gil_scoped_release no_gil;
+        const StandardArithmetic standard;
         work(watcher);
     } catch (const NotFinite& e) {
         throw py::value_error(std::string(e.base ? base_name : queries_name) +
@@ -137,6 +138,7 @@ PYBIND11_MODULE(_core, m) {
     m.def("isas_runnable", &isas_runnable);
     m.def("use_isa", [](const std::string& name) { kernels = &find_isa(name); }, py::arg("name"));
     m.def("threads", [] { return usable_threads(0); });
+    m.def("failed_proofs", [] { return failed_proofs.load(); });
 
     // Multiply-adds of one thread on registers alone: what a benchmark may call the peak.
     m.def(
@@ -281,6 +283,7 @@ PYBIND11_MODULE(_core, m) {
             const FloatSearch search{search_of(queries, 0, base, 0, 1, 0), metric};
             const py::ssize_t shape[2] = {queries.shape(0), base.shape(0)};
             Floats lower(shape), upper(shape);
+            const StandardArithmetic standard;
             intervals(search, few, lower.mutable_data(), upper.mutable_data());
             return py::make_tuple(lower, upper);
         },

@@ -21,7 +21,12 @@ int choose_threads(const CodeSearch& s) {
     return s.queries.count * s.base.count * s.base.width < kSmallWork ? 1 : usable_threads(s.threads);
 }
 
-std::size_t bytes_per_query() { return sizeof(const std::uint8_t*) + sizeof(std::uint32_t); }
+// The queries that a thread takes at a time.
+std::size_t most_queries(const CodeSearch& s, std::size_t per_query, std::size_t fixed, int threads) {
+    fixed += FewCodeScreen::bytes();
+    return queries_in_memory(threads, CodeScreen::bytes_per_query() + per_query,
+                             fixed + CodeScreen::bytes(s.kernels, s.base.width), FewCodeScreen::kMostQueries, fixed);
+}
 
 template <class Sink>
 struct Workspace {
@@ -75,15 +80,20 @@ void topk(const CodeSearch& s, std::size_t k, const Filter& filter, std::int32_t
           const Watcher& watcher) {
     const std::size_t levels = 8 * s.base.width + 1, reach = s.base.count;
     const int threads = choose_threads(s);
-    std::size_t sink_bytes =
-        filter.max_per_group ? TopK::bytes_per_row(k, reach) : CountingTopK::bytes_per_row(k, reach, levels);
-    if (Guess::serves(k, filter)) sink_bytes += Guess::bytes_per_row(k, reach, levels);
-    const Plan plan(filter, s.queries.extent(), s.base.extent(), queries_in_memory(bytes_per_query() + sink_bytes, threads),
-                    kFairQueries, threads);
+    const std::size_t n = s.queries.count;
+    const bool capped = filter.max_per_group != 0, guess = Guess::serves(k, filter);
+    const GroupCaps caps(filter, s.base.extent(), k);
+    const std::size_t per_query = (capped ? TopK::bytes_per_row(k, reach) : CountingTopK::bytes_per_row(k, reach, levels)) +
+                                  (guess ? Guess::bytes_per_row(k, reach, levels) : 0);
+    const std::size_t fixed = k * sizeof(Key) + (capped ? TopK::bytes(k, reach, filter) : (levels + 1) * sizeof(std::size_t)) +
+                              (guess ? Guess::bytes(reach) : 0);
+    const std::size_t parts = kPartBytes / std::max<std::size_t>(1, n * k * sizeof(Key));
+    const Plan plan(filter, s.queries.extent(), s.base.extent(), most_queries(s, per_query, fixed, threads), kFairQueries,
+                    parts, threads);
     if (!plan.complete())
-        for (std::size_t i = 0; i < s.queries.count; ++i) write_row(nullptr, 0, k, distances + i * k, indices + i * k);
+        for (std::size_t i = 0; i < n; ++i) write_row(nullptr, 0, k, distances + i * k, indices + i * k);
     if (plan.tasks().empty()) return;
-    Scan<std::uint8_t, std::int32_t> scan(s, k, filter, plan, distances, indices);
+    Scan<std::uint8_t, std::int32_t> scan(s, k, filter, caps, plan, distances, indices);
     Watch watch(watcher, plan.pairs());
     auto scan_task = [&](const Task& task, auto& work) {
         Known known;
@@ -92,9 +102,10 @@ void topk(const CodeSearch& s, std::size_t k, const Filter& filter, std::int32_t
         else
             scan.run(task, *work.panels, work.sink, known, work.keys.data(), watch);
     };
-    if (filter.max_per_group)
+    if (capped)
         run<TopK>(
-            s, k, filter, plan, threads, watch, [&] { return TopK(plan.longest(), k, plan.reach(), filter); }, scan_task);
+            s, k, filter, plan, threads, watch, [&] { return TopK(plan.longest(), k, plan.reach(), filter, caps); },
+            scan_task);
     else
         run<CountingTopK>(
             s, k, filter, plan, threads, watch, [&] { return CountingTopK(plan.longest(), k, plan.reach(), levels, filter); },
@@ -113,8 +124,9 @@ void topk(const CodeSearch& s, std::size_t k, const Filter& filter, std::int32_t
 
 void pairwise(const CodeSearch& s, std::int32_t* out, std::size_t stride, const Watcher& watcher) {
     const int threads = choose_threads(s);
-    const Plan plan(Filter{}, s.queries.extent(), s.base.extent(), queries_in_memory(bytes_per_query(), threads), kFairQueries,
-                    threads);
+    const Filter everything;
+    const Plan plan(everything, s.queries.extent(), s.base.extent(), most_queries(s, 0, 0, threads), kFairQueries,
+                    s.base.count, threads);
     if (plan.tasks().empty()) return;
     std::vector<std::unique_ptr<CodeScreen>> screens;
     for (std::size_t t = 0; t < std::min<std::size_t>(static_cast<std::size_t>(threads), plan.tasks().size()); ++t)
@@ -124,11 +136,12 @@ void pairwise(const CodeSearch& s, std::int32_t* out, std::size_t stride, const 
         const Task& task = plan.tasks()[t];
         CodeScreen& screen = *screens[static_cast<std::size_t>(thread)];
         screen.load_queries(s.queries, plan.query(), task.query_begin, task.query_end);
-        for (std::size_t begin = task.base_begin; begin < task.base_end; begin += screen.most_rows()) {
-            const std::size_t end = std::min(task.base_end, begin + screen.most_rows());
+        const std::size_t n = task.query_end - task.query_begin, block = block_rows(screen.most_rows(), n, s.base.width, 0);
+        for (std::size_t begin = task.base_begin; begin < task.base_end; begin += block) {
+            const std::size_t end = std::min(task.base_end, begin + block);
             screen.load_block(s.base, plan.base(), begin, end);
             screen.write(out + task.query_begin * stride + begin, stride);
-            if (!watch.step((task.query_end - task.query_begin) * (end - begin))) return;
+            if (!watch.step(n * (end - begin))) return;
         }
     });
     if (watch.stopped()) throw Stopped();
@@ -142,7 +155,7 @@ void pair_distances(const CodeSearch& s, const std::int64_t* rows, const std::in
     run_tasks((pairs + kBatch - 1) / kBatch, threads, watch, [&](std::size_t batch, int) {
         const std::size_t begin = batch * kBatch, end = std::min(pairs, begin + kBatch);
         for (std::size_t p = begin; p < end; ++p) {
-            const auto q = static_cast<std::size_t>(rows[p]), b = static_cast<std::size_t>(cols[p]);
+            const std::size_t q = position(&rows[p], s.queries.count), b = position(&cols[p], s.base.count);
             distances[p] = static_cast<std::int32_t>(s.kernels.hamming(s.queries[q], s.base[b], s.base.width));
         }
         watch.step(end - begin);
@@ -161,16 +174,18 @@ void histograms(const CodeSearch& s, const Relevance& relevance, std::size_t top
     std::fill_n(relevant, n * levels, 0u);
     std::vector<std::unique_ptr<CodeScreen>> screens;
     for (std::size_t t = 0; t < threads; ++t) screens.emplace_back(new CodeScreen(s.kernels, s.base.width, range));
-    std::vector<CountLimit> all_limits(n, CountLimit(top, levels));
+    std::vector<std::vector<CountLimit>> all_limits(threads, std::vector<CountLimit>(range, CountLimit(top, levels)));
     Watch watch(watcher, static_cast<std::uint64_t>(n) * m);
     run_tasks((n + range - 1) / range, static_cast<int>(threads), watch, [&](std::size_t t, int thread) {
         const std::size_t first = t * range, last = std::min(n, first + range);
         CodeScreen& screen = *screens[static_cast<std::size_t>(thread)];
-        CountLimit* limits = &all_limits[first];
+        std::vector<CountLimit>& limits = all_limits[static_cast<std::size_t>(thread)];
+        std::fill(limits.begin(), limits.end(), CountLimit(top, levels));
         screen.load_queries(s.queries, queries, first, last);
         for (std::size_t i = 0; i < last - first; ++i) screen.set_bound(i, limits[i].bound());
-        for (std::size_t begin = 0; begin < m; begin += screen.most_rows()) {
-            const std::size_t end = std::min(m, begin + screen.most_rows());
+        const std::size_t block = block_rows(screen.most_rows(), last - first, s.base.width, 0);
+        for (std::size_t begin = 0; begin < m; begin += block) {
+            const std::size_t end = std::min(m, begin + block);
             screen.load_block(s.base, base, begin, end);
             screen.scan([&](std::size_t i, std::size_t j, std::uint32_t distance, std::uint32_t) {
                 const std::size_t q = first + i, at = q * levels + distance;

@@ -26,14 +26,23 @@ class CodeScreen {
     CodeScreen(const Kernels& kernels, std::size_t bytes, std::size_t most_queries)
         : kernels_(kernels),
           bytes_(bytes),
-          groups_(std::clamp<std::size_t>(kTileBytes / (bytes * kernels.code_query), 1, kMostGroups)),
-          most_rows_(std::max<std::size_t>(1, kBlockBytes / (bytes * kernels.code_panel)) * kernels.code_lanes),
+          groups_(most_groups(kernels, bytes)),
+          most_rows_(most_rows(kernels, bytes)),
           queries_(most_queries),
           stop_(most_queries + kernels.code_rows * groups_),
           tile_(groups_ * bytes * kernels.code_query),
           panels_(most_rows_ / kernels.code_lanes * bytes * kernels.code_panel),
           rows_(std::max(kernels.code_lanes, kernels.code_rows)),
           hits_(groups_ * kernels.code_rows * kernels.code_lanes + 2) {}
+
+    static std::size_t bytes_per_query() { return sizeof(const std::uint8_t*) + sizeof(std::uint32_t); }
+    // Beside the queries: a block, a tile and its hits.
+    static std::size_t bytes(const Kernels& kernels, std::size_t bytes) {
+        const std::size_t groups = most_groups(kernels, bytes);
+        return most_rows(kernels, bytes) / kernels.code_lanes * bytes * kernels.code_panel +
+               groups * (bytes * kernels.code_query + kernels.code_rows * (kernels.code_lanes * sizeof(CodeHit) + 4)) +
+               kernels.code_lanes * sizeof(const std::uint8_t*);
+    }
 
     std::size_t most_rows() const { return most_rows_; }
 
@@ -86,6 +95,13 @@ class CodeScreen {
     }
 
   private:
+    static std::size_t most_groups(const Kernels& kernels, std::size_t bytes) {
+        return std::clamp<std::size_t>(kTileBytes / (bytes * kernels.code_query), 1, kMostGroups);
+    }
+    static std::size_t most_rows(const Kernels& kernels, std::size_t bytes) {
+        return std::max<std::size_t>(1, kBlockBytes / (bytes * kernels.code_panel)) * kernels.code_lanes;
+    }
+
     std::uint8_t* panel(std::size_t first) { return &panels_[first / kernels_.code_lanes * bytes_ * kernels_.code_panel]; }
 
     template <class Visit>
@@ -117,6 +133,8 @@ class FewCodeScreen {
     static constexpr std::size_t kMostQueries = 4;
 
     FewCodeScreen(const Kernels& kernels, std::size_t bytes) : kernels_(kernels), bytes_(bytes), hits_(kStep) {}
+
+    static std::size_t bytes() { return kStep * sizeof(CodeHit); }
 
     std::size_t most_rows() const { return kMostRows; }
 

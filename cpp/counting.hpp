@@ -88,11 +88,16 @@ class CountingTopK {
         return true;
     }
 
-    // The keys of a row in ascending order, at most k of them; the row is spent.
+    // Nothing here can be wrong: see sinks.hpp.
     template <class Score>
-    std::size_t finish(std::size_t row, std::size_t, const Score&, Key* keys) {
+    bool settle(std::size_t row, std::size_t, const Score&) {
+        fell_short_ |= state_[row].guessed && state_[row].kept < k_;
+        return true;
+    }
+
+    // The keys of a row in ascending order, at most k of them; the row is spent.
+    std::size_t take(std::size_t row, Key* keys) {
         const State& s = state_[row];
-        fell_short_ |= s.guessed && s.kept < k_;
         const std::uint32_t* counts = &counts_[row * levels_];
         first_[0] = 0;
         for (std::size_t d = 0; d < levels_; ++d) first_[d + 1] = first_[d] + counts[d];
@@ -147,7 +152,7 @@ class CountingTopK {
     std::unique_ptr<Pair[]> buffer_;
     std::vector<std::uint32_t> counts_;
     std::vector<State> state_;
-    std::vector<std::size_t> first_;  // scratch of finish()
+    std::vector<std::size_t> first_;  // scratch of take()
     const std::vector<float>* guess_ = nullptr;
     bool fell_short_ = false;
 };

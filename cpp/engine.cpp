@@ -32,36 +32,57 @@ int choose_threads(const FloatSearch& s) {
     return s.queries.count * s.base.count * s.base.width < kSmallWork ? 1 : threads;
 }
 
-void check_queries(const FloatSearch& s) {
-    for (std::size_t i = 0; i < s.queries.count; ++i)
+// A look at every number, from which Ctrl-C must not wait for the end.
+void check_queries(const FloatSearch& s, const Watcher& watcher) {
+    constexpr std::size_t kNumbers = 1 << 20;
+    Watch watch(watcher, 0);
+    const std::size_t step = std::max<std::size_t>(1, kNumbers / s.queries.width);
+    for (std::size_t i = 0; i < s.queries.count; ++i) {
         if (!finite(s.queries[i], s.queries.width)) throw NotFinite(false, s.queries.first + i);
+        if (i % step == 0 && !watch.step(0)) throw Stopped();
+    }
+}
+
+// The queries that a thread takes at a time.
+std::size_t most_queries(const FloatSearch& s, std::size_t per_query, std::size_t fixed, int threads) {
+    const std::size_t d = s.base.width, rows = std::max(PanelScreen::most_rows(s.kernels, d), FewScreen::kBlockRows);
+    fixed += FewScreen::bytes() + Scores::bytes(d, rows);
+    return queries_in_memory(threads, PanelScreen::bytes_per_query(d) + per_query, fixed + PanelScreen::bytes(s.kernels, d),
+                             FewScreen::kMostQueries, fixed);
 }
 
 }  // namespace
 
 void topk(const FloatSearch& s, std::size_t k, const Filter& filter, float* distances, std::int64_t* indices,
           std::int64_t* too_near, const Watcher& watcher) {
-    check_queries(s);
+    check_queries(s, watcher);
     const std::size_t d = s.base.width;
     const int threads = choose_threads(s);
     const Canonical canonical(s.kernels, s.metric, d);
-    if (SelfJoin::serves(s, k, filter)) return SelfJoin(s, k, filter, canonical, threads).run(distances, indices, watcher);
-    const std::size_t bytes =
-        PanelScreen::bytes_per_query(d) + TopK::bytes_per_row(k, s.base.count) + sizeof(const float*) + sizeof(double);
-    const Plan plan(filter, s.queries.extent(), s.base.extent(), queries_in_memory(bytes, threads), kFairQueries, threads);
+    const GroupCaps caps(filter, s.base.extent(), k);
+    if (SelfJoin::serves(s, k, filter) && SelfJoin(s, k, filter, caps, canonical, threads).run(distances, indices, watcher))
+        return;
+    const std::size_t m = s.base.count, n = s.queries.count;
+    const std::size_t queries = most_queries(s, TopK::bytes_per_row(k, m) + Scores::bytes_per_query(),
+                                             TopK::bytes(k, m, filter) + k * sizeof(Key), threads);
+    const std::size_t parts = kPartBytes / std::max<std::size_t>(1, n * k * sizeof(Key));
+    const Plan plan(filter, s.queries.extent(), s.base.extent(), queries, kFairQueries, parts, threads);
     if (!plan.complete())
-        for (std::size_t i = 0; i < s.queries.count; ++i) write_row(nullptr, 0, k, distances + i * k, indices + i * k);
+        for (std::size_t i = 0; i < n; ++i) write_row(nullptr, 0, k, distances + i * k, indices + i * k);
     if (plan.tasks().empty()) return;
 
     const std::size_t for_panels = plan.longest() > FewScreen::kMostQueries ? plan.longest() : 0;
-    const Frame frame = for_panels ? make_frame(s.metric, canonical, s.queries, s.base, plan.base()) : Frame{s.metric, d, {}};
+    const Frame frame =
+        for_panels ? make_frame(s.metric, canonical, s.queries, s.base, plan.base()) : Frame{s.metric, d, {}, {}};
     std::vector<std::unique_ptr<Workspace>> workspaces;
-    for (std::size_t t = 0; t < std::min<std::size_t>(static_cast<std::size_t>(threads), plan.tasks().size()); ++t)
-        workspaces.emplace_back(new Workspace{PanelScreen(s.kernels, frame, canonical, for_panels),
-                                              FewScreen(s.kernels, s.metric, canonical, d),
-                                              TopK(plan.longest(), k, plan.reach(), filter),
-                                              Scores(canonical, s.queries, s.base, plan.longest()), std::vector<Key>(k)});
-    Scan<float, float> scan(s, k, filter, plan, distances, indices, too_near);
+    for (std::size_t t = 0; t < std::min<std::size_t>(static_cast<std::size_t>(threads), plan.tasks().size()); ++t) {
+        const std::size_t rows = for_panels ? PanelScreen::most_rows(s.kernels, d) : 0;
+        workspaces.emplace_back(new Workspace{
+            PanelScreen(s.kernels, frame, canonical, for_panels), FewScreen(s.kernels, s.metric, canonical, d),
+            TopK(plan.longest(), k, plan.reach(), filter, caps),
+            Scores(canonical, s.queries, s.base, plan.longest(), std::max(rows, FewScreen::kBlockRows)), std::vector<Key>(k)});
+    }
+    Scan<float, float> scan(s, k, filter, caps, plan, distances, indices, too_near);
     Watch watch(watcher, plan.pairs());
     run_tasks(plan.tasks().size(), threads, watch, [&](std::size_t t, int thread) {
         const Task& task = plan.tasks()[t];
@@ -77,13 +98,13 @@ void topk(const FloatSearch& s, std::size_t k, const Filter& filter, float* dist
 }
 
 void pairwise(const FloatSearch& s, float* out, std::size_t stride, const Watcher& watcher) {
-    check_queries(s);
+    check_queries(s, watcher);
     const std::size_t d = s.base.width;
     const int threads = choose_threads(s);
     const Canonical canonical(s.kernels, s.metric, d);
     const Filter everything;
-    const Plan plan(everything, s.queries.extent(), s.base.extent(),
-                    queries_in_memory(PanelScreen::bytes_per_query(d), threads), kFairQueries, threads);
+    const Plan plan(everything, s.queries.extent(), s.base.extent(), most_queries(s, 0, 0, threads), kFairQueries,
+                    s.base.count, threads);
     if (plan.tasks().empty()) return;
     const Frame frame = make_frame(s.metric, canonical, s.queries, s.base, plan.base());
     std::vector<std::unique_ptr<PanelScreen>> screens;
@@ -95,8 +116,9 @@ void pairwise(const FloatSearch& s, float* out, std::size_t stride, const Watche
         const Task& task = plan.tasks()[t];
         PanelScreen& screen = *screens[static_cast<std::size_t>(thread)];
         screen.load_queries(s.queries, plan.query(), task.query_begin, task.query_end);
-        for (std::size_t begin = task.base_begin; begin < task.base_end; begin += screen.most_rows()) {
-            const std::size_t end = std::min(task.base_end, begin + screen.most_rows());
+        const std::size_t n = task.query_end - task.query_begin, block = block_rows(screen.most_rows(), n, d, 0);
+        for (std::size_t begin = task.base_begin; begin < task.base_end; begin += block) {
+            const std::size_t end = std::min(task.base_end, begin + block);
             if (!screen.load_block(s.base, plan.base(), begin, end)) {
                 bad_row = true;
                 watch.stop();
@@ -107,7 +129,7 @@ void pairwise(const FloatSearch& s, float* out, std::size_t stride, const Watche
                 out[(task.query_begin + i) * stride + begin + j] =
                     canonical.distance(q, canonical.factor(q), s.base[begin + j]);
             });
-            if (!watch.step((task.query_end - task.query_begin) * (end - begin))) return;
+            if (!watch.step(n * (end - begin))) return;
         }
     });
     if (bad_row) report_not_finite(s.base, true);
@@ -117,10 +139,12 @@ void pairwise(const FloatSearch& s, float* out, std::size_t stride, const Watche
 void pair_distances(const FloatSearch& s, const std::int64_t* rows, const std::int64_t* cols, std::size_t pairs,
                     float* distances, const Watcher& watcher) {
     constexpr std::size_t kBatch = 4096;
-    constexpr std::size_t kAhead = 4;  // rows anywhere in memory are asked for early
-    check_queries(s);
+    constexpr std::size_t kAhead = 4;              // rows anywhere in memory are asked for early
+    constexpr std::size_t kMostFactors = 1 << 20;  // that are kept: 8 MiB
+    check_queries(s, watcher);
     const Canonical canonical(s.kernels, s.metric, s.base.width);
-    std::vector<double> factors(pairs > s.base.count ? s.base.count : 0);  // where a base row occurs more than once
+    const std::size_t m = s.base.count;
+    std::vector<double> factors(pairs > m && m <= kMostFactors ? m : 0);  // where a base row occurs more than once
     for (std::size_t j = 0; j < factors.size(); ++j) factors[j] = canonical.factor(s.base[j]);
     const int threads = pairs * s.base.width < kSmallWork ? 1 : usable_threads(s.threads);
     std::atomic<bool> bad_row{false};
@@ -128,11 +152,13 @@ void pair_distances(const FloatSearch& s, const std::int64_t* rows, const std::i
     run_tasks((pairs + kBatch - 1) / kBatch, threads, watch, [&](std::size_t batch, int) {
         const std::size_t begin = batch * kBatch, end = std::min(pairs, begin + kBatch);
         double q_factor = 0;
+        std::size_t last = 0;
         for (std::size_t p = begin; p < end; ++p) {
-            const auto row = static_cast<std::size_t>(rows[p]), col = static_cast<std::size_t>(cols[p]);
+            const std::size_t row = position(&rows[p], s.queries.count), col = position(&cols[p], m);
             const float *q = s.queries[row], *b = s.base[col];
-            if (p + kAhead < end) fetch_row(s.base[static_cast<std::size_t>(cols[p + kAhead])], s.base.width);
-            if (p == begin || rows[p] != rows[p - 1]) q_factor = canonical.factor(q);
+            if (p + kAhead < end) fetch_row(s.base[position(&cols[p + kAhead], m)], s.base.width);
+            if (p == begin || row != last) q_factor = canonical.factor(q);
+            last = row;
             const double b_factor = factors.empty() ? canonical.factor(b) : factors[col];
             distances[p] = canonical.distance(q, q_factor, b, b_factor);
             // NaN or infinity in the row ends up in the distance, or in a norm of which the factor is 0.
@@ -181,7 +207,8 @@ void all_intervals(const FloatSearch& s, Screen& screen, float* lower, float* up
     screen.load_queries(s.queries, queries, 0, queries.count);
     for (std::size_t i = 0; i < queries.count; ++i) screen.set_bound(i, kInfinity);
     for (std::size_t begin = 0; begin < base.count; begin += screen.most_rows()) {
-        screen.load_block(s.base, base, begin, std::min(base.count, begin + screen.most_rows()));
+        if (!screen.load_block(s.base, base, begin, std::min(base.count, begin + screen.most_rows())))
+            report_not_finite(s.base, true);
         screen.scan([&](std::size_t i, std::size_t j, float least, float most) {
             lower[i * base.count + begin + j] = least;
             upper[i * base.count + begin + j] = most;

@@ -1,6 +1,7 @@
 // The whole C++ API: rows, a metric and a filter in, neighbours or a matrix out.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <stdexcept>
@@ -24,6 +25,10 @@ struct NotFinite : std::runtime_error {
 struct Stopped : std::runtime_error {
     Stopped() : std::runtime_error("stopped") {}
 };
+
+// How often an interval was found not to hold a distance, in all calls: a proof in frame.hpp or few_screen.hpp is wrong then.
+// The row is scanned again without it. Zero, as far as anyone knows.
+inline std::atomic<std::uint64_t> failed_proofs{0};
 
 // Rows are float32 vectors or packed codes.
 template <class Row>

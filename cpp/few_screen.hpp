@@ -1,9 +1,19 @@
 // The screen for few queries: base rows are read once, in place, at the speed of memory; packing them would cost more.
 //
-// Squared distances are summed from the differences, so that their error is relative to themselves: at most e = g(d + 8) of
-// the sum in float32 (g as in frame.hpp), wherever the cloud lies. Dot products err by at most e |q| |b|, with |b|^2 summed on
-// the way; underflow adds at most d 2^-148. Where float32 overflows, or the norms of cosine are beyond its range, the interval
-// is the whole line and the canonical distance decides.
+// The error. u = 2^-24, g as in frame.hpp, e = g(d + 8), which must be below 1/4 (else every interval is the whole line), and
+// y = d 2^-148. Sums are in no stated order, so each term meets at most d - 1 additions and its own roundings.
+//   Squared distances. A difference is rounded once and squared: every term is right but for 3u of itself, all are positive,
+//      and a square may underflow by 2^-150. So the sum V and the canonical t keep |V - t| <= e t + y/2: wherever the cloud
+//      lies, the error is relative to the distance. The float64 error of t, (d + 8) 2^-53 t, is in the 8. Hence
+//      t <= (V + y) (1 + 2e), as 1 / (1 - e) <= 1 + 2e, and t >= V (1 - e) - y. A pair need not be offered if
+//        V > (limit + y) (1 + 2e)     since then     t >= (V - y/2) / (1 + e) > limit.
+//   Inner products. |V - t| <= e |q| |b| + y: a product is rounded once (or fused), and may underflow by 2^-150. The canonical
+//      error is (d + 8) 2^-53 |q| |b|. |b| is known as `length` from a float32 sum of squares, at most e/2 of itself too
+//      small, and never below 2^-50, which is more than a square that underflows takes away. 1.25 e |q| length leaves e/8 for
+//      that, and the roundings of the comparison (3u |q| length and less) are within 1.25 x the 8.
+//   Cosine. t = 1 - V / (|q| |b|) with both norms between 2^-40 and 2^40, where underflow is less than 2^-40 of |q| |b|: e for
+//      V, e/2 for the norm, and 4u for two divisions: 3e. Where a norm lies elsewhere the interval is the whole line.
+// Where float32 overflows V or the norm is not finite and the interval is the whole line.
 #pragma once
 
 #include <algorithm>
@@ -30,10 +40,12 @@ class FewScreen {
           rows_(kBlockRows),
           norms_(kBlockRows),
           values_(kBlockRows * kMostQueries) {
-        const double n = static_cast<double>(d + 8) * 0x1p-24;
-        epsilon_ = n < 0.5 ? n / (1 - n) : std::numeric_limits<double>::infinity();
+        const double n = static_cast<double>(d + 8) * 0x1p-24, e = n / (1 - n);
+        relative_ = n < 0.5 && e < 0.25 ? e : kNoLimit;
         tiny_ = static_cast<double>(d) * 0x1p-148;
     }
+
+    static std::size_t bytes() { return kBlockRows * (sizeof(const float*) + (1 + kMostQueries) * sizeof(float)); }
 
     std::size_t most_rows() const { return kBlockRows; }
 
@@ -53,22 +65,24 @@ class FewScreen {
             kernels_.few_sqeuclidean(queries_, n_, rows_.data(), m_, d_, values_.data());
         else
             kernels_.few_dot(queries_, n_, rows_.data(), m_, d_, values_.data(), norms_.data());
+        longest_ = 0;
         for (std::size_t j = 0; j < m_; ++j) {
+            if (!differences()) longest_ = std::max(longest_, static_cast<double>(std::sqrt(norms_[j])));
             const float witness = differences() ? values_[j * n_] : norms_[j];
             if (!std::isfinite(witness) && !finite(rows_[j], d_)) return false;
         }
         return true;
     }
 
-    void set_bound(std::size_t i, float bound) {
-        const double next = bound < kInfinity ? std::nextafter(bound, kInfinity) : kInfinity;
-        double high = next;
-        if (metric_ == Metric::euclidean) high = next < 0 ? next : next * next;
-        if (metric_ == Metric::cosine)
-            high = (next - 1 + cosine_error()) * norm_[i];
-        else if (differences())
-            high = (high + tiny_) * (1 + 2 * epsilon_);
-        high_[i] = std::isnan(high) ? kInfinity : std::nextafter(static_cast<float>(high), kInfinity);
+    // Pairs of query i farther than `bound` need not be reported.
+    void set_bound(std::size_t i, float bound) { high_[i] = above(limit(i, bound)); }
+    void ignore(std::size_t i) { high_[i] = -kInfinity; }
+    // A pair farther than this is certainly not reported.
+    float reach(std::size_t i, float bound) const {
+        const double x = bound;
+        if (metric_ == Metric::cosine) return in_range(norm_[i]) ? distance(x + 2 * cosine_error()) : kInfinity;
+        if (metric_ == Metric::inner_product) return distance(x + 2.5 * relative_ * norm_[i] * longest_ + 2 * tiny_);
+        return distance((limit(i, bound) + 2 * tiny_) * (1 + 2 * relative_));
     }
     void set_floor(std::size_t, float) {}  // the pairs nearer than a floor are few beside the cost of reading
 
@@ -77,15 +91,15 @@ class FewScreen {
         for (std::size_t j = 0; j < m_; ++j) {
             float weight = 1, length = 0;
             if (!differences()) {
-                length = std::sqrt(std::fmax(norms_[j], 0x1p-100f));  // at least the norm, even if its square underflows
-                weight = metric_ == Metric::inner_product ? -1.0f : in_range(norms_[j]) ? -1 / length : std::nanf("");
+                length = std::sqrt(std::fmax(norms_[j], 0x1p-100f));
+                weight = metric_ == Metric::inner_product ? -1.0f : in_range(length) ? -1 / length : std::nanf("");
             }
-            const float slack = metric_ == Metric::inner_product ? static_cast<float>(1.25 * epsilon_) * length : 0.0f;
+            const float slack = metric_ == Metric::inner_product ? static_cast<float>(1.25 * relative_) * length : 0.0f;
             for (std::size_t i = 0; i < n_; ++i) {
                 const float value = values_[j * n_ + i] * weight;
                 const float least = value - slack * static_cast<float>(norm_[i]);
                 if (least > high_[i] && value < kInfinity) continue;
-                double lower = -std::numeric_limits<double>::infinity(), upper = -lower;
+                double lower = -kNoLimit, upper = kNoLimit;
                 const double error = this->error(i, static_cast<double>(value), static_cast<double>(length));
                 if (std::isfinite(error)) {
                     const double middle =
@@ -99,16 +113,31 @@ class FewScreen {
     }
 
   private:
+    static constexpr double kNoLimit = std::numeric_limits<double>::infinity();
+
     bool differences() const { return metric_ == Metric::sqeuclidean || metric_ == Metric::euclidean; }
-    static bool in_range(float square) { return square > 0x1p-80f && square < 0x1p80f; }
-    double cosine_error() const { return 3 * epsilon_; }
+    template <class Number>
+    static bool in_range(Number norm) {
+        return norm > Number(0x1p-40) && norm < Number(0x1p40);
+    }
+    double cosine_error() const { return 3 * relative_; }
+
+    // The largest value a pair no farther than `bound` can have.
+    double limit(std::size_t i, float bound) const {
+        const double next = bound < kInfinity ? std::nextafter(bound, kInfinity) : kInfinity;
+        double limit = kNoLimit;
+        if (metric_ == Metric::inner_product) limit = next + tiny_;
+        if (metric_ == Metric::cosine && in_range(norm_[i])) limit = (next - 1 + cosine_error()) * norm_[i];
+        if (metric_ == Metric::sqeuclidean) limit = (next + tiny_) * (1 + 2 * relative_);
+        if (metric_ == Metric::euclidean) limit = next < 0 ? next : (next * next + tiny_) * (1 + 2 * relative_);
+        return std::isnan(limit) ? kNoLimit : limit;
+    }
 
     // Not finite where the value says nothing.
     double error(std::size_t i, double value, double length) const {
-        if (differences()) return 2 * epsilon_ * value + tiny_;
-        if (metric_ == Metric::inner_product) return 1.25 * epsilon_ * norm_[i] * length + tiny_ + 0 * value;
-        return std::isfinite(value) && norm_[i] > 0x1p-40 && norm_[i] < 0x1p40 ? cosine_error()
-                                                                               : std::numeric_limits<double>::infinity();
+        if (differences()) return 2 * relative_ * value + 2 * tiny_;
+        if (metric_ == Metric::inner_product) return 1.25 * relative_ * norm_[i] * length + tiny_ + 0 * value;
+        return std::isfinite(value) && in_range(norm_[i]) ? cosine_error() : kNoLimit;
     }
 
     float distance(double x) const {
@@ -120,7 +149,7 @@ class FewScreen {
     Metric metric_;
     const Canonical& canonical_;
     std::size_t d_, n_ = 0, m_ = 0;
-    double epsilon_, tiny_;
+    double relative_, tiny_, longest_ = 0;
     const float* queries_[kMostQueries];
     double norm_[kMostQueries];
     float high_[kMostQueries];

@@ -2,8 +2,8 @@
 //
 // Rows are packed as x' = fl(s x - o): o is the mean of a sample of base rows, because the distances of a cloud do not change
 // when it is moved and the rounding errors of a cloud near the origin are small; s is a power of two (exact) that makes its
-// norms about 1, so that neither 1e-18 nor 1e18 leaves float32. For cosine s is 1 / the row's norm, and the rows are compared
-// as points of the unit sphere. Any o and s are correct; good ones are fast.
+// norms about 1, so that neither 1e-38 nor 1e38 leaves float32. For cosine s is 1 / the row's norm, the rows are compared as
+// points of the unit sphere, and s x - o is computed in float64. Any o and s are correct; good ones are fast.
 //
 // A screened value is
 //   v(i, j) = row(i) + bias(j) + sum_k a(i, k) b'(j, k),      distance = unit * v  (or its root),
@@ -11,22 +11,42 @@
 //   sqeuclidean, euclidean   a = -2 q'   row = N_q^2            bias = N_b^2            unit = s^-2
 //   cosine                   the same, + 1 in row or bias for a row of zeros            unit = 1/2
 //   inner_product            a = -s_q q  row = -s_q q . o       bias = 0                unit = 1 / (s_q s_b)
+// The kernel adds its products to L(j) = bias(j) - slack_b(j), rounded down, and yields K(i, j). The claim is
+//   t - slack_q(i) - 2 slack_b(j)  <=  K(i, j) + row(i)  <=  t + slack_q(i)          t: the canonical distance / unit,
+// so that slack_b is paid once a base row, slack_q once a query, and a pair costs nothing.
 //
-// The error of v. Let u = 2^-24 and g(n) = n u / (1 - n u).
-//   1. Packing rounds each component once: |q' - b'| differs from s |q - b| by at most u (N_q + N_b), its square by at most
-//      4.01 u (N_q^2 + N_b^2). Cosine also rounds 1/|x| and the product: 2u more on a unit vector, which adds
-//      at most 8u (N_q + N_b) <= 8u/w (N_q^2 + N_b^2) + 4 u w for any w > 0; w is the usual norm in the frame.
-//   2. bias is a float32 sum over four chains: g(d/4 + 4) N_b^2.
-//   3. The chain starts at bias and adds d products: g(d + 2) (N_b^2 + 2 N_q N_b) <= g(d + 2) (N_q^2 + 2 N_b^2); for
-//      inner_product, with 1., g(d + 4) N_q N_b <= g(d + 4) / 2 (N_q^2 + N_b^2).
-//   4. The canonical distance is itself a float64 sum: (d + 8) 2^-53 times the sum of its terms' sizes. For distances this
-//      vanishes in 3.; for inner products the terms are those of the rows before the origin was taken away.
-//   5. Products below the smallest normal number lose at most 2^-149 each.
-// The error therefore splits into a part of the query and a part of the base row,
-//   |v - true| <= slack_q(i) + slack_b(j),   slack_q = e N_q^2 + c,   slack_b = 3 e N_b^2 + c,   e = g(d + 16) (+ 8u/w),
-// or e/2 (N_q^2 + N_b^2) for inner_product; 16 leaves room for the roundings of these few numbers themselves. The split is
-// what makes the bound free: slack_b is taken off bias and slack_q is added to the row's threshold before any pair is looked
-// at.
+// The error. u = 2^-24, g(n) = n u / (1 - n u), e = g(d + 16), which must be below 1/7: in more dimensions the slack is
+// infinite. W = N^2 for a packed row, + 1 for a row of zeros under cosine (the 1 takes part in the sums).
+//
+// Distances.
+//   1. Packing. Each component is rounded once: |x' - (s x - o)| <= u |x'|, as vectors u N (its underflow is line 6). Cosine
+//      first rounds x/|x| and the difference to float64, and so does the canonical distance itself: 2^-50 in all. With
+//      P = |q' - b'|, t = D^2, S = N_q + N_b >= P and z = 2^-50 for cosine, 0 else: |P - D| <= 1.01 u S + z,
+//        |P^2 - t| <= (1.01 u S + z) (2 S + 1.01 u S + z) <= 2.03 u S^2 + 2.01 z S + z^2
+//                  <= 4.06 u (N_q^2 + N_b^2) + (2.01 z / w) (N_q^2 + N_b^2) + 1.01 z w + z^2     for any w > 0, as
+//      S^2 <= 2 (N_q^2 + N_b^2) and 2 S <= S^2 / w + w; w is the usual norm in the frame.
+//   2. bias is a float32 sum of squares over four chains: g(d/4 + 4) N_b^2.
+//   3. The chain starts at |L| <= W_b (1 + g(d/4 + 4)) and adds d products (without FMA each is rounded first):
+//      g(d + 2) (|L| + 2 N_q N_b) <= g(d + 2) (2.04 W_b + N_q^2).
+//   4. L is rounded down: 3 u W_b. A float32 copy of row, where both sides are screened, is rounded down with its slack: at
+//      most 2 u W_q more in value, none in what is let through.
+//   5. The canonical distance is itself a float64 sum: (d + 8) 2^-53 t, t <= 2 (W_q + W_b).
+//   6. Underflow: a packed component loses at most 2^-149, a square or product 2^-149: in P^2 and the chain together less than
+//      d 2^-145 (1 + N_q^2 + N_b^2).
+// In all at most W_q (d + 9) u (1 + e) + c for the query and W_b (2.3 d + 16) u (1 + e) + c for the base row, where W_b is
+// known up to g(d/4 + 4) of itself:
+//        slack_q = (e + r) W_q + c,     slack_b = 3 (e + r) W_b + c,     c = d 2^-140 + 2 z w + z^2,     r = 4 z / w.
+//
+// Inner products.
+//   1. Packing the base row: u N_q N_b. s_q q is exact but for underflow, which moves it by at most 2^-150 a component and the
+//      sum by 2^-150 sqrt(d) (N_b + |o|).
+//   3. The chain: g(d + 2) (|L| + N_q N_b), |L| = slack_b; so slack_b also pays g(d + 2) of itself.
+//   5. Float64: the canonical sum has terms of the rows before the origin was taken away, (d + 8) 2^-53 N_q (N_b + |o|), and
+//      row(i) is a sum of d such terms.
+//   6. Underflow of products and of b': d 2^-148 (1 + N_q).
+// With 2 N_q N_b <= N_q^2 + N_b^2 and W_b known up to g(d/4 + 4) of itself, both sides pay h/2 N^2, where h = e (1 + 4 e)
+// >= e / (1 - e)^2 includes what slack_b pays of itself; and the query pays for the origin:
+//        slack_q = h/2 N_q^2 + c + ((d + 8) 2^-52 N_q + d 2^-140) |o|,     slack_b = h/2 N_b^2 + c,     c = d 2^-140.
 #pragma once
 
 #include <algorithm>
@@ -45,39 +65,52 @@ namespace hardmine {
 struct Frame {
     Metric metric;
     std::size_t d;
-    std::vector<float> origin;
+    std::vector<float> origin;        // in the frame
+    std::vector<double> unit_origin;  // the same for cosine, instead
     double query_scale = 1, base_scale = 1;
-    double unit = 1;
-    double chain = 0;                  // g(d + 16)
-    double epsilon = 0, constant = 0;  // e and c
+    double chain = 0;                   // e
+    double relative = 0, constant = 0;  // e + r, or h; and c
     double origin_norm = 0;
+    double largest_square = 0x1p60;  // of a packed row, exclusive; what is larger is left to the canonical distance
 
-    static constexpr double kLargestSquare = 0x1p60;  // of a packed row; larger rows are left to the canonical distance
+    static constexpr double kLargestError = 1.0 / 7;  // e; beyond it every row is left to the canonical distance
+    static constexpr double kUnitError = 0x1p-50;     // z
 
     bool cosine() const { return metric == Metric::cosine; }
     bool inner_product() const { return metric == Metric::inner_product; }
     bool root() const { return metric == Metric::euclidean; }
+    double unit() const { return cosine() ? 0.5 : 1 / (query_scale * base_scale); }
 
-    double query_slack(double square, double norm) const {
-        const double exact_sums = inner_product() ? 0x1p-52 * static_cast<double>(d + 8) * norm * origin_norm : 0;
-        return (inner_product() ? 0.5 : 1) * epsilon * square + constant + exact_sums;
+    // Of rows of weight W.
+    double query_slack(double weight) const {
+        if (!inner_product()) return relative * weight + constant;
+        const double exact_sums = 0x1p-52 * static_cast<double>(d + 8) * std::sqrt(weight);
+        return 0.5 * relative * weight + constant + (exact_sums + constant) * origin_norm;
     }
-    double base_slack(double square) const { return (inner_product() ? 0.5 : 3) * epsilon * square + constant; }
+    double base_slack(double weight) const { return (inner_product() ? 0.5 : 3) * relative * weight + constant; }
 
     // The distance of a value, and the smallest value of a distance; both monotone, and rounding keeps them so.
     float distance(double value) const {
-        const double x = unit * value;
+        const double x = unit() * value;
         if (inner_product()) return static_cast<float>(x);
         return static_cast<float>(root() ? std::sqrt(std::max(x, 0.0)) : std::max(x, 0.0));
     }
     double value(double distance) const {
-        if (!root()) return distance / unit;
-        return distance < 0 ? -std::numeric_limits<double>::infinity() : distance * distance / unit;
+        if (!root()) return distance / unit();
+        return distance < 0 ? -std::numeric_limits<double>::infinity() : distance * distance / unit();
     }
 };
 
+// The power of two that makes a norm about 1, of those that float32 has the inverse of.
 inline double power_of_two(double norm) {
-    return norm > 0 && std::isfinite(norm) ? std::exp2(std::fmin(63, std::fmax(-63, -std::round(std::log2(norm))))) : 1;
+    return norm > 0 && std::isfinite(norm) ? std::exp2(std::fmin(119, std::fmax(-119, -std::round(std::log2(norm))))) : 1;
+}
+
+template <class Numbers>
+double norm(const Numbers& numbers) {
+    double square = 0;
+    for (const auto x : numbers) square += static_cast<double>(x) * static_cast<double>(x);
+    return std::sqrt(square);
 }
 
 // Looks at up to 256 evenly spaced rows of each array.
@@ -85,9 +118,11 @@ inline Frame make_frame(Metric metric, const Canonical& canonical, const Rows<fl
                         const Selection& chosen) {
     constexpr std::size_t kSample = 256;
     const std::size_t d = base.width;
-    Frame frame{metric, d, std::vector<float>(d)};
-    const double n = static_cast<double>(d + 16) * 0x1p-24;
-    frame.chain = frame.epsilon = n < 0.5 ? n / (1 - n) : std::numeric_limits<double>::infinity();
+    Frame frame{metric, d, std::vector<float>(d), {}};
+    const double n = static_cast<double>(d + 16) * 0x1p-24, e = n / (1 - n);
+    frame.chain = e;
+    if (!(n < 0.5 && e < Frame::kLargestError)) frame.largest_square = 0;
+    frame.relative = frame.inner_product() ? frame.chain * (1 + 4 * frame.chain) : frame.chain;
     frame.constant = static_cast<double>(d) * 0x1p-140;
 
     // The mean of the sampled rows that are no longer than twice the median: an outlier must not carry the origin away.
@@ -114,29 +149,27 @@ inline Frame make_frame(Metric metric, const Canonical& canonical, const Rows<fl
     for (const Sampled& s : sample)
         for (std::size_t k = 0; k < d; ++k) spread += share * std::pow(s.factor * static_cast<double>(s.row[k]) - mean[k], 2);
     // A row that is not finite, or a mean that is not representable, spoils the origin; without one all is still correct.
-    const double width = std::sqrt(spread);
+    double width = std::sqrt(spread);
     if (!std::isfinite(width)) std::fill(mean.begin(), mean.end(), 0);
 
     if (frame.cosine()) {
-        const double w = width > 0 && width < 1 ? width : 1;
-        frame.epsilon += 8 * 0x1p-24 / w;
-        frame.constant += 4 * 0x1p-24 * w;
-        frame.unit = 0.5;
-    } else {
-        frame.base_scale = frame.query_scale = power_of_two(width);
-        if (frame.inner_product() && queries.count) {
-            double total = 0;
-            const std::size_t few = std::min(kSample, queries.count);
-            for (std::size_t i = 0; i < few; ++i) total += canonical.square(queries[i * queries.count / few]);
-            frame.query_scale = power_of_two(std::sqrt(total / static_cast<double>(few)));
-        }
-        frame.unit = 1 / (frame.query_scale * frame.base_scale);
+        // A narrower cone is only the float64 error of its rows: w follows it no further.
+        const double w = std::isfinite(width) ? std::clamp(width, 0x1p-40, 1.0) : 1;
+        frame.relative += 4 * Frame::kUnitError / w;
+        frame.constant += 2 * Frame::kUnitError * w + Frame::kUnitError * Frame::kUnitError;
+        frame.unit_origin = mean;
+        return frame;
     }
-    for (std::size_t k = 0; k < d; ++k) {
-        frame.origin[k] = static_cast<float>(frame.base_scale * mean[k]);
-        frame.origin_norm += std::pow(static_cast<double>(frame.origin[k]), 2);
+    // Rows that are equal as far as they were sampled say nothing of the others, which may be as far apart as they are long.
+    frame.base_scale = frame.query_scale = power_of_two(std::max(width, 0x1p-26 * norm(mean)));
+    if (frame.inner_product() && queries.count) {
+        double total = 0;
+        const std::size_t few = std::min(kSample, queries.count);
+        for (std::size_t i = 0; i < few; ++i) total += canonical.square(queries[i * queries.count / few]);
+        frame.query_scale = power_of_two(std::sqrt(total / static_cast<double>(few)));
     }
-    frame.origin_norm = std::sqrt(frame.origin_norm);
+    for (std::size_t k = 0; k < d; ++k) frame.origin[k] = static_cast<float>(frame.base_scale * mean[k]);
+    frame.origin_norm = norm(frame.origin);
     if (!std::isfinite(frame.origin_norm)) {
         std::fill(frame.origin.begin(), frame.origin.end(), 0.0f);
         frame.origin_norm = 0;

@@ -41,6 +41,8 @@ class Guess {
         return CountingTopK::bytes_per_row(rank(k), reach, levels) + sizeof(float);
     }
 
+    static std::size_t bytes(std::size_t reach) { return (reach / kEvery + 1) * sizeof(std::uint32_t); }
+
     Guess(const CodeSearch& s, const Filter& filter, const Plan& plan, std::size_t k, std::size_t levels)
         : s_(s),
           filter_(filter),
@@ -62,7 +64,8 @@ class Guess {
             sample_.start(i, query(i));
             screen.set_bound(i, sample_.bound(i));
         }
-        visit_blocks(0, ids.count, screen.most_rows(), CountingTopK::kInOrder, [&](std::size_t begin, std::size_t end) {
+        const std::size_t block = block_rows(screen.most_rows(), n, s_.base.width, 0);
+        visit_blocks(0, ids.count, block, CountingTopK::kInOrder, [&](std::size_t begin, std::size_t end) {
             screen.load_block(s_.base, ids, begin, end);
             screen.scan([&](std::size_t i, std::size_t j, std::uint32_t least, std::uint32_t) {
                 const auto distance = static_cast<std::int32_t>(least);

@@ -1,5 +1,13 @@
-// How much memory a call takes above its inputs and outputs: so much for all threads, so much for each, and a block of packed
-// base rows. All of it is taken before the first thread starts.
+// How much memory a call takes above its inputs and outputs: 34 MiB and 3 MiB a thread, whatever the numbers of rows and
+// dimensions are. All of it is taken before the first thread starts.
+//
+// kSharedBytes are divided among the threads, kThreadBytes is each one's own; the rest of the rule is for what is small beside
+// them: stacks, the plan, parts of results (kPartBytes), the frame. A thread packs as many queries at a time as its share
+// holds beside a block of base rows; where not even a few fit, they are read in place (few_screen.hpp). One query at a time is
+// the least: its sink may exceed the share if k exceeds some 50,000.
+//
+// Beyond the rule are lists of rows: 4 bytes for every base row that a mask leaves; with groups that must be the same 4 bytes
+// for every row of either side, and 40 for a group (plan.hpp). A self-join has a limit of its own (self_join.hpp).
 #pragma once
 
 #include <algorithm>
@@ -7,12 +15,19 @@
 
 namespace hardmine {
 
-constexpr std::size_t kSharedBytes = 32 << 20, kThreadBytes = 2 << 20;
-constexpr std::size_t kFewestQueries = 96;  // that a thread takes at a time, whatever they need: fewer waste a packed block
+constexpr std::size_t kSharedBytes = 28 << 20, kThreadBytes = 2 << 20;
+constexpr std::size_t kPartBytes = 4 << 20;
 
-inline std::size_t queries_in_memory(std::size_t bytes_per_query, int threads) {
-    const std::size_t budget = kThreadBytes + kSharedBytes / static_cast<std::size_t>(threads);
-    return std::max(kFewestQueries, budget / bytes_per_query);
+inline std::size_t thread_share(int threads) { return kThreadBytes + kSharedBytes / static_cast<std::size_t>(threads); }
+
+// The queries that a thread takes at a time, at least one: `fixed` bytes are needed whatever their number is, but not by up to
+// `few` queries, which `few_fixed` is enough for.
+inline std::size_t queries_in_memory(int threads, std::size_t per_query, std::size_t fixed, std::size_t few,
+                                     std::size_t few_fixed) {
+    const std::size_t share = thread_share(threads);
+    const std::size_t many = share > fixed ? (share - fixed) / per_query : 0;
+    if (many > few) return many;
+    return std::clamp<std::size_t>(share > few_fixed ? (share - few_fixed) / per_query : 0, 1, few);
 }
 
 }  // namespace hardmine

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -15,6 +16,10 @@
 
 namespace hardmine {
 
+// A float32 certainly not below or not above x.
+inline float above(double x) { return std::nextafter(static_cast<float>(x), kInfinity); }
+inline float below(double x) { return std::nextafter(static_cast<float>(x), -kInfinity); }
+
 // Whether every number of a row is finite.
 inline bool finite(const float* row, std::size_t d) {
     return std::all_of(row, row + d, [](float x) { return std::isfinite(x); });
@@ -22,8 +27,9 @@ inline bool finite(const float* row, std::size_t d) {
 
 // An input holds NaN or infinity in some row: names the first.
 [[noreturn]] inline void report_not_finite(const Rows<float>& rows, bool base) {
-    for (std::size_t i = 0;; ++i)
-        if (!finite(rows[i], rows.width)) throw NotFinite(base, rows.first + i);
+    std::size_t i = 0;
+    while (i + 1 < rows.count && finite(rows[i], rows.width)) ++i;  // the last one, if the caller has changed it meanwhile
+    throw NotFinite(base, rows.first + i);
 }
 
 class PanelScreen {
@@ -31,13 +37,21 @@ class PanelScreen {
     static constexpr std::size_t kBlockBytes = 256 << 10;  // of packed base rows: a quarter of a common L2
     static constexpr std::size_t kQueryTile = 96;          // queries that pass over a panel while it is in L1
 
-    static std::size_t block_rows(const Kernels& kernels, std::size_t d) {
-        return std::max<std::size_t>(1, kBlockBytes / (kernels.lanes * d * sizeof(float))) * kernels.lanes;
+    static constexpr std::size_t kMostRows = 8192;  // of a block, in a few dimensions
+
+    static std::size_t most_rows(const Kernels& kernels, std::size_t d) {
+        const std::size_t panels = kBlockBytes / (kernels.lanes * d * sizeof(float));
+        return std::clamp<std::size_t>(panels, 1, kMostRows / kernels.lanes) * kernels.lanes;
     }
     static std::size_t bytes_per_query(std::size_t d) { return d * sizeof(float) + 2 * sizeof(double) + 5 * sizeof(float); }
+    // Beside the queries: a block, the queries that fill up a group, and hits.
+    static std::size_t bytes(const Kernels& kernels, std::size_t d) {
+        return most_rows(kernels, d) * (d + 5) * sizeof(float) + kernels.rows * bytes_per_query(d) +
+               most_hits(kernels) * sizeof(Hit);
+    }
 
     PanelScreen(const Kernels& kernels, const Frame& frame, const Canonical& canonical, std::size_t most_queries)
-        : kernels_(kernels), frame_(frame), canonical_(canonical), most_rows_(block_rows(kernels, frame.d)) {
+        : kernels_(kernels), frame_(frame), canonical_(canonical), most_rows_(most_rows(kernels, frame.d)) {
         if (most_queries == 0) return;  // never used
         const std::size_t padded = (most_queries + kernels.rows - 1) / kernels.rows * kernels.rows;
         queries_.resize(padded * frame.d);
@@ -55,8 +69,8 @@ class PanelScreen {
         column_high_.resize(most_rows_);
         doubt_.resize(most_rows_);
         rows_.resize(kernels.lanes);
-        scale_.resize(kernels.lanes);
-        hits_.resize((kQueryTile / kernels.rows + 1) * kernels.rows * kernels.lanes);
+        factor_.resize(kernels.lanes);
+        hits_.resize(most_hits(kernels));
     }
 
     std::size_t most_rows() const { return most_rows_; }
@@ -80,10 +94,14 @@ class PanelScreen {
         for (std::size_t first = 0; first < m_; first += kernels_.lanes) {
             for (std::size_t j = 0; j < kernels_.lanes; ++j) {
                 rows_[j] = base[ids[begin + std::min(first + j, m_ - 1)]];  // a panel is filled up with its last row
-                scale_[j] = scale(frame_.cosine() ? canonical_.factor(rows_[j]) : frame_.base_scale);
+                factor_[j] = canonical_.factor(rows_[j]);
             }
             float* panel = &panels_[first * frame_.d];
-            kernels_.pack(rows_.data(), scale_.data(), frame_.origin.data(), frame_.d, panel, &bias_[first]);
+            if (frame_.cosine())
+                kernels_.pack_unit(rows_.data(), factor_.data(), frame_.unit_origin.data(), frame_.d, panel, &bias_[first]);
+            else
+                kernels_.pack(rows_.data(), static_cast<float>(frame_.base_scale), frame_.origin.data(), frame_.d, panel,
+                              &bias_[first]);
             for (std::size_t j = 0; j < kernels_.lanes; ++j) all_finite &= weigh(panel, first, j);
         }
         for (std::size_t j = 0; j < m_; ++j) most_slack_ = std::max(most_slack_, slack_[j]);
@@ -94,17 +112,24 @@ class PanelScreen {
     void set_bound(std::size_t i, float bound) {
         const double next = bound < kInfinity ? std::nextafter(bound, kInfinity) : kInfinity;
         const double v = frame_.value(next) - row_[i] + query_slack_[i];
-        high_[i] = std::nextafter(static_cast<float>(v), kInfinity);
+        high_[i] = above(v);
+    }
+    // No pair of query i need be reported, not even those whose intervals are the whole line.
+    void ignore(std::size_t i) { high_[i] = std::numeric_limits<float>::quiet_NaN(); }
+    // A pair of the block farther than this is certainly not reported.
+    float reach(std::size_t i, float bound) const {
+        const double v = frame_.value(bound) + 2 * (query_slack_[i] + static_cast<double>(most_slack_));
+        return std::isnan(v) ? kInfinity : std::nextafter(frame_.distance(v), kInfinity);
     }
     void set_floor(std::size_t i, float farther) {
         const double v = frame_.value(farther) - row_[i] - query_slack_[i] - 2 * static_cast<double>(most_slack_);
-        low_[i] = std::isnan(v) ? -kInfinity : std::nextafter(static_cast<float>(v), -kInfinity);
+        low_[i] = std::isnan(v) ? -kInfinity : below(v);
     }
 
     // Base row j of the block, too, wants the pairs no farther than `bound`: for scan_both().
     void set_column_bound(std::size_t j, float bound) {
         const double next = bound < kInfinity ? std::nextafter(bound, kInfinity) : kInfinity;
-        column_high_[j] = std::nextafter(static_cast<float>(frame_.value(next)), kInfinity);
+        column_high_[j] = above(frame_.value(next));
     }
 
     // Calls offer(i, j, lower, upper) for the pairs of the block that the bounds let through.
@@ -131,12 +156,14 @@ class PanelScreen {
     void write(float* out, std::size_t stride, Doubt&& doubt) {
         const std::size_t tile = kQueryTile / kernels_.rows * kernels_.rows;
         const float floor = frame_.inner_product() ? -kInfinity : 0.0f;
+        float unit[2];
+        two_units(unit);
         for (std::size_t row = 0; row < n_; row += tile)
             for (std::size_t first = 0; first < m_; first += kernels_.lanes) {
                 const std::size_t found = kernels_.dense(
                     &queries_[row * frame_.d], std::min(tile, n_ - row), &panels_[first * frame_.d], &bias_[first], frame_.d,
-                    &row_bias_[row], &row_doubt_[row], &doubt_[first], floor, static_cast<float>(frame_.unit), frame_.root(),
-                    out + row * stride + first, stride, std::min(kernels_.lanes, m_ - first), hits_.data());
+                    &row_bias_[row], &row_doubt_[row], &doubt_[first], floor, unit, frame_.root(), out + row * stride + first,
+                    stride, std::min(kernels_.lanes, m_ - first), hits_.data());
                 for (const Hit& hit : std::span(hits_.data(), found))
                     if (first + hit.lane < m_) doubt(row + hit.row, first + hit.lane);
             }
@@ -147,6 +174,10 @@ class PanelScreen {
     static double relative(const Frame& frame) { return std::max(0x1p-10, 4 * frame.chain); }
 
   private:
+    static std::size_t most_hits(const Kernels& kernels) {
+        return (kQueryTile / kernels.rows + 1) * kernels.rows * kernels.lanes;
+    }
+
     template <class Offer, class Screen>
     void visit_hits(Offer&& offer, Screen&& screen) {
         const std::size_t tile = kQueryTile / kernels_.rows;
@@ -164,10 +195,12 @@ class PanelScreen {
             }
     }
 
-    // A factor that float32 holds only as a subnormal would lose digits; infinity makes the row one that cannot be
-    // represented.
-    static float scale(double factor) {
-        return factor == 0 || (factor > 0x1p-120 && factor < 0x1p120) ? static_cast<float>(factor) : kInfinity;
+    // The unit of the distances, or its root, as two factors that float32 holds: of about the same size, so that neither
+    // leaves float32 where the result does not.
+    void two_units(float* unit) const {
+        const int power = std::ilogb(frame_.unit()) / (frame_.root() ? 2 : 1);  // all units are powers of two
+        unit[0] = std::ldexp(1.0f, power / 2);
+        unit[1] = std::ldexp(1.0f, power - power / 2);
     }
 
     // The share of a slack in the value below which a pair is doubtful.
@@ -179,43 +212,50 @@ class PanelScreen {
     // Packs query i; what depends on its slack is set for the two kinds of kernel, scan and write.
     void load_query(const float* q, std::size_t i) {
         const bool ip = frame_.inner_product();
-        const double factor = frame_.cosine() ? canonical_.factor(q) : frame_.query_scale;
-        const float by = scale(factor);
+        const double factor = canonical_.factor(q);
         float* packed = &queries_[i / kernels_.rows * kernels_.rows * frame_.d + i % kernels_.rows];
         double square = 0, along_origin = 0;
         for (std::size_t k = 0; k < frame_.d; ++k) {
-            const float x = q[k] * by - (ip ? 0.0f : frame_.origin[k]);
+            const float x = placed(q[k], factor, k);
             square += static_cast<double>(x) * static_cast<double>(x);
-            along_origin += static_cast<double>(x) * static_cast<double>(frame_.origin[k]);
+            if (ip) along_origin += static_cast<double>(x) * static_cast<double>(frame_.origin[k]);
             packed[k * kernels_.rows] = (ip ? -1.0f : -2.0f) * x;
         }
-        row_[i] = ip ? -along_origin : square + (frame_.cosine() && factor == 0 ? 1 : 0);
-        query_slack_[i] = frame_.query_slack(square, std::sqrt(square));
-        if (!(square < Frame::kLargestSquare)) {
+        const double weight = square + (frame_.cosine() && factor == 0 ? 1 : 0);
+        row_[i] = ip ? -along_origin : weight;
+        query_slack_[i] = frame_.query_slack(weight);
+        if (!(square < frame_.largest_square)) {
             for (std::size_t k = 0; k < frame_.d; ++k) packed[k * kernels_.rows] = 0;
             row_[i] = 0;
             query_slack_[i] = kInfinity;
         }
-        shift_[i] = static_cast<float>(row_[i] - query_slack_[i]);
+        shift_[i] = below(row_[i] - query_slack_[i]);
         row_bias_[i] = static_cast<float>(row_[i]);
         row_doubt_[i] = doubtful(query_slack_[i]);
+    }
+
+    // Component k of a query in the frame.
+    float placed(float x, double factor, std::size_t k) const {
+        if (frame_.cosine()) return static_cast<float>(static_cast<double>(x) * factor - frame_.unit_origin[k]);
+        return x * static_cast<float>(frame_.query_scale) - (frame_.inner_product() ? 0.0f : frame_.origin[k]);
     }
 
     // Bias and slack of a packed row from its squared norm; false if the row is not finite.
     bool weigh(float* panel, std::size_t first, std::size_t lane) {
         const std::size_t j = first + lane;
         const auto square = static_cast<double>(bias_[j]);
-        const bool zero = frame_.cosine() && scale_[lane] == 0, representable = square < Frame::kLargestSquare;
+        const bool zero = frame_.cosine() && factor_[lane] == 0, representable = square < frame_.largest_square;
         if ((zero || !representable) && !finite(rows_[lane], frame_.d)) return false;
-        double bias = frame_.inner_product() ? 0 : square + (zero ? 1 : 0), slack = frame_.base_slack(square);
+        const double weight = square + (zero ? 1 : 0);
+        double bias = frame_.inner_product() ? 0 : weight, slack = frame_.base_slack(weight);
         if (!representable) {
             for (std::size_t k = 0; k < frame_.d; ++k) panel[k * kernels_.lanes + lane] = 0;
             bias = 0;
             slack = kInfinity;
         }
         bias_[j] = static_cast<float>(bias);
-        slack_[j] = std::nextafter(static_cast<float>(slack), kInfinity);
-        lower_[j] = std::nextafter(static_cast<float>(bias - slack), -kInfinity);
+        slack_[j] = above(slack);
+        lower_[j] = below(bias - slack);
         doubt_[j] = doubtful(slack);
         return true;
     }
@@ -230,7 +270,7 @@ class PanelScreen {
     std::vector<float> panels_, bias_, lower_, slack_, column_high_, doubt_;  // per base row of the block
     float most_slack_ = 0;
     std::vector<const float*> rows_;
-    std::vector<float> scale_;
+    std::vector<double> factor_;
     std::vector<Hit> hits_;
 };
 

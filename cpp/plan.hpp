@@ -23,10 +23,11 @@ struct Task {
 
 class Plan {
   public:
-    // most_queries: what a thread's memory holds; fair_queries: what pays for a thread's packing the whole base.
+    // most_queries: what a thread's memory holds; fair_queries: what pays for a thread's packing the whole base; most_parts:
+    // into how many ranges the base may be cut.
     Plan(const Filter& filter, const Extent& queries, const Extent& base, std::size_t most_queries, std::size_t fair_queries,
-         int threads)
-        : fair_queries_(fair_queries) {
+         std::size_t most_parts, int threads)
+        : fair_queries_(fair_queries), most_parts_(std::max<std::size_t>(1, most_parts)) {
         query_ = {nullptr, queries.count};
         base_ = {nullptr, base.count};
         if (filter.base_mask || filter.groups == Groups::same) list_base(filter, base);
@@ -66,7 +67,8 @@ class Plan {
         complete_ = true;
         const std::size_t needed = (n + most_queries - 1) / most_queries;
         std::size_t ranges = std::max(needed, std::min(threads, n / fair_queries_));
-        if (ranges < threads) parts_ = std::clamp<std::size_t>(m / kFairRows, 1, (threads + ranges - 1) / ranges);
+        if (ranges < threads)
+            parts_ = std::min(most_parts_, std::clamp<std::size_t>(m / kFairRows, 1, (threads + ranges - 1) / ranges));
         if (ranges * parts_ < threads) ranges = std::max(ranges, std::min(threads / parts_, n / kFewQueries));
         for (std::size_t i = 0; i < ranges; ++i)
             for (std::size_t p = 0; p < parts_; ++p)
@@ -96,7 +98,7 @@ class Plan {
         }
     }
 
-    std::size_t fair_queries_;
+    std::size_t fair_queries_, most_parts_;
     std::vector<std::uint32_t> query_ids_, base_ids_;
     Selection query_, base_;
     std::vector<Task> tasks_;

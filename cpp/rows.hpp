@@ -23,6 +23,12 @@ struct Rows {
     const T* operator[](std::size_t i) const { return data + static_cast<std::ptrdiff_t>(i) * stride; }
 };
 
+// A number of the caller's that was checked to be less than `count`; read once, for the caller may change it meanwhile.
+inline std::size_t position(const std::int64_t* number, std::size_t count) {
+    const auto at = static_cast<std::size_t>(*static_cast<const volatile std::int64_t*>(number));
+    return at < count ? at : count - 1;
+}
+
 // Some rows of an array: those listed, or all.
 struct Selection {
     const std::uint32_t* ids = nullptr;

@@ -34,6 +34,15 @@ void visit_blocks(std::size_t begin, std::size_t end, std::size_t block, bool in
         if (!visit(begin + b * block, std::min(end, begin + (b + 1) * block))) return;
 }
 
+// The base rows of a block for n queries: as many as the screen takes, but no more than a thread goes through in a twentieth
+// of a second even if every pair has to be scored, because Ctrl-C waits for the end of a block.
+inline std::size_t block_rows(std::size_t most_rows, std::size_t n, std::size_t width, std::size_t wanted) {
+    constexpr std::size_t kPairs = 1 << 23, kNumbers = 1 << 29;  // of the rows, multiplied
+    constexpr std::size_t kWhole = 128;                          // no panel has more lanes
+    const std::size_t fair = std::min(kPairs / n, kNumbers / (n * width)) / kWhole * kWhole;
+    return std::min({most_rows, std::max(kWhole, fair), wanted ? wanted : most_rows});
+}
+
 inline float no_distance(float) { return kInfinity; }
 inline std::int32_t no_distance(std::int32_t) { return std::numeric_limits<std::int32_t>::max(); }
 
@@ -47,6 +56,7 @@ void write_row(const Key* keys, std::size_t found, std::size_t k, Distance* dist
 
 // The score of pairs whose distance is known already: never asked.
 struct Known {
+    static constexpr bool kAsked = false;
     void load(std::size_t, std::size_t) {}
     const Known& operator[](std::size_t) const { return *this; }
     float operator()(std::uint32_t) const { return kInfinity; }
@@ -56,9 +66,16 @@ struct Known {
 template <class Row, class Distance>
 class Scan {
   public:
-    Scan(const Search<Row>& s, std::size_t k, const Filter& filter, const Plan& plan, Distance* distances,
-         std::int64_t* indices, std::int64_t* too_near = nullptr)
-        : s_(s), k_(k), filter_(filter), plan_(plan), distances_(distances), indices_(indices), too_near_(too_near) {
+    Scan(const Search<Row>& s, std::size_t k, const Filter& filter, const GroupCaps& caps, const Plan& plan,
+         Distance* distances, std::int64_t* indices, std::int64_t* too_near = nullptr)
+        : s_(s),
+          k_(k),
+          filter_(filter),
+          caps_(caps),
+          plan_(plan),
+          distances_(distances),
+          indices_(indices),
+          too_near_(too_near) {
         if (plan.parts() > 1) parts_.assign(s.queries.count * plan.parts() * k, kNoKey);
     }
 
@@ -77,7 +94,7 @@ class Scan {
             sink.start(i, s_.queries.first + query(i));
             screen.set_bound(i, sink.bound(i));
         }
-        const std::size_t block = s_.block ? std::min(s_.block, screen.most_rows()) : screen.most_rows();
+        const std::size_t block = block_rows(screen.most_rows(), n, s_.base.width, s_.block);
         visit_blocks(task.base_begin, task.base_end, block, Sink::kInOrder, [&](std::size_t begin, std::size_t end) {
             if (!screen.load_block(s_.base, plan_.base(), begin, end)) {
                 met_bad_row_ = true;
@@ -92,6 +109,8 @@ class Scan {
             if (filter_.farther_than)
                 for (std::size_t i = 0; i < n; ++i) skip_counted(i);
             screen.scan([&](std::size_t i, std::size_t j, auto least, auto most) {
+                if constexpr (Scores::kAsked)
+                    if (scores.whole(i)) return;
                 const auto lower = static_cast<Value>(least), upper = static_cast<Value>(most);
                 const std::size_t q = s_.queries.first + query(i), b = s_.base.first + plan_.base()[begin + j];
                 const auto index = static_cast<std::uint32_t>(b);
@@ -101,15 +120,20 @@ class Scan {
                 else if (too_near_)
                     skip_counted(i);
             });
+            if constexpr (Scores::kAsked) score_block(task, begin, end, screen, sink, scores);
             return watch.step(static_cast<std::uint64_t>(n) * (end - begin));
         });
         if (watch.stopped()) return;
         for (std::size_t i = 0; i < n; ++i) {
-            const std::size_t row = query(i);
+            const std::size_t row = query(i), q = s_.queries.first + row;
             Key* to = parts_.empty() ? keys : &parts_[(row * plan_.parts() + task.part) * k_];
             if constexpr (kHasFloor)
                 if (too_near_) std::atomic_ref(too_near_[row]).fetch_add(sink.too_near(i), std::memory_order_relaxed);
-            const std::size_t found = sink.finish(i, s_.queries.first + row, scores[i], to);
+            if (!sink.settle(i, q, scores[i])) {
+                failed_proofs.fetch_add(1, std::memory_order_relaxed);
+                scan_exactly(sink, i, q, filter_, plan_.base(), task.base_begin, task.base_end, s_.base.first, scores[i]);
+            }
+            const std::size_t found = sink.take(i, to);
             if (parts_.empty()) write_row(to, found, k_, distances_ + row * k_, indices_ + row * k_);
         }
     }
@@ -121,6 +145,38 @@ class Scan {
     }
 
   private:
+    // The queries that are scored by whole blocks; and which of them are, next time.
+    template <class Screen, class Sink, class Scores>
+    void score_block(const Task& task, std::size_t begin, std::size_t end, Screen& screen, Sink& sink, Scores& scores) {
+        const std::size_t n = task.query_end - task.query_begin, rows = end - begin;
+        bool loaded = false;
+        for (std::size_t i = 0; i < n; ++i) {
+            if (!scores.whole(i)) {
+                scores.decide(i, sink.scored(i), rows);
+                if (scores.whole(i)) screen.ignore(i);
+                continue;
+            }
+            if (!loaded) scores.load_block(plan_.base(), begin, end);
+            loaded = true;
+            const std::size_t q = s_.queries.first + plan_.query()[task.query_begin + i];
+            const float* distances = scores.block(i);
+            const float reach = screen.reach(i, sink.bound(i));
+            std::size_t near = 0;
+            for (std::size_t j = 0; j < rows; ++j) near += distances[j] <= reach;
+            Key bound = sink.bound_key(i);
+            for (std::size_t j = 0; j < rows; ++j) {
+                if (distances[j] > distance_of(bound)) continue;
+                const std::size_t b = s_.base.first + plan_.base()[begin + j];
+                const auto index = static_cast<std::uint32_t>(b);
+                if (make_key(distances[j], index) > bound || !filter_.allows(q, b)) continue;
+                sink.offer(i, q, distances[j], distances[j], index, scores[i]);
+                bound = sink.bound_key(i);
+            }
+            scores.decide_again(i, near, rows);
+            if (!scores.whole(i)) screen.set_bound(i, sink.bound(i));
+        }
+    }
+
     void merge_sorted() {
         std::vector<Key> best(k_), next(k_);
         for (std::size_t i = 0; i < s_.queries.count; ++i) {
@@ -138,7 +194,7 @@ class Scan {
 
     // The caps hold for all parts together: their pairs are offered to a sink once more, as what they are: exact.
     void merge_capped() {
-        TopK sink(1, k_, plan_.parts() * k_, filter_);
+        TopK sink(1, k_, plan_.parts() * k_, filter_, caps_);
         std::vector<Key> keys(k_);
         const Known known;
         for (std::size_t i = 0; i < s_.queries.count; ++i) {
@@ -148,14 +204,15 @@ class Scan {
                 if (key != kNoKey)
                     sink.offer(0, s_.queries.first + i, distance_of(key), distance_of(key), index_of(key), known);
             }
-            write_row(keys.data(), sink.finish(0, s_.queries.first + i, known, keys.data()), k_, distances_ + i * k_,
-                      indices_ + i * k_);
+            sink.settle(0, s_.queries.first + i, known);
+            write_row(keys.data(), sink.take(0, keys.data()), k_, distances_ + i * k_, indices_ + i * k_);
         }
     }
 
     const Search<Row>& s_;
     std::size_t k_;
     const Filter& filter_;
+    const GroupCaps& caps_;
     const Plan& plan_;
     Distance* distances_;
     std::int64_t* indices_;

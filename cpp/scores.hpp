@@ -1,4 +1,8 @@
 // The canonical distances of the queries of a task: what a sink asks when an interval has to become a number.
+//
+// Where a screen cannot separate rows (thousands of equal ones, a cluster far narrower than the cloud) most of its pairs are
+// scored, one by one and each after a detour through the sink's buffer. A query of which an eighth of a block had to be scored
+// is scored by whole blocks from then on, four rows at a time, until the screen would do again.
 #pragma once
 
 #include <algorithm>
@@ -28,21 +32,75 @@ struct Score {
 
 class Scores {
   public:
-    Scores(const Canonical& canonical, const Rows<float>& queries, const Rows<float>& base, std::size_t most_queries)
-        : canonical_(canonical), queries_(queries), base_(base), rows_(most_queries), factors_(most_queries) {}
+    static constexpr bool kAsked = true;
+    static constexpr std::size_t kShare = 8;  // of a block: one in so many pairs scored, and all are
+
+    Scores(const Canonical& canonical, const Rows<float>& queries, const Rows<float>& base, std::size_t most_queries,
+           std::size_t most_rows)
+        : canonical_(canonical),
+          queries_(queries),
+          base_(base),
+          rows_(most_queries),
+          factors_(most_queries),
+          scored_(most_queries),
+          whole_(most_queries),
+          query_(canonical),
+          block_rows_(most_rows),
+          block_factors_(most_rows),
+          distances_(most_rows) {}
+
+    static std::size_t bytes_per_query() {
+        return sizeof(const float*) + sizeof(double) + sizeof(std::uint32_t) + sizeof(std::uint8_t);
+    }
+    static std::size_t bytes(std::size_t d, std::size_t most_rows) {
+        return CanonicalRows::bytes(d) + most_rows * (sizeof(const float*) + sizeof(double) + sizeof(float));
+    }
 
     // Query i of the task is row `row`.
     void load(std::size_t i, std::size_t row) {
         rows_[i] = queries_[row];
         factors_[i] = canonical_.factor(rows_[i]);
+        scored_[i] = whole_[i] = 0;
     }
     Score operator[](std::size_t i) const { return {canonical_, base_, rows_[i], factors_[i]}; }
+
+    // Whether query i is scored by whole blocks.
+    bool whole(std::size_t i) const { return whole_[i]; }
+
+    // After a block of `rows`, when `scored` pairs of query i have been scored in all.
+    void decide(std::size_t i, std::uint32_t scored, std::size_t rows) {
+        whole_[i] = (scored - scored_[i]) * kShare > rows;
+        scored_[i] = scored;
+    }
+    // After a scored block of `rows`, of which the screen would have reported `near`.
+    void decide_again(std::size_t i, std::size_t near, std::size_t rows) { whole_[i] = near * kShare > rows; }
+
+    void load_block(const Selection& ids, std::size_t begin, std::size_t end) {
+        count_ = end - begin;
+        for (std::size_t j = 0; j < count_; ++j) {
+            block_rows_[j] = base_[ids[begin + j]];
+            block_factors_[j] = canonical_.factor(block_rows_[j]);
+        }
+    }
+    // The distances of query i from the rows of the block.
+    const float* block(std::size_t i) {
+        query_.load(rows_[i], factors_[i]);
+        query_.distances(block_rows_.data(), block_factors_.data(), count_, distances_.data());
+        return distances_.data();
+    }
 
   private:
     const Canonical& canonical_;
     const Rows<float>&queries_, &base_;
     std::vector<const float*> rows_;
     std::vector<double> factors_;
+    std::vector<std::uint32_t> scored_;
+    std::vector<std::uint8_t> whole_;
+    CanonicalRows query_;
+    std::size_t count_ = 0;
+    std::vector<const float*> block_rows_;
+    std::vector<double> block_factors_;
+    std::vector<float> distances_;
 };
 
 }  // namespace hardmine

@@ -55,10 +55,11 @@ inline size_t report(uint32_t set, const float* values, size_t row, Hit* hits) {
     return n;
 }
 
-void pack(const float* const* rows, const float* scale, const float* origin, size_t d, float* panel, float* norms) {
+// Packs panels and sums their squares; place(v, k, half) is what becomes of component k of the rows of a half.
+template <class Place>
+inline void pack_placed(const float* const* rows, size_t d, float* panel, float* norms, Place place) {
     for (size_t half = 0; half < 2; ++half) {
         const float* const* row = rows + half * kWidth;
-        const Vec factor = load(scale + half * kWidth);
         Vec squares[4] = {};
         size_t k = 0;
         for (; k + kWidth <= d; k += kWidth) {
@@ -68,7 +69,7 @@ void pack(const float* const* rows, const float* scale, const float* origin, siz
             transpose(v);
 #pragma GCC unroll 16
             for (size_t i = 0; i < kWidth; ++i) {
-                const Vec x = fma(v[i], factor, -spread(origin[k + i]));
+                const Vec x = place(v[i], k + i, half);
                 store(panel + (k + i) * kLanes + half * kWidth, x);
                 squares[i % 4] = fma(x, x, squares[i % 4]);
             }
@@ -76,12 +77,17 @@ void pack(const float* const* rows, const float* scale, const float* origin, siz
         for (; k < d; ++k) {
             Vec v;
             for (size_t i = 0; i < kWidth; ++i) v[i] = row[i][k];
-            const Vec x = fma(v, factor, -spread(origin[k]));
+            const Vec x = place(v, k, half);
             store(panel + k * kLanes + half * kWidth, x);
             squares[k % 4] = fma(x, x, squares[k % 4]);
         }
         store(norms + half * kWidth, (squares[0] + squares[1]) + (squares[2] + squares[3]));
     }
+}
+
+void pack(const float* const* rows, float scale, const float* origin, size_t d, float* panel, float* norms) {
+    const Vec factor = spread(scale);
+    pack_placed(rows, d, panel, norms, [=](Vec v, size_t k, size_t) { return fma(v, factor, -spread(origin[k])); });
 }
 
 size_t screen(const float* queries, size_t groups, const float* panel, const float* bias, size_t d, const float* low,
@@ -139,7 +145,7 @@ size_t screen_both(const float* queries, size_t groups, const float* panel, cons
 }
 
 size_t dense(const float* queries, size_t n, const float* panel, const float* bias, size_t d, const float* row_bias,
-             const float* doubt_row, const float* doubt, float floor, float unit, bool root, float* out, size_t stride,
+             const float* doubt_row, const float* doubt, float floor, const float* unit, bool root, float* out, size_t stride,
              size_t m, Hit* hits) {
     size_t found = 0;
     for (size_t first = 0; first < n; first += kRows, queries += kRows * d) {
@@ -153,8 +159,8 @@ size_t dense(const float* queries, size_t n, const float* panel, const float* bi
             for (size_t h = 0; h < 2; ++h) {
                 const Vec v = t.sum[r][h] + spread(row_bias[i]);
                 set |= bits(at_most(v, spread(doubt_row[i]) + load(doubt + h * kWidth))) << (h * kWidth);
-                const Vec scaled = larger(v, spread(floor)) * spread(unit);
-                store(values + h * kWidth, root ? square_root(scaled) : scaled);
+                const Vec x = larger(v, spread(floor));
+                store(values + h * kWidth, (root ? square_root(x) : x) * spread(unit[0]) * spread(unit[1]) + Vec{});
             }
             if (m == kLanes)
                 memcpy(out + i * stride, values, sizeof values);
@@ -227,15 +233,50 @@ struct Eight {
     Doubles part[kParts];
 };
 
+// Left to itself GCC converts eight floats in two halves: a third slower.
+inline Doubles to_doubles(Half v) {
+#if HM_BYTES == 64 && defined(__AVX512F__)
+    return (Doubles)_mm512_maskz_cvtps_pd(0xff, (__m256)v);  // the plain one trips GCC's warning, as in simd.hpp
+#else
+    return __builtin_convertvector(v, Doubles);
+#endif
+}
+inline Half to_floats(Doubles v) {
+#if HM_BYTES == 64 && defined(__AVX512F__)
+    return (Half)_mm512_maskz_cvtpd_ps(0xff, (__m512d)v);
+#else
+    return __builtin_convertvector(v, Half);
+#endif
+}
+
 inline Eight widen(const float* p) {
     Eight e;
 #pragma GCC unroll 4
     for (size_t i = 0; i < kParts; ++i) {
         Half half;
         memcpy(&half, p + i * kDoubles, sizeof half);
-        e.part[i] = __builtin_convertvector(half, Doubles);
+        e.part[i] = to_doubles(half);
     }
     return e;
+}
+
+// ((0+1)+(2+3))+((4+5)+(6+7)), by exchanges of neighbours, pairs and halves.
+inline double total(const Eight& sums) {
+#if HM_BYTES == 64
+    Doubles v = sums.part[0];
+    v += __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6);
+    v += __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5);
+    return v[0] + v[4];
+#elif HM_BYTES == 32
+    Doubles v = sums.part[0], w = sums.part[1];
+    v += __builtin_shufflevector(v, v, 1, 0, 3, 2);
+    w += __builtin_shufflevector(w, w, 1, 0, 3, 2);
+    return (v[0] + v[2]) + (w[0] + w[2]);
+#else
+    double s[4];
+    for (size_t i = 0; i < kParts; ++i) s[i] = sums.part[i][0] + sums.part[i][1];
+    return (s[0] + s[1]) + (s[2] + s[3]);
+#endif
 }
 
 // Sums term(a, b) over the components of the widened rows; the last few are filled up with zeros, whose term is zero.
@@ -255,9 +296,7 @@ inline double sum_terms(const float* a, const float* b, size_t d, Term term) {
         memcpy(y, b + k, (d - k) * sizeof(float));
         add(x, y);
     }
-    double s[8];
-    memcpy(s, &sums, sizeof s);
-    return ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
+    return total(sums);
 }
 
 double sqeuclidean(const float* a, const float* b, size_t d) {
@@ -273,6 +312,69 @@ double scaled_sqeuclidean(const float* a, double scale_a, const float* b, double
 
 double dot(const float* a, const float* b, size_t d) {
     return sum_terms(a, b, d, [](Doubles x, Doubles y) { return x * y; });
+}
+
+// Sums term(a, b, row) over the components of the widened row a and of each row b; see sum_terms.
+template <class Term>
+inline void sum_rows(const double* a, const float* const* rows, size_t count, size_t d, double* out, Term term) {
+    constexpr size_t kRowsAtOnce = HM_BYTES >= 32 ? 4 : 2;  // whose sums stay in registers
+    for (size_t first = 0; first < count; first += kRowsAtOnce) {
+        const float* row[kRowsAtOnce];  // filled up with the last one
+        for (size_t r = 0; r < kRowsAtOnce; ++r) row[r] = rows[first + r < count ? first + r : count - 1];
+        Eight sums[kRowsAtOnce] = {};
+        auto add = [&](size_t k, size_t r, const float* b) {
+            Eight x;
+            memcpy(&x, a + k, sizeof x);
+            const Eight y = widen(b);
+#pragma GCC unroll 4
+            for (size_t i = 0; i < kParts; ++i) sums[r].part[i] += term(x.part[i], y.part[i], first + r);
+        };
+        size_t k = 0;
+        for (; k + 8 <= d; k += 8)
+#pragma GCC unroll 4
+            for (size_t r = 0; r < kRowsAtOnce; ++r) add(k, r, row[r] + k);
+        if (k < d)
+            for (size_t r = 0; r < kRowsAtOnce; ++r) {
+                float last[8] = {};
+                memcpy(last, row[r] + k, (d - k) * sizeof(float));
+                add(k, r, last);
+            }
+        for (size_t r = 0; r < kRowsAtOnce && first + r < count; ++r) out[first + r] = total(sums[r]);
+    }
+}
+
+void sqeuclidean_rows(const double* a, const float* const* rows, size_t count, size_t d, double* out) {
+    sum_rows(a, rows, count, d, out, [](Doubles x, Doubles y, size_t) { return (x - y) * (x - y); });
+}
+
+void scaled_sqeuclidean_rows(const double* a, const float* const* rows, const double* scales, size_t count, size_t d,
+                             double* out) {
+    sum_rows(a, rows, count, d, out, [=](Doubles x, Doubles y, size_t r) {
+        const Doubles e = x - y * scales[r < count ? r : count - 1];
+        return e * e;
+    });
+}
+
+void dot_rows(const double* a, const float* const* rows, size_t count, size_t d, double* out) {
+    sum_rows(a, rows, count, d, out, [](Doubles x, Doubles y, size_t) { return x * y; });
+}
+
+// Without contraction: the product and the difference are rounded to float64, which costs 2^-53 of either.
+void pack_unit(const float* const* rows, const double* factor, const double* origin, size_t d, float* panel, float* norms) {
+    constexpr size_t kPieces = kWidth / kDoubles;
+    pack_placed(rows, d, panel, norms, [=](Vec v, size_t k, size_t half) {
+        Half pieces[kPieces];
+        memcpy(pieces, &v, sizeof v);
+#pragma GCC unroll 4
+        for (size_t i = 0; i < kPieces; ++i) {
+            Doubles by;
+            memcpy(&by, factor + half * kWidth + i * kDoubles, sizeof by);
+            pieces[i] = to_floats(to_doubles(pieces[i]) * by - origin[k]);
+        }
+        Vec x;
+        memcpy(&x, pieces, sizeof x);
+        return x;
+    });
 }
 
 double peak(size_t steps, float* sink) {
@@ -298,6 +400,7 @@ constexpr Kernels table = {
     .rows = kRows,
     .lanes = kLanes,
     .pack = pack,
+    .pack_unit = pack_unit,
     .screen = screen,
     .screen_both = screen_both,
     .dense = dense,
@@ -316,6 +419,9 @@ constexpr Kernels table = {
     .sqeuclidean = sqeuclidean,
     .scaled_sqeuclidean = scaled_sqeuclidean,
     .dot = dot,
+    .sqeuclidean_rows = sqeuclidean_rows,
+    .scaled_sqeuclidean_rows = scaled_sqeuclidean_rows,
+    .dot_rows = dot_rows,
     .peak = peak,
 };
 
