@@ -103,8 +103,8 @@ void pairwise(const FloatSearch& s, float* out, std::size_t stride, const Watche
     const int threads = choose_threads(s);
     const Canonical canonical(s.kernels, s.metric, d);
     const Filter everything;
-    const Plan plan(everything, s.queries.extent(), s.base.extent(), most_queries(s, 0, 0, threads), kFairQueries,
-                    s.base.count, threads);
+    const Plan plan(everything, s.queries.extent(), s.base.extent(), rows_at_once(stride, most_queries(s, 0, 0, threads)),
+                    kFairQueries, s.base.count, threads);
     if (plan.tasks().empty()) return;
     const Frame frame = make_frame(s.metric, canonical, s.queries, s.base, plan.base());
     std::vector<std::unique_ptr<PanelScreen>> screens;

@@ -30,4 +30,11 @@ inline std::size_t queries_in_memory(int threads, std::size_t per_query, std::si
     return std::clamp<std::size_t>(share > few_fixed ? (share - few_fixed) / per_query : 0, 1, few);
 }
 
+// The rows of a matrix of 4-byte numbers that a thread writes at a time, of `most`: the system clears a page of up to 2 MiB
+// when it is first written to, and Ctrl-C waits for the pages of a block of columns.
+inline std::size_t rows_at_once(std::size_t stride, std::size_t most) {
+    constexpr std::size_t kBytes = 96 << 20, kFewest = 256;
+    return std::min(most, std::max(kFewest, kBytes / (4 * std::max<std::size_t>(1, stride))));
+}
+
 }  // namespace hardmine

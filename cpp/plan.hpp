@@ -56,8 +56,10 @@ class Plan {
     static constexpr std::size_t kFewQueries = 32;  // if not, fewer queries must do
 
     void list_base(const Filter& filter, const Extent& base) {
+        const bool* mask = filter.base_mask ? filter.base_mask + base.first : nullptr;
+        base_ids_.reserve(mask ? static_cast<std::size_t>(std::count(mask, mask + base.count, true)) : base.count);
         for (std::size_t j = 0; j < base.count; ++j)
-            if (!filter.base_mask || filter.base_mask[base.first + j]) base_ids_.push_back(static_cast<std::uint32_t>(j));
+            if (!mask || mask[j]) base_ids_.push_back(static_cast<std::uint32_t>(j));
         base_ = {base_ids_.data(), base_ids_.size()};
     }
 

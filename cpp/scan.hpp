@@ -119,6 +119,8 @@ class Scan {
                     screen.set_bound(i, sink.bound(i));
                 else if (too_near_)
                     skip_counted(i);
+                if constexpr (Scores::kAsked)
+                    if (scores.go_whole(i, sink.scored(i), j + 1, end - begin)) screen.ignore(i);
             });
             if constexpr (Scores::kAsked) score_block(task, begin, end, screen, sink, scores);
             return watch.step(static_cast<std::uint64_t>(n) * (end - begin));
@@ -145,35 +147,33 @@ class Scan {
     }
 
   private:
-    // The queries that are scored by whole blocks; and which of them are, next time.
+    // The queries that are scored by whole blocks.
     template <class Screen, class Sink, class Scores>
     void score_block(const Task& task, std::size_t begin, std::size_t end, Screen& screen, Sink& sink, Scores& scores) {
-        const std::size_t n = task.query_end - task.query_begin, rows = end - begin;
+        const std::size_t rows = end - begin;
         bool loaded = false;
-        for (std::size_t i = 0; i < n; ++i) {
-            if (!scores.whole(i)) {
-                scores.decide(i, sink.scored(i), rows);
-                if (scores.whole(i)) screen.ignore(i);
-                continue;
+        for (std::size_t i = 0; i < task.query_end - task.query_begin; ++i) {
+            if (scores.whole(i)) {
+                if (!loaded) scores.load_block(plan_.base(), begin, end);
+                loaded = true;
+                const std::size_t query = s_.queries.first + plan_.query()[task.query_begin + i];
+                const float* distances = scores.block(i);
+                const float reach = screen.reach(i, sink.bound(i));
+                std::size_t near = 0;
+                for (std::size_t j = scores.from(i); j < rows; ++j) near += distances[j] <= reach;
+                Key bound = sink.bound_key(i);
+                for (std::size_t j = scores.from(i); j < rows; ++j) {
+                    if (distances[j] > distance_of(bound)) continue;
+                    const std::size_t b = s_.base.first + plan_.base()[begin + j];
+                    const auto index = static_cast<std::uint32_t>(b);
+                    if (make_key(distances[j], index) > bound || !filter_.allows(query, b)) continue;
+                    sink.offer(i, query, distances[j], distances[j], index, scores[i]);
+                    bound = sink.bound_key(i);
+                }
+                scores.finish_whole(i, near, rows - scores.from(i));
+                if (!scores.whole(i)) screen.set_bound(i, sink.bound(i));
             }
-            if (!loaded) scores.load_block(plan_.base(), begin, end);
-            loaded = true;
-            const std::size_t q = s_.queries.first + plan_.query()[task.query_begin + i];
-            const float* distances = scores.block(i);
-            const float reach = screen.reach(i, sink.bound(i));
-            std::size_t near = 0;
-            for (std::size_t j = 0; j < rows; ++j) near += distances[j] <= reach;
-            Key bound = sink.bound_key(i);
-            for (std::size_t j = 0; j < rows; ++j) {
-                if (distances[j] > distance_of(bound)) continue;
-                const std::size_t b = s_.base.first + plan_.base()[begin + j];
-                const auto index = static_cast<std::uint32_t>(b);
-                if (make_key(distances[j], index) > bound || !filter_.allows(q, b)) continue;
-                sink.offer(i, q, distances[j], distances[j], index, scores[i]);
-                bound = sink.bound_key(i);
-            }
-            scores.decide_again(i, near, rows);
-            if (!scores.whole(i)) screen.set_bound(i, sink.bound(i));
+            scores.finish_block(i, sink.scored(i));
         }
     }
 
