@@ -109,8 +109,8 @@ def test_readme_examples():
     assert outcome.attempted >= 8 and outcome.failed == 0
 
 
-DOCUMENTED = ["search", "filter", "neighbors", "duplicates", "codes", "centers", "evaluation", "average_precision"]
-DOCUMENTED += ["hard_examples", "mining.negatives", "batch.triplets", "batch.pairs"]
+DOCUMENTED = ["search", "distances", "filter", "neighbors", "duplicates", "codes", "centers", "evaluation"]
+DOCUMENTED += ["average_precision", "hard_examples", "mining.negatives", "batch.triplets", "batch.pairs"]
 DOCUMENTED += [f"deep_ranking.{name}" for name in ("relevance", "relevance_triplets", "ranking_triplets")]
 
 

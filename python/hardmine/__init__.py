@@ -7,6 +7,7 @@ from hardmine.codes import pack, unpack
 from hardmine.deep_ranking.ranking_triplets import score_at_top_k, similarity_precision
 from hardmine.deep_ranking.relevance import total_relevance
 from hardmine.deep_ranking.relevance_triplets import RelevanceTripletSampler
+from hardmine.distances import pair_distances, pairwise
 from hardmine.duplicates import sample_non_duplicate_split
 from hardmine.evaluation import (
     PrecisionRecall,
@@ -20,7 +21,7 @@ from hardmine.hard_examples import select_hard_examples
 from hardmine.mining.mined import MinedNegatives
 from hardmine.mining.negatives import mine_hard_negatives
 from hardmine.neighbors import Neighbors, merge
-from hardmine.search import pair_distances, pairwise, topk
+from hardmine.search import topk
 
 __version__ = "0.1.0"
 

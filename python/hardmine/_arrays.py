@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import operator
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -19,6 +19,7 @@ ArrayLike: TypeAlias = Any  # NumPy, torch (CPU), or anything with __dlpack__ or
 Floats: TypeAlias = NDArray[np.float32]
 Ints: TypeAlias = NDArray[np.int64]
 
+LARGEST = 2**63 - 1  # of the integers that arrays hold
 BLOCK_BYTES = 32 << 20  # of a converted block
 MOST_CODE_BYTES = 8192
 
@@ -207,66 +208,6 @@ def integers(name: str, array: ArrayLike) -> Ints:
     return np.ascontiguousarray(values, dtype=np.int64)
 
 
-def labels(name: str, array: ArrayLike, count: int, of: str) -> NDArray[Any]:
-    """One label a row: integers, booleans or strings."""
-    values = to_numpy(name, array)
-    if values.ndim != 1 or len(values) != count:
-        raise ValueError(f"{name}: expected {count} labels, one for each row of {of}, got shape {values.shape}")
-    if values.dtype.kind == "O":
-        values = values.astype(str)
-    if values.dtype.kind not in "iubUS":
-        raise TypeError(f"{name}: expected integers or strings, got {values.dtype}")
-    return values
-
-
-def codes(*arrays: NDArray[Any]) -> list[Ints]:
-    """The labels as int64 codes that are equal exactly where the labels are, across the arrays."""
-    if all(a.dtype.kind in "ib" or (a.dtype.kind == "u" and a.dtype.itemsize < 8) for a in arrays):
-        return [np.ascontiguousarray(a, dtype=np.int64) for a in arrays]
-    if len({a.dtype.kind in "US" for a in arrays}) > 1:
-        raise TypeError(f"labels: expected both of one kind, got {' and '.join(str(a.dtype) for a in arrays)}")
-    _, inverse = np.unique(np.concatenate(arrays), return_inverse=True)
-    ends = np.cumsum([len(a) for a in arrays])[:-1]
-    return [np.ascontiguousarray(part, dtype=np.int64) for part in np.split(inverse.reshape(-1), ends)]
-
-
-def ragged(name: str, lists: Any, rows: int, limit: int) -> tuple[Ints, Ints]:
-    """A list of index arrays, a (indptr, indices) pair or a SciPy CSR matrix, as CSR with ascending indices."""
-    if hasattr(lists, "indptr") and hasattr(lists, "indices"):
-        lists = (lists.indptr, lists.indices)
-    if isinstance(lists, tuple):
-        if len(lists) != 2:
-            raise ValueError(f"{name}: expected (indptr, indices) or a list of arrays, got a tuple of {len(lists)}")
-        start, indices = integers(f"{name} indptr", lists[0]), integers(f"{name} indices", lists[1])
-        if len(start) != rows + 1 or start[0] != 0 or start[-1] != len(indices) or np.any(np.diff(start) < 0):
-            raise ValueError(f"{name}: expected an ascending indptr of {rows + 1} numbers from 0 to {len(indices)}")
-    elif isinstance(lists, Sequence) and not isinstance(lists, str):
-        if len(lists) != rows:
-            raise ValueError(f"{name}: expected {rows} lists, one for each query, got {len(lists)}")
-        parts = [integers(name, part) for part in lists]
-        start = np.concatenate([[0], np.cumsum([len(p) for p in parts])]).astype(np.int64)
-        indices = np.concatenate([*parts, np.empty(0, np.int64)])
-    else:
-        raise TypeError(f"{name}: expected (indptr, indices) or a list of arrays, got {type(lists).__name__}")
-    if len(indices) and (indices.min() < 0 or indices.max() >= limit):
-        bad = indices[(indices < 0) | (indices >= limit)][0]
-        raise ValueError(f"{name}: expected row numbers from 0 to {limit - 1}, got {bad}")
-    if not ascending(start, indices):
-        row = np.repeat(np.arange(rows) * limit, np.diff(start))  # one sort of (row, index) as a single number
-        indices = indices + row
-        indices.sort()
-        indices -= row
-    return np.ascontiguousarray(start), np.ascontiguousarray(indices)
-
-
-def ascending(start: Ints, indices: Ints) -> bool:
-    """Whether every list of a CSR ascends, with no number twice."""
-    falls = indices[1:] <= indices[:-1]
-    if np.count_nonzero(falls) >= len(start):  # more than there are lists: no need to look where
-        return False
-    return bool(np.isin(np.flatnonzero(falls) + 1, start).all())
-
-
 def thresholds(name: str, value: ArrayLike, count: int) -> NDArray[np.float64]:
     """A number, or one for each query, as float64."""
     values = to_numpy(name, value)
@@ -291,8 +232,8 @@ def round_down(values: NDArray[np.float64]) -> Floats:
     return -round_up(-values)
 
 
-def whole(name: str, value: Any, least: int = 0) -> int:
-    """Check that an argument is an integer of at least `least`."""
+def whole(name: str, value: Any, least: int = 0, most: int | None = None) -> int:
+    """Check that an argument is an integer of at least `least`, and at most `most`."""
     try:
         number = operator.index(value)
     except TypeError:
@@ -301,6 +242,8 @@ def whole(name: str, value: Any, least: int = 0) -> int:
         raise TypeError(f"{name}: expected an integer, got bool")
     if number < least:
         raise ValueError(f"{name}: expected at least {least}, got {number}")
+    if most is not None and number > most:
+        raise ValueError(f"{name}: expected at most {most}, got {number}")
     return number
 
 
@@ -311,6 +254,6 @@ def one_of(name: str, value: Any, choices: Iterable[Any]) -> None:
         raise ValueError(f"{name}: expected one of {', '.join(map(str, good))}, got {value!r}")
 
 
-def positive(name: str, value: Any) -> int:
-    """Check that an argument is an integer of at least 1."""
-    return whole(name, value, 1)
+def positive(name: str, value: Any, most: int = LARGEST) -> int:
+    """Check that an argument is an integer of at least 1, and at most `most`."""
+    return whole(name, value, 1, most)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hardmine import _arrays
+from hardmine import _arrays, _labels
 from hardmine._arrays import ArrayLike, Ints
 
 
@@ -17,7 +17,8 @@ def sample_non_duplicate_split(groups: ArrayLike, n_queries: int, n_base: int, s
     Parameters
     ----------
     groups : array of shape (n,), integers or strings
-        The cluster of near-duplicates of each row. Negative integers mean a row without duplicates.
+        The cluster of near-duplicates of each row. Negative integers mean a row without duplicates: here alone, for they are
+        ordinary groups in every other function (see `Filter`).
     n_queries, n_base : int
         Rows to draw.
     seed : int
@@ -53,7 +54,7 @@ def sample_non_duplicate_split(groups: ArrayLike, n_queries: int, n_base: int, s
     values = _arrays.to_numpy("groups", groups)
     if values.ndim != 1:
         raise ValueError(f"groups: expected one group for each row, got shape {values.shape}")
-    (codes,) = _arrays.codes(_arrays.labels("groups", values, len(values), "the collection"))
+    (codes,) = _labels.codes(_labels.labels("groups", values, len(values), "the collection"))
     n = len(codes)
     if n_queries + n_base > n:
         raise ValueError(f"n_queries + n_base: expected at most {n} rows, got {n_queries + n_base}")

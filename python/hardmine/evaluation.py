@@ -50,7 +50,8 @@ def mean_average_precision(
     query_codes, base_codes : arrays of shape (n, width) and (m, width), uint8
         Packed codes (see `pack`); NumPy, torch (CPU) or anything with DLPack or ``__array__``.
     query_labels, base_labels : arrays of shape (n,) and (m,), or (n, classes) and (m, classes)
-        One label a row, integers or strings; or a row of bool or 0/1 for several. A row without any label has no relevant row.
+        One label a row, integers or strings, any integer an ordinary one (see `Filter`); or a row of bool or 0/1 for several.
+        A row without any label has no relevant row.
     bits : int, optional
         Bits that count, by default all: ``8 * width``.
     top : int, optional

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from hardmine import _arrays, _core
+from hardmine import _arrays, _core, _labels, _lists
 from hardmine._arrays import ArrayLike, Floats, Ints
 
 
@@ -22,17 +22,28 @@ class Filter:
     Parameters
     ----------
     query_groups, base_groups : array of shape (n,) and (m,), integers or strings, optional
-        A group of each query and base row. With ``base=None`` the queries' groups serve for both.
+        A group of each query and base row. With ``base=None`` the queries' groups serve for both. Any integer is an ordinary
+        group: see the notes.
     groups : {"different", "same"}
         Whether a pair must be of different groups or of the same.
-    exclude : list of n index arrays, or (indptr, indices), or a SciPy CSR matrix, optional
-        Base rows that each query must not be given.
+    exclude : list of n index arrays, (indptr, indices), array of shape (n, p) or SciPy sparse matrix (n, m), optional
+        Base rows that each query must not be given. The parts of a list may be sets, -1 in an array is none (as `topk` pads),
+        and of a sparse matrix of any format, what is not zero is listed. Arrays of objects and Arrow arrays of lists are
+        lists, too.
     base_mask : array of shape (m,), bool, optional
         The base rows that may be given at all.
     nearer_than, farther_than : float or array of shape (n,), optional
         Strict limits on the canonical distance, in the metric's unit.
     max_per_group : int, optional
         At most this many rows of each base group for a query: the nearest ones. Needs `base_groups`.
+
+    Notes
+    -----
+    Groups and labels mean the same in every function: two rows are of one group exactly where their integers, of any dtype, or
+    their strings are equal, and -1 is a group like any other, as in classes of -1 and +1. Where -1 stands for no group at all
+    (the noise of a clustering), give such rows groups of their own:
+    ``np.where(g < 0, g.max() + 1 + np.arange(len(g)), g)``. The one exception is `sample_non_duplicate_split`, whose clusters
+    most rows have none of.
 
     Examples
     --------
@@ -86,13 +97,16 @@ def check_filter(where: Filter | None, n: int, m: int, self_join: bool) -> CoreF
             raise ValueError("max_per_group: expected base_groups beside it, got None")
         found["max_per_group"] = _arrays.positive("max_per_group", where.max_per_group)
     if base_groups is not None:
-        given = [_arrays.labels("base_groups", base_groups, m, "base")]
+        given = [_labels.labels("base_groups", base_groups, m, "base")]
         if where.query_groups is not None:
-            given.append(_arrays.labels("query_groups", where.query_groups, n, "queries"))
+            given.append(_labels.labels("query_groups", where.query_groups, n, "queries"))
             found["groups"] = _core.Groups.__members__[where.groups]
-        found.update(zip(("base_groups", "query_groups"), _arrays.codes(*given)))
+        codes = _labels.codes(*given)
+        if where.groups == "same" or where.max_per_group is not None:  # the scan sorts by them: they must stay as they are
+            codes = [part.copy() for part in codes]
+        found.update(zip(("base_groups", "query_groups"), codes))
     if where.exclude is not None:
-        found["exclude_start"], found["exclude_indices"] = _arrays.ragged("exclude", where.exclude, n, m)
+        found["exclude_start"], found["exclude_indices"] = _lists.ragged("exclude", where.exclude, n, m)
     if where.base_mask is not None:
         mask = _arrays.to_numpy("base_mask", where.base_mask)
         if mask.dtype != np.bool_:

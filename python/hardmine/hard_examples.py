@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hardmine import _arrays
+from hardmine import _arrays, _labels
 from hardmine._arrays import ArrayLike, Ints
 
 
@@ -49,7 +49,7 @@ def select_hard_examples(
         Examples (with `positive_mask`: negatives) of each segment at the least, where it has as many. SSD selects nothing of
         an image without positives; this is how to learn from one.
     segments : array of shape (n,), integers or strings, optional
-        The segment of each example of 1-D `losses`, in any order.
+        The segment of each example of 1-D `losses`, in any order. Any integer is an ordinary segment (see `Filter`).
 
     Returns
     -------
@@ -193,5 +193,5 @@ def _check_segments(segments: ArrayLike, values: NDArray[Any]) -> tuple[Ints, in
         return np.repeat(np.arange(count), values.size // max(count, 1)), count
     if values.ndim != 1:
         raise ValueError(f"segments: expected None beside losses of shape {values.shape}, whose rows are segments")
-    names, segment = np.unique(_arrays.labels("segments", segments, len(values), "losses"), return_inverse=True)
+    names, segment = np.unique(_labels.labels("segments", segments, len(values), "losses"), return_inverse=True)
     return segment.reshape(-1).astype(np.int64), len(names)

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from hardmine import _arrays, _core
+from hardmine import _arrays, _core, _labels
 from hardmine._arrays import ArrayLike, CodeRows, Ints
 from hardmine.average_precision import Counts, Order
 from hardmine.search import topk
@@ -143,8 +143,11 @@ def _check_labels(query_labels: ArrayLike, base_labels: ArrayLike, n: int, m: in
     if b.ndim != q.ndim:
         raise ValueError(f"base_labels: expected {kinds[q.ndim]}, like query_labels, got shape {b.shape}")
     if q.ndim == 1:
-        labels = _arrays.labels("query_labels", q, n, "query_codes"), _arrays.labels("base_labels", b, m, "base_codes")
-        query_groups, base_groups = _arrays.codes(*labels)
+        labels = (
+            _labels.labels("query_labels", query_labels, n, "query_codes"),
+            _labels.labels("base_labels", base_labels, m, "base_codes"),
+        )
+        query_groups, base_groups = _labels.codes(*labels)
         return _Labels(query_groups, base_groups)
     if b.shape[1] != q.shape[1]:
         raise ValueError(f"base_labels: expected {q.shape[1]} classes like query_labels, got shape {b.shape}")

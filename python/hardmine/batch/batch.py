@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from hardmine import _arrays, _core
+from hardmine import _arrays, _core, _labels
 from hardmine._arrays import ArrayLike, FloatRows, Floats, Ints
 from hardmine.search import FLOAT_METRICS, Metric, check_threads
 
@@ -83,11 +83,11 @@ def _shared(labels: ArrayLike, n: int, ref_labels: ArrayLike, m: int) -> Bools:
         if refs.shape[1] != rows.shape[1]:
             raise ValueError(f"ref_labels: expected {rows.shape[1]} columns like labels, got shape {refs.shape}")
         return np.asarray(rows @ refs.T > 0)  # counts of shared labels, exact in float32
-    row_labels = _arrays.labels("labels", labels, n, "embeddings")
+    row_labels = _labels.labels("labels", labels, n, "embeddings")
     if ref_labels is None:
-        row_codes = ref_codes = _arrays.codes(row_labels)[0]
+        row_codes = ref_codes = _labels.codes(row_labels)[0]
     else:
-        row_codes, ref_codes = _arrays.codes(row_labels, _arrays.labels("ref_labels", ref_labels, m, "ref_embeddings"))
+        row_codes, ref_codes = _labels.codes(row_labels, _labels.labels("ref_labels", ref_labels, m, "ref_embeddings"))
     return np.equal.outer(row_codes, ref_codes).astype(bool, copy=False)
 
 

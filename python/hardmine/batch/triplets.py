@@ -56,7 +56,7 @@ def mine_triplets(
     embeddings : array of shape (b, d), any float dtype
         The anchors (see `topk`).
     labels : array of shape (b,), integers or strings, or of shape (b, classes), zeros and ones
-        Rows with several labels share one if any column is 1 in both.
+        Rows with several labels share one if any column is 1 in both. Any integer is an ordinary label (see `Filter`).
     ref_embeddings, ref_labels : array of shape (r, d); as `labels`, optional
         Where positives and negatives are looked for; by default the batch, a row never beside itself.
     strategy : {"batch_all", "batch_hard", "batch_easy_hard", "distance_weighted"}

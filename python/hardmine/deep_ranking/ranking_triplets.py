@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hardmine import _arrays
+from hardmine import _arrays, _labels
 from hardmine._arrays import ArrayLike, CodeRows, FloatRows, Ints
+from hardmine.distances import pair_distances
 from hardmine.filter import Filter
-from hardmine.search import METRICS, Metric, pair_distances, topk
+from hardmine.search import METRICS, Metric, topk
 
 
 def similarity_precision(
@@ -99,7 +100,8 @@ def score_at_top_k(
         A triplet counts if its positive or its negative is among the k nearest images of its query.
     groups : array of shape (n,), integers or strings, optional
         Only images of the query's group are ranked, and others are never among the k nearest: the published protocol ranks the
-        images of the same text query. By default all images are ranked; the query itself never is.
+        images of the same text query. Any integer is an ordinary group (see `Filter`). By default all images are ranked; the
+        query itself never is.
     metric : {"sqeuclidean", "euclidean", "cosine", "inner_product", "hamming"}
         See `topk`.
     bits, threads : int, optional
@@ -131,7 +133,7 @@ def score_at_top_k(
     places = _arrays.positive("k", k)
     n = _count(embeddings, metric, bits)
     columns = _check_triplets(triplets, n)
-    group = None if groups is None else _arrays.codes(_arrays.labels("groups", groups, n, "embeddings"))[0]
+    group = None if groups is None else _labels.codes(_labels.labels("groups", groups, n, "embeddings"))[0]
     near, far = _two_distances(embeddings, columns, metric, bits, threads)
     if len(near) == 0:
         return 0

@@ -13,9 +13,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from hardmine import _arrays
+from hardmine import _arrays, _labels
 from hardmine._arrays import ArrayLike, FloatRows, Floats, Ints
-from hardmine.search import pair_distances
+from hardmine.distances import pair_distances
 
 Reals: TypeAlias = NDArray[np.float64]
 
@@ -30,7 +30,7 @@ def total_relevance(embeddings: ArrayLike, categories: ArrayLike) -> Any:
     embeddings : array of shape (n, d), any float dtype
         The relevance of two images is their dot product, or 0 where that is negative.
     categories : array of shape (n,), integers or strings
-        The category of each image.
+        The category of each image. Any integer is an ordinary one (see `Filter`).
 
     Returns
     -------
@@ -60,7 +60,7 @@ def total_relevance(embeddings: ArrayLike, categories: ArrayLike) -> Any:
     [2.0, 3.0, 1.0]
     """
     rows = FloatRows("embeddings", embeddings).take_finite()
-    _, codes = np.unique(_arrays.labels("categories", categories, len(rows), "embeddings"), return_inverse=True)
+    _, codes = np.unique(_labels.labels("categories", categories, len(rows), "embeddings"), return_inverse=True)
     totals = np.zeros(len(rows))
     for part in split(codes.reshape(-1)):
         totals[part] = _total_products(rows[part].astype(np.float64))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hardmine import _arrays
+from hardmine import _arrays, _labels
 from hardmine._arrays import ArrayLike, FloatRows, Floats, Ints
 from hardmine._random import uniform
 from hardmine.deep_ranking.relevance import CELLS, Given, check_pairwise, check_relevance, split
@@ -134,7 +134,7 @@ class RelevanceTripletSampler:
         ids : array of shape (n,), integers of at least 0
             Never an id that was shown before. `sample` returns tensors if the last `ids` were one.
         categories : array of shape (n,), integers or strings
-            The category of each image.
+            The category of each image. Any integer is an ordinary one (see `Filter`).
         relevance : array of shape (n,), optional
             The total relevance of each image within its whole category, at least 0 (see `relevance.total_relevance`). If None,
             it is summed over the images of this call: then a category must come whole in one call.
@@ -158,7 +158,7 @@ class RelevanceTripletSampler:
         limit = self._ids_below()
         if len(images) and images.max() >= limit:
             raise ValueError(f"ids: expected 0 to {limit - 1}, rows of pairwise_relevance, got {images.max()}")
-        labels = _arrays.labels("categories", categories, len(images), "ids")
+        labels = _labels.labels("categories", categories, len(images), "ids")
         rows = self._check_rows(embeddings, len(images))
         totals = None if relevance is None else check_relevance("relevance", relevance, (len(images),))
         order = np.argsort(images, kind="stable")  # sums in the order of ids, so that they do not depend on that of the call

@@ -82,8 +82,9 @@ def mine_hard_negatives(
     base : array of shape (m, d), optional
         Where negatives are looked for; by default the queries themselves, each row's own pair left out.
     query_labels, base_labels : array of shape (n,) and (m,), integers or strings, optional
-        A row of the query's label is a positive, never a negative. With ``base=None`` the queries' labels serve for both.
-    positives : array of shape (n,), list of n index arrays, (indptr, indices) or SciPy CSR matrix, optional
+        A row of the query's label is a positive, never a negative. With ``base=None`` the queries' labels serve for both. Any
+        integer is an ordinary label (see `Filter`): rows of label -1 are positives of one another.
+    positives : array of shape (n,), or lists as `Filter.exclude` has them, optional
         Base rows that are positives of each query, one or many, beside those of its label.
     num_negatives : int
         Negatives for each query.
@@ -104,7 +105,7 @@ def mine_hard_negatives(
     positive_reference : {"max", "min", "mean"}
         Of several positives, the score p is that of the nearest, of the farthest (as sentence-transformers takes it), or
         the mean.
-    exclude : list of n index arrays, (indptr, indices) or SciPy CSR matrix, optional
+    exclude : lists as `Filter.exclude` has them, optional
         Base rows that are neither positives nor to be given.
     max_per_label : int, optional
         At most this many negatives of each base label for a query. Needs labels of the base.

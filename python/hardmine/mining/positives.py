@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from hardmine import _arrays
+from hardmine import _arrays, _labels, _lists
 from hardmine._arrays import ArrayLike, Floats, Ints
 from hardmine.filter import Filter
 from hardmine.mining.sides import Sides
@@ -60,8 +60,7 @@ class Positives:
         """At least as many as the positives of each query, counted without listing them."""
         total = np.zeros(n, np.int64)
         if self.query_codes is not None and self.base_codes is not None:
-            labels = np.sort(self.base_codes)
-            total += np.searchsorted(labels, self.query_codes, "right") - np.searchsorted(labels, self.query_codes, "left")
+            total += _group_sizes(self.query_codes, self.base_codes)
         if self.listed is not None:
             total += np.diff(self.listed[0])
         return total
@@ -70,8 +69,7 @@ class Positives:
         """The number of positive pairs of n queries."""
         pairs = 0
         if self.query_codes is not None and self.base_codes is not None:
-            size = np.bincount(self.base_codes, minlength=int(self.query_codes.max(initial=0)) + 1)
-            pairs = int(size[self.query_codes].sum()) - self.self_join * n
+            pairs = int(_group_sizes(self.query_codes, self.base_codes).sum()) - self.self_join * n
         if self.listed is not None:
             rows = np.repeat(np.arange(n), np.diff(self.listed[0]))
             pairs += int((~self.same_label(rows, self.listed[1])).sum())
@@ -86,9 +84,16 @@ class Positives:
 
     def same_label(self, rows: Ints, cols: Ints) -> NDArray[np.bool_]:
         """Whether the labels of each pair, if any are known, are equal."""
-        if self.query_codes is None or self.base_codes is None:
+        if self.query_codes is None or self.base_codes is None or len(self.base_codes) == 0:
             return np.zeros(np.broadcast_shapes(rows.shape, cols.shape), bool)
         return np.asarray(self.base_codes[cols] == self.query_codes[rows])
+
+
+def _group_sizes(query_codes: Ints, base_codes: Ints) -> Ints:
+    """The number of base rows of each query's label."""
+    ordered = np.sort(base_codes)
+    sizes: Ints = np.searchsorted(ordered, query_codes, "right") - np.searchsorted(ordered, query_codes, "left")
+    return sizes
 
 
 def in_lists(lists: tuple[Ints, Ints], rows: Ints, cols: Ints) -> NDArray[np.bool_]:
@@ -106,8 +111,8 @@ def in_lists(lists: tuple[Ints, Ints], rows: Ints, cols: Ints) -> NDArray[np.boo
 def check_lists(name: str, lists: Any, sides: Sides) -> tuple[Ints, Ints]:
     """Lists of base rows as CSR, each row once and, where queries and base are the same rows, not the query itself."""
     n, same_rows = sides.queries.count, sides.base is sides.queries
-    start, indices = _arrays.ragged(name, lists, n, sides.base.count)
-    if not same_rows and _arrays.ascending(start, indices):
+    start, indices = _lists.ragged(name, lists, n, sides.base.count)
+    if not same_rows and _lists.ascending(start, indices):
         return start, indices
     rows = np.repeat(np.arange(n), np.diff(start))
     kept = np.ones(len(rows), bool)
@@ -149,17 +154,16 @@ def _check_labels(query_labels: ArrayLike, base_labels: ArrayLike, sides: Sides)
     for name, given in (("query_labels", query_labels), ("base_labels", base_labels)):
         if given is None:
             raise ValueError(f"{name}: expected labels beside those of the other side, got None")
-    query_codes, base_codes = _arrays.codes(
-        _arrays.labels("query_labels", query_labels, sides.queries.count, "queries"),
-        _arrays.labels("base_labels", base_labels, sides.base.count, "base"),
+    query_codes, base_codes = _labels.codes(
+        _labels.labels("query_labels", query_labels, sides.queries.count, "queries"),
+        _labels.labels("base_labels", base_labels, sides.base.count, "base"),
     )
     return query_codes, base_codes
 
 
 def _check_listed(positives: Any, sides: Sides) -> tuple[Ints, Ints]:
     """The listed positives as CSR, from any form."""
-    one_each = not isinstance(positives, tuple) and not hasattr(positives, "indptr")
-    if one_each and (not isinstance(positives, list) or all(np.ndim(p) == 0 for p in positives)):
+    if _lists.are_ids(positives):
         ids, n = _arrays.integers("positives", positives), sides.queries.count
         positives = (np.arange(n + 1), ids)
         if len(ids) != n:

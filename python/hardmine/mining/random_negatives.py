@@ -59,7 +59,7 @@ def draw_random(
             good &= window.of(rows).passes(scores)
         return good
 
-    may_find = np.broadcast_to(~window.nothing(), n).copy()  # queries that may have rows left
+    may_find = np.broadcast_to(~window.nothing() & (m > 0), n).copy()  # queries that may have rows left
     for slot in range(wanted):
         rows = np.flatnonzero(may_find)
         for turn in range(ROUNDS):

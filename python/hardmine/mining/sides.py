@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hardmine._arrays import ArrayLike, FloatRows, Floats, Ints, to_numpy
+from hardmine.distances import pair_distances
 from hardmine.filter import Filter
 from hardmine.neighbors import Neighbors
-from hardmine.search import Metric, check_float_metric, pair_distances, scan
+from hardmine.search import Metric, check_float_metric, scan
 
 
 class Sides:

@@ -29,7 +29,7 @@ class Window:
     def draw(self, passed: NDArray[np.bool_], positive_scores: Floats, params: dict[str, Any]) -> Ints:
         """Columns of the negatives taken, (n, wanted), of the candidates that are allowed and have passed."""
         passed = passed & self.allowed
-        if params["max_per_label"] is not None and self.labels is not None:
+        if params["max_per_label"] is not None and self.labels is not None and len(self.labels):
             passed = _cap(passed, self.labels[self.indices], params["max_per_label"])
         first, last = params["range_min"], params["range_max"]
         if params["rank_base"] == "raw":
@@ -73,8 +73,8 @@ class Window:
 
 def _cap(passed: NDArray[np.bool_], labels: Ints, cap: int) -> NDArray[np.bool_]:
     """Of what has passed, the first `cap` of each label in each row."""
-    order = np.argsort(np.where(passed, labels, -1), axis=1, kind="stable")
-    ordered = np.take_along_axis(np.where(passed, labels, -1), order, axis=1)
+    order = np.lexsort((labels, ~passed), axis=1)  # what has passed first, by label; among equal ones as they come
+    ordered = np.take_along_axis(labels, order, axis=1)
     beyond = np.zeros(passed.shape, bool)
     if cap < passed.shape[1]:
         beyond[:, cap:] = ordered[:, cap:] == ordered[:, :-cap]

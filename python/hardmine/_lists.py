@@ -1,0 +1,86 @@
+"""A list of base rows for each query, in any of the forms people have them in, as CSR."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Number
+from typing import Any
+
+import numpy as np
+
+from hardmine import _arrays
+from hardmine._arrays import Ints
+
+FORMS = "(indptr, indices) or a list of arrays"
+
+
+def ragged(name: str, lists: Any, rows: int, limit: int) -> tuple[Ints, Ints]:
+    """Lists as CSR with ascending indices, of which the first array is never the caller's own.
+
+    The forms are a list of arrays, lists or sets; (indptr, indices); a SciPy sparse matrix or array of any format, of which
+    what is not zero is listed; a 2-D array of integers, in which -1 is none, as `topk` pads; an array of objects or an Arrow
+    array of lists.
+    """
+    if hasattr(lists, "tocsr"):
+        start, indices = _of_sparse(name, lists, rows, limit)
+    elif isinstance(lists, tuple):
+        if len(lists) != 2:
+            raise ValueError(f"{name}: expected {FORMS}, got a tuple of {len(lists)}")
+        # Copied, because the scan finds its way by it, whatever becomes of the caller's meanwhile.
+        start, indices = _arrays.integers(f"{name} indptr", lists[0]).copy(), _arrays.integers(f"{name} indices", lists[1])
+        if len(start) != rows + 1 or start[0] != 0 or start[-1] != len(indices) or np.any(np.diff(start) < 0):
+            raise ValueError(f"{name}: expected an ascending indptr of {rows + 1} numbers from 0 to {len(indices)}")
+    else:
+        start, indices = _of_each(name, lists, rows)
+    if len(indices) and (indices.min() < 0 or indices.max() >= limit):
+        bad = indices[(indices < 0) | (indices >= limit)][0]
+        raise ValueError(f"{name}: expected row numbers from 0 to {limit - 1}, got {bad}")
+    if not ascending(start, indices):
+        row = np.repeat(np.arange(rows) * limit, np.diff(start))  # one sort of (row, index) as a single number
+        indices = indices + row
+        indices.sort()
+        indices -= row
+    return start, np.ascontiguousarray(indices)
+
+
+def are_ids(lists: Any) -> bool:
+    """Whether these are not lists, but one row number for each query."""
+    if hasattr(lists, "tocsr") or isinstance(lists, (tuple, str)):
+        return False
+    if isinstance(lists, Sequence):
+        return all(isinstance(one, Number) or getattr(one, "ndim", None) == 0 for one in lists)
+    array = _arrays.to_numpy("ids", lists)
+    return array.ndim == 1 and array.dtype.kind != "O"
+
+
+def _of_sparse(name: str, matrix: Any, rows: int, limit: int) -> tuple[Ints, Ints]:
+    """The places of what is not zero; a format by columns or blocks is turned into one by rows first."""
+    if tuple(matrix.shape) != (rows, limit):
+        raise ValueError(f"{name}: expected a sparse matrix of shape ({rows}, {limit}), got {tuple(matrix.shape)}")
+    by_rows = matrix.tocsr()
+    kept = np.flatnonzero(by_rows.data)
+    start = np.searchsorted(kept, _arrays.integers(name, by_rows.indptr))
+    return start, _arrays.integers(name, by_rows.indices)[kept]
+
+
+def _of_each(name: str, lists: Any, rows: int) -> tuple[Ints, Ints]:
+    """The parts of a sequence, or the rows of an array, one after another."""
+    if not isinstance(lists, Sequence) or isinstance(lists, str):
+        array = _arrays.to_numpy(name, lists)
+        if array.ndim == 0 or (array.ndim == 1 and array.dtype.kind != "O") or array.ndim > 2:
+            shape = f" of shape {array.shape}" if array.ndim else ""
+            raise TypeError(f"{name}: expected {FORMS}, got {type(lists).__name__}{shape}")
+        lists = list(array) if array.ndim == 1 else [row[row != -1] for row in array]
+    if len(lists) != rows:
+        raise ValueError(f"{name}: expected {rows} lists, one for each query, got {len(lists)}")
+    parts = [_arrays.integers(name, list(one) if isinstance(one, (set, frozenset)) else one) for one in lists]
+    start = np.concatenate([[0], np.cumsum([len(part) for part in parts])]).astype(np.int64)
+    return start, np.concatenate([*parts, np.empty(0, np.int64)])
+
+
+def ascending(start: Ints, indices: Ints) -> bool:
+    """Whether every list of a CSR ascends, with no number twice."""
+    falls = indices[1:] <= indices[:-1]
+    if np.count_nonzero(falls) >= len(start):  # more than there are lists: no need to look where
+        return False
+    return bool(np.isin(np.flatnonzero(falls) + 1, start).all())
