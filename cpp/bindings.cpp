@@ -74,11 +74,13 @@ void run(const char* queries_name, const char* base_name, const py::object& prog
 }
 
 // The arguments that are the filter, in their order in Python.
-Filter filter_of(bool self, Groups groups, const std::optional<Ints>& query_groups, const std::optional<Ints>& base_groups,
-                 const std::optional<Ints>& exclude_start, const std::optional<Ints>& exclude_indices,
-                 const std::optional<Bools>& base_mask, const std::optional<Floats>& nearer_than,
-                 const std::optional<Floats>& farther_than, std::size_t max_per_group) {
+Filter filter_of(bool self, const std::optional<Ints>& query_rows, Groups groups, const std::optional<Ints>& query_groups,
+                 const std::optional<Ints>& base_groups, const std::optional<Ints>& exclude_start,
+                 const std::optional<Ints>& exclude_indices, const std::optional<Bools>& base_mask,
+                 const std::optional<Floats>& nearer_than, const std::optional<Floats>& farther_than,
+                 std::size_t max_per_group) {
     return {self,
+            data_or_null(query_rows),
             groups,
             data_or_null(query_groups),
             data_or_null(base_groups),
@@ -160,14 +162,15 @@ PYBIND11_MODULE(_core, m) {
     m.def(
         "topk",
         [](const Floats& queries, std::size_t first_query, const Floats& base, std::size_t first_base, std::size_t k,
-           Metric metric, bool self, Groups groups, const std::optional<Ints>& query_groups,
-           const std::optional<Ints>& base_groups, const std::optional<Ints>& exclude_start,
-           const std::optional<Ints>& exclude_indices, const std::optional<Bools>& base_mask,
-           const std::optional<Floats>& nearer_than, const std::optional<Floats>& farther_than, std::size_t max_per_group,
-           int threads, std::size_t block, const py::object& progress, std::optional<Ints>& too_near) {
+           Metric metric, bool self, const std::optional<Ints>& query_rows, Groups groups,
+           const std::optional<Ints>& query_groups, const std::optional<Ints>& base_groups,
+           const std::optional<Ints>& exclude_start, const std::optional<Ints>& exclude_indices,
+           const std::optional<Bools>& base_mask, const std::optional<Floats>& nearer_than,
+           const std::optional<Floats>& farther_than, std::size_t max_per_group, int threads, std::size_t block,
+           const py::object& progress, std::optional<Ints>& too_near) {
             const FloatSearch search{search_of(queries, first_query, base, first_base, threads, block), metric};
-            const Filter filter = filter_of(self, groups, query_groups, base_groups, exclude_start, exclude_indices, base_mask,
-                                            nearer_than, farther_than, max_per_group);
+            const Filter filter = filter_of(self, query_rows, groups, query_groups, base_groups, exclude_start,
+                                            exclude_indices, base_mask, nearer_than, farther_than, max_per_group);
             std::int64_t* counts = too_near ? too_near->mutable_data() : nullptr;
             return topk_of<float>(search, k, filter, progress,
                                   [&](float* distances, std::int64_t* indices, const Watcher& watcher) {
@@ -175,33 +178,34 @@ PYBIND11_MODULE(_core, m) {
                                   });
         },
         py::arg("queries").noconvert(), py::arg("first_query"), py::arg("base").noconvert(), py::arg("first_base"),
-        py::arg("k"), py::arg("metric"), py::arg("self"), py::arg("groups"), py::arg("query_groups").noconvert(),
-        py::arg("base_groups").noconvert(), py::arg("exclude_start").noconvert(), py::arg("exclude_indices").noconvert(),
-        py::arg("base_mask").noconvert(), py::arg("nearer_than").noconvert(), py::arg("farther_than").noconvert(),
-        py::arg("max_per_group"), py::arg("threads"), py::arg("block"), py::arg("progress"),
-        py::arg("too_near").noconvert() = py::none());
+        py::arg("k"), py::arg("metric"), py::arg("self"), py::arg("query_rows").noconvert(), py::arg("groups"),
+        py::arg("query_groups").noconvert(), py::arg("base_groups").noconvert(), py::arg("exclude_start").noconvert(),
+        py::arg("exclude_indices").noconvert(), py::arg("base_mask").noconvert(), py::arg("nearer_than").noconvert(),
+        py::arg("farther_than").noconvert(), py::arg("max_per_group"), py::arg("threads"), py::arg("block"),
+        py::arg("progress"), py::arg("too_near").noconvert() = py::none());
 
     m.def(
         "topk_codes",
         [](const Codes& queries, std::size_t first_query, const Codes& base, std::size_t first_base, std::size_t k, bool self,
-           Groups groups, const std::optional<Ints>& query_groups, const std::optional<Ints>& base_groups,
-           const std::optional<Ints>& exclude_start, const std::optional<Ints>& exclude_indices,
-           const std::optional<Bools>& base_mask, const std::optional<Floats>& nearer_than,
-           const std::optional<Floats>& farther_than, std::size_t max_per_group, int threads, std::size_t block,
-           const py::object& progress) {
+           const std::optional<Ints>& query_rows, Groups groups, const std::optional<Ints>& query_groups,
+           const std::optional<Ints>& base_groups, const std::optional<Ints>& exclude_start,
+           const std::optional<Ints>& exclude_indices, const std::optional<Bools>& base_mask,
+           const std::optional<Floats>& nearer_than, const std::optional<Floats>& farther_than, std::size_t max_per_group,
+           int threads, std::size_t block, const py::object& progress) {
             const CodeSearch search = search_of(queries, first_query, base, first_base, threads, block);
-            const Filter filter = filter_of(self, groups, query_groups, base_groups, exclude_start, exclude_indices, base_mask,
-                                            nearer_than, farther_than, max_per_group);
+            const Filter filter = filter_of(self, query_rows, groups, query_groups, base_groups, exclude_start,
+                                            exclude_indices, base_mask, nearer_than, farther_than, max_per_group);
             return topk_of<std::int32_t>(search, k, filter, progress,
                                          [&](std::int32_t* distances, std::int64_t* indices, const Watcher& watcher) {
                                              topk(search, k, filter, distances, indices, watcher);
                                          });
         },
         py::arg("queries").noconvert(), py::arg("first_query"), py::arg("base").noconvert(), py::arg("first_base"),
-        py::arg("k"), py::arg("self"), py::arg("groups"), py::arg("query_groups").noconvert(),
-        py::arg("base_groups").noconvert(), py::arg("exclude_start").noconvert(), py::arg("exclude_indices").noconvert(),
-        py::arg("base_mask").noconvert(), py::arg("nearer_than").noconvert(), py::arg("farther_than").noconvert(),
-        py::arg("max_per_group"), py::arg("threads"), py::arg("block"), py::arg("progress"));
+        py::arg("k"), py::arg("self"), py::arg("query_rows").noconvert(), py::arg("groups"),
+        py::arg("query_groups").noconvert(), py::arg("base_groups").noconvert(), py::arg("exclude_start").noconvert(),
+        py::arg("exclude_indices").noconvert(), py::arg("base_mask").noconvert(), py::arg("nearer_than").noconvert(),
+        py::arg("farther_than").noconvert(), py::arg("max_per_group"), py::arg("threads"), py::arg("block"),
+        py::arg("progress"));
 
     m.def(
         "pairwise",

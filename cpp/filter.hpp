@@ -14,7 +14,8 @@ namespace hardmine {
 enum class Groups { any, different, same };
 
 struct Filter {
-    bool self = false;  // queries and base are one array: leave out each row's own pair
+    bool self = false;                         // queries and base are one array: leave out each row's own pair
+    const std::int64_t* query_rows = nullptr;  // the base row that each query is, which is left out; -1: none
     Groups groups = Groups::any;
     const std::int64_t* query_groups = nullptr;
     const std::int64_t* base_groups = nullptr;
@@ -27,6 +28,7 @@ struct Filter {
 
     bool allows(std::size_t query, std::size_t base) const {
         if (self && query == base) return false;
+        if (query_rows && query_rows[query] == static_cast<std::int64_t>(base)) return false;
         return groups != Groups::different || query_groups[query] != base_groups[base];
     }
     // A binary search without branches, which no pattern would predict: half the time of std::binary_search in 500.

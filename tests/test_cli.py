@@ -96,6 +96,31 @@ def test_mine(files, capsys):
             np.testing.assert_array_equal(found[name], getattr(expected, name))
 
 
+def test_query_rows(files, capsys):
+    """A part of an array against all of it: the commands leave each query's own row out."""
+    rows = np.array([3, 150, -1, 7])
+    np.save("r.npy", rows)
+    np.save("part.npy", files["b"][rows])
+    np.save("pl.npy", files["bl"][rows])
+    expected = hardmine.topk(files["b"][rows], files["b"], 4, query_rows=rows)
+    assert main(["topk", "part.npy", "b.npy", "-k", "4", "--query-rows", "r.npy", "-o", "out.npz"]) == 0
+    with np.load("out.npz") as found:
+        np.testing.assert_array_equal(found["indices"], expected.indices)
+    line = "mine part.npy b.npy --query-labels pl.npy --base-labels bl.npy --query-rows r.npy --relative-margin 0.1 -o out.npz"
+    assert main(line.split()) == 0
+    mined = hardmine.mine_hard_negatives(
+        files["b"][rows],
+        files["b"],
+        query_labels=files["bl"][rows],
+        base_labels=files["bl"],
+        query_rows=rows,
+        relative_margin=0.1,
+    )
+    with np.load("out.npz") as found:
+        np.testing.assert_array_equal(found["positive_indices"], mined.positive_indices)
+        np.testing.assert_array_equal(found["indices"], mined.indices)
+
+
 def test_mine_with_a_second_opinion(files, monkeypatch, capsys):
     Path("opinion.py").write_text("def score(rows, cols):\n    return (rows * 31 + cols * 17) % 101\n")
     np.save("ids.npy", np.arange(50) + 1000)

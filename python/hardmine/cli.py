@@ -116,6 +116,9 @@ def _parser() -> argparse.ArgumentParser:
 def _add_rows(command: argparse.ArgumentParser) -> None:
     command.add_argument("queries", type=Path, metavar="Q.npy", help="rows of floats or packed codes, memory-mapped")
     command.add_argument("base", type=Path, metavar="B.npy", nargs="?", help="the same; by default the queries themselves")
+    command.add_argument(
+        "--query-rows", type=Path, metavar="R.npy", help="the base row that each query is, -1 for none: it is left out"
+    )
     command.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.npz", help="where the result goes")
     command.add_argument("--threads", type=int, help="by default every core the process may use")
 
@@ -135,6 +138,7 @@ def _topk(arguments: argparse.Namespace) -> None:
         _load(arguments.base),
         arguments.k,
         metric=arguments.metric,
+        query_rows=_load(arguments.query_rows),
         bits=arguments.bits,
         threads=arguments.threads,
         progress=_progress(),
@@ -154,6 +158,7 @@ def _mine(arguments: argparse.Namespace) -> None:
         exclude=_lists("exclude", _load(arguments.exclude), len(queries)),
         sampling_params=dict(arguments.sampling_param),
         rescore=None if arguments.rescore is None else _function(arguments.rescore),
+        query_rows=_load(arguments.query_rows),
         query_ids=_load(arguments.query_ids),
         threads=arguments.threads,
         progress=_progress(),

@@ -67,6 +67,7 @@ class Filter:
 class CoreFilter(NamedTuple):
     """A filter as the core takes it; the names are those of `_core.topk`."""
 
+    query_rows: Ints | None = None
     groups: _core.Groups = _core.Groups.any
     query_groups: Ints | None = None
     base_groups: Ints | None = None
@@ -76,6 +77,21 @@ class CoreFilter(NamedTuple):
     nearer_than: Floats | None = None
     farther_than: Floats | None = None
     max_per_group: int = 0
+
+
+def check_query_rows(query_rows: ArrayLike, n: int, m: int, self_join: bool) -> Ints | None:
+    """The base row that each of n queries is, -1 for none, or raise."""
+    if query_rows is None:
+        return None
+    if self_join:
+        raise ValueError("query_rows: expected None beside base=None, where every query is its own row, got an array")
+    rows = _arrays.integers("query_rows", query_rows)
+    if len(rows) != n:
+        raise ValueError(f"query_rows: expected {n} row numbers, one for each query, got {len(rows)}")
+    if len(rows) and (rows.min() < -1 or rows.max() >= m):
+        bad = rows[(rows < -1) | (rows >= m)][0]
+        raise ValueError(f"query_rows: expected row numbers from 0 to {m - 1}, or -1 for none, got {bad}")
+    return rows
 
 
 def check_filter(where: Filter | None, n: int, m: int, self_join: bool) -> CoreFilter:

@@ -16,7 +16,7 @@ import numpy as np
 from hardmine import _arrays, _core
 from hardmine._arrays import ArrayLike, CodeRows, FloatRows, Ints, Rows
 from hardmine._progress import Progress
-from hardmine.filter import Filter, check_filter
+from hardmine.filter import Filter, check_filter, check_query_rows
 from hardmine.neighbors import Distances, Neighbors, merge_arrays, no_distance
 
 Metric: TypeAlias = Literal["sqeuclidean", "euclidean", "cosine", "inner_product", "hamming"]
@@ -59,6 +59,7 @@ def topk(
     *,
     metric: Metric = "sqeuclidean",
     where: Filter | None = None,
+    query_rows: ArrayLike = None,
     bits: int | None = None,
     threads: int | None = None,
     progress: bool | Callable[[int, int], object] = False,
@@ -80,6 +81,10 @@ def topk(
         number of bits that differ. A row of zeros has cosine distance 1 to every row.
     where : Filter, optional
         Which pairs may be kept.
+    query_rows : array of shape (n,), integers, optional
+        Where queries are rows of `base`: the number of each, -1 for one that is not in it. The own row is then left out, so
+        that the queries of an array found in parts are those of the whole: ``topk(x[r], x, k, query_rows=r)`` is
+        ``topk(x, k=k)`` at r. Not beside ``base=None``.
     bits : int, optional
         Bits of a code that count, for ``metric="hamming"``; by default all of its bytes. Padding beyond them never counts.
     threads : int, optional
@@ -116,7 +121,9 @@ def topk(
     >>> distances.tolist(), indices.tolist()
     ([[0.0, 1.0]], [[0, 2]])
     """
-    return scan(queries, base, k, metric=metric, where=where, bits=bits, threads=threads, progress=progress)
+    return scan(
+        queries, base, k, metric=metric, where=where, query_rows=query_rows, bits=bits, threads=threads, progress=progress
+    )
 
 
 def scan(
@@ -128,6 +135,7 @@ def scan(
     where: Filter | None,
     threads: int | None,
     progress: bool | Callable[[int, int], object],
+    query_rows: ArrayLike = None,
     bits: int | None = None,
     block: int = 0,
     too_near: Ints | None = None,
@@ -140,7 +148,8 @@ def scan(
     q, b = check_rows(queries, base, metric, bits)
     k, n_threads = _arrays.positive("k", k), check_threads(threads)
     self_join = base is None
-    allowed = check_filter(where, q.count, b.count, self_join)
+    own_rows = check_query_rows(query_rows, q.count, b.count, self_join)
+    allowed = check_filter(where, q.count, b.count, self_join)._replace(query_rows=own_rows)
     kept = min(k, b.count)
     core: Callable[..., tuple[Distances, Ints]] = _core.topk_codes
     dtype: type = np.int32

@@ -64,6 +64,7 @@ def mine_hard_negatives(
     sampling_params: dict[str, float] | None = None,
     random_ratio: float = 0.0,
     top_fraction: float | None = None,
+    query_rows: ArrayLike = None,
     rescore: Callable[[Ints, Ints], Any] | None = None,
     seed: int = 0,
     query_ids: ArrayLike = None,
@@ -120,14 +121,20 @@ def mine_hard_negatives(
         The share of each query's negatives, rounded, that is drawn uniformly from all its allowed rows instead.
     top_fraction : float, optional
         Instead of `num_negatives`: this share of the base, rounded up.
+    query_rows : array of shape (n,), integers, optional
+        Where queries are rows of `base`: the number of each, -1 for one that is not in it. The own row is then neither a
+        negative nor a positive, and is passed over by raw ranks, so that an array mined in parts,
+        ``mine_hard_negatives(x[r], x, query_labels=y[r], base_labels=y, query_rows=r)``, gives what mining ``x`` alone gives.
+        Without it a query that is in the base by its label is its own nearest positive. Not beside ``base=None``.
     rescore : callable, optional
         ``rescore(rows, cols) -> scores`` of listed pairs, a second opinion such as a cross-encoder's. It scores the
         candidates of the range, the positives and the random rows; limits, margins and strategies then use its scores.
     seed : int
         Of every draw, which depends on it, the query's number and the base row only.
     query_ids : array of shape (n,), integers, optional
-        The queries' numbers that draws depend on, by default 0, 1, ...: queries mined in parts, each with its numbers in the
-        whole, draw what they would together.
+        The queries' numbers that draws depend on: queries mined in parts, each with its numbers in the whole, draw what they
+        would together. By default `query_rows` where they are given (m plus its place for a query that is -1), otherwise
+        0, 1, ...
     threads : int, optional
         See `topk`.
     progress : bool or callable
@@ -168,7 +175,7 @@ def mine_hard_negatives(
     >>> mined.indices.ravel(), mined.positive_scores
     (array([2, 2, 1, 1]), array([-1., -1., -4., -4.], dtype=float32))
     """
-    sides = Sides(queries, base, metric, threads)
+    sides = Sides(queries, base, query_rows, metric, threads)
     n, m = sides.queries.count, sides.base.count
     known = check_positives(positives, query_labels, base_labels, sides)
     excluded = None if exclude is None else check_lists("exclude", exclude, sides)
@@ -184,7 +191,7 @@ def mine_hard_negatives(
     ranks = _check_range(range_min, range_max, wanted, sampling_strategy)
     if not 0 <= _arrays.thresholds("random_ratio", random_ratio, 1)[0] <= 1:
         raise ValueError(f"random_ratio: expected a number from 0 to 1, got {random_ratio}")
-    ids = np.arange(n) if query_ids is None else _check_query_ids(query_ids, n)
+    ids = _numbers_of_queries(sides) if query_ids is None else _check_query_ids(query_ids, n)
     params = {
         "num_negatives": wanted,
         "num_random": round(float(random_ratio) * wanted),
@@ -241,6 +248,12 @@ def _check_wanted(num_negatives: Any, top_fraction: Any, m: int) -> int:
     if not 0 < fraction <= 1:
         raise ValueError(f"top_fraction: expected a number above 0 and at most 1, got {top_fraction}")
     return max(1, math.ceil(fraction * m))
+
+
+def _numbers_of_queries(sides: Sides) -> Ints:
+    """The numbers that draws depend on by default: the queries' rows of the base, beyond it for those that are none."""
+    places = np.arange(sides.queries.count)
+    return places if sides.own_rows is None else np.where(sides.own_rows < 0, sides.base.count + places, sides.own_rows)
 
 
 def _check_query_ids(query_ids: Any, n: int) -> Ints:

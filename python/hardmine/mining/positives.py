@@ -20,19 +20,22 @@ PAIRS = 1 << 20  # distances of positives computed at a time
 
 @dataclass(frozen=True)
 class Positives:
-    """What is known of the positives, by label and by list: int64 codes of the labels, and ascending CSR lists."""
+    """What is known of the positives, by label and by list: int64 codes of the labels, and ascending CSR lists.
+
+    A query's own row (`Sides.own_rows`) is no positive of it; the lists are without it.
+    """
 
     query_codes: Ints | None
     base_codes: Ints | None
     listed: tuple[Ints, Ints] | None
-    self_join: bool
+    own_rows: Ints | None
 
     @property
     def known(self) -> bool:
         return self.query_codes is not None or self.listed is not None
 
     def pairs(self, first: int, last: int) -> tuple[Ints, Ints]:
-        """(query, positive) of the queries from `first` to `last`, each pair once, a row not its own positive."""
+        """(query, positive) of the queries from `first` to `last`, each pair once."""
         rows: list[Ints] = []
         cols: list[Ints] = []
         if self.query_codes is not None and self.base_codes is not None:
@@ -47,9 +50,7 @@ class Positives:
             rows.append(np.repeat(np.arange(first, last), np.diff(begin[first : last + 1])))
             cols.append(indices[begin[first] : begin[last]])
         row, col = np.concatenate(rows), np.concatenate(cols)
-        keep = np.ones(len(row), bool)
-        if self.self_join:
-            keep = row != col
+        keep = np.ones(len(row), bool) if self.own_rows is None else self.own_rows[row] != col
         order = np.lexsort((col[keep], row[keep]))
         row, col = row[keep][order], col[keep][order]
         once = np.ones(len(row), bool)
@@ -69,7 +70,10 @@ class Positives:
         """The number of positive pairs of n queries."""
         pairs = 0
         if self.query_codes is not None and self.base_codes is not None:
-            pairs = int(_group_sizes(self.query_codes, self.base_codes).sum()) - self.self_join * n
+            pairs = int(_group_sizes(self.query_codes, self.base_codes).sum())
+            if self.own_rows is not None:
+                rows = np.flatnonzero(self.own_rows >= 0)
+                pairs -= int(self.same_label(rows, self.own_rows[rows]).sum())
         if self.listed is not None:
             rows = np.repeat(np.arange(n), np.diff(self.listed[0]))
             pairs += int((~self.same_label(rows, self.listed[1])).sum())
@@ -109,16 +113,16 @@ def in_lists(lists: tuple[Ints, Ints], rows: Ints, cols: Ints) -> NDArray[np.boo
 
 
 def check_lists(name: str, lists: Any, sides: Sides) -> tuple[Ints, Ints]:
-    """Lists of base rows as CSR, each row once and, where queries and base are the same rows, not the query itself."""
-    n, same_rows = sides.queries.count, sides.base is sides.queries
+    """Lists of base rows as CSR, each row once, and not the query's own."""
+    n = sides.queries.count
     start, indices = _lists.ragged(name, lists, n, sides.base.count)
-    if not same_rows and _lists.ascending(start, indices):
+    if sides.own_rows is None and _lists.ascending(start, indices):
         return start, indices
     rows = np.repeat(np.arange(n), np.diff(start))
     kept = np.ones(len(rows), bool)
     kept[1:] = (np.diff(rows) > 0) | (np.diff(indices) > 0)
-    if same_rows:
-        kept &= rows != indices
+    if sides.own_rows is not None:
+        kept &= sides.own_rows[rows] != indices
     return np.concatenate([[0], np.cumsum(np.bincount(rows[kept], minlength=n))]), indices[kept]
 
 
@@ -143,7 +147,7 @@ def check_positives(positives: Any, query_labels: ArrayLike, base_labels: ArrayL
     """Turn a user's labels and lists into Positives, or raise."""
     query_codes, base_codes = _check_labels(query_labels, base_labels, sides)
     listed = None if positives is None else _check_listed(positives, sides)
-    return Positives(query_codes, base_codes, listed, self_join=sides.base is sides.queries)
+    return Positives(query_codes, base_codes, listed, sides.own_rows)
 
 
 def _check_labels(query_labels: ArrayLike, base_labels: ArrayLike, sides: Sides) -> tuple[Ints | None, Ints | None]:

@@ -43,8 +43,8 @@ def draw_random(
         """Which of the candidates (rows, tries) of some queries may be taken now."""
         row = rows[:, None]
         good = ~known.same_label(row, cols)  # `refused` has the listed ones
-        if known.self_join:
-            good &= cols != row
+        if known.own_rows is not None:
+            good &= cols != known.own_rows[row]
         if refused is not None:
             good &= ~in_lists(refused, row, cols)
         have = np.concatenate([taken[rows], found[rows]], axis=1)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from hardmine._arrays import ArrayLike, FloatRows, Floats, Ints, to_numpy
 from hardmine.distances import pair_distances
-from hardmine.filter import Filter
+from hardmine.filter import Filter, check_query_rows
 from hardmine.neighbors import Neighbors
 from hardmine.search import Metric, check_float_metric, scan
 
@@ -18,13 +20,19 @@ class Sides:
     ----------
     queries, base : FloatRows
         One object where the queries are searched against themselves.
+    own_rows : array of shape (n,), int64, or None
+        The base row that each query is, -1 for none: neither a negative of it nor a positive. None where no query is any.
     metric : str
         Of the distances; scores are their similarity view (`Neighbors.scores`).
     """
 
-    def __init__(self, queries: ArrayLike, base: ArrayLike, metric: Metric, threads: int | None) -> None:
+    def __init__(
+        self, queries: ArrayLike, base: ArrayLike, query_rows: ArrayLike, metric: Metric, threads: int | None
+    ) -> None:
         self.queries = FloatRows("queries", queries)
         self.base = self.queries if base is None else FloatRows("base", base)
+        self._query_rows = check_query_rows(query_rows, self.queries.count, self.base.count, base is None)
+        self.own_rows = np.arange(self.queries.count) if base is None else self._query_rows
         check_float_metric(metric)
         self.metric: Metric = metric
         self._arrays, self._threads = (queries, base), threads
@@ -38,7 +46,14 @@ class Sides:
     ) -> tuple[Floats, Ints]:
         """(distances, indices) of the k nearest allowed rows of each query; see `search.scan`."""
         found = scan(
-            *self._arrays, k, metric=self.metric, where=where, threads=self._threads, progress=progress, too_near=too_near
+            *self._arrays,
+            k,
+            metric=self.metric,
+            where=where,
+            query_rows=self._query_rows,
+            threads=self._threads,
+            progress=progress,
+            too_near=too_near,
         )
         return to_numpy("distances", found.distances), to_numpy("indices", found.indices)
 
