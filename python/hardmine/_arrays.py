@@ -191,6 +191,13 @@ def like(array: NDArray[Any], torch_wanted: bool) -> Any:
     return sys.modules["torch"].from_numpy(array) if torch_wanted else array
 
 
+def outline(value: Any) -> str:
+    """The dtype and shape of an array, for a `repr`; anything else as it is."""
+    if hasattr(value, "dtype") and hasattr(value, "shape"):
+        return f"{value.dtype} {tuple(value.shape)}"
+    return repr(value)
+
+
 def is_output(out: object) -> bool:
     """Whether `out` can be written to: a NumPy array or a torch tensor."""
     return isinstance(out, np.ndarray) or is_torch(out)

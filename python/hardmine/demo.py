@@ -50,7 +50,7 @@ def run(folder: Path, progress: bool) -> None:
     arrays: dict[str, Any] = {}
     for name, found in mined.items():
         key = name.replace(", ", "_").replace(" ", "_")
-        arrays |= {f"{key}_indices": found.indices, f"{key}_distances": -found.scores}
+        arrays |= {f"{key}_indices": found.indices, f"{key}_distances": 0 - found.scores}
     arrays |= demo_hashing.run(pixels, label)
     save_npz(folder / "hardmine-demo.npz", label=label, **arrays)
     _draw(folder / "hardmine-demo.png", digits.images, label, hardest)
@@ -63,7 +63,7 @@ def _print_table(title: str, found: MinedNegatives, rate: float) -> None:
     print(f"  {'negatives found':<44}{stats['negatives']:>9}")
     print(f"  {'':<28}" + "".join(f"{f'{q:.0%}':>8}" for q in QUANTILES))
     for row, key in (("hardest negative's distance", "hardest_scores"), ("nearest positive's distance", "positive_scores")):
-        print(f"  {row:<28}" + "".join(f"{-v:>8.3f}" for v in reversed(stats[key])))
+        print(f"  {row:<28}" + "".join(f"{0 - v:>8.3f}" for v in reversed(stats[key])))
     print(f"  {'hardest negative nearer than nearest positive':<48}{stats['harder_than_positive']:>9.2%}")
     print(f"  {'pairs per second, both scans':<44}{rate:>13.3g}")
 
@@ -71,7 +71,7 @@ def _print_table(title: str, found: MinedNegatives, rate: float) -> None:
 def hardest_pairs(found: MinedNegatives, wanted: int) -> tuple[Any, Any, Any]:
     """The `wanted` hardest pairs of all, each unordered pair once: (rows, cols, distances), nearest first."""
     rows, cols = found.pairs()
-    distances = -found.scores[found.indices >= 0]
+    distances = 0 - found.scores[found.indices >= 0]
     order = np.lexsort((cols, rows, distances))
     rows, cols, distances = rows[order], cols[order], distances[order]
     _, first = np.unique(np.sort(np.stack([rows, cols], axis=1), axis=1), axis=0, return_index=True)

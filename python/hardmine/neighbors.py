@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -34,28 +34,73 @@ class Neighbors(_NeighborsFields):
         Canonical distances; smaller is nearer, for every metric.
     indices : array of shape (n, k), int64
         Base rows.
-    metric : str
-        The metric of the distances.
+    metric : str or None
+        The metric of the distances; None if they came without one.
+
+    Notes
+    -----
+    The metric belongs to the type, so that it stays wherever a named tuple is made again of its type and changed fields: by
+    ``_replace``, torch's ``tree_map`` and ``default_collate``, copies and pickles.
+
+    Examples
+    --------
+    >>> import numpy as np, hardmine
+    >>> found = hardmine.topk(np.eye(2, dtype=np.float32), k=1, metric="cosine")
+    >>> found
+    Neighbors(metric='cosine', distances=float32 (2, 1), indices=int64 (2, 1))
+    >>> found._replace(distances=found.distances / 2).scores.ravel()
+    array([0.5, 0.5], dtype=float32)
     """
 
-    metric: str
+    metric: ClassVar[str | None] = None
 
-    def __new__(cls, distances: Any, indices: Any, metric: str = "sqeuclidean") -> Neighbors:
-        self = super().__new__(cls, distances, indices)
-        self.metric = metric
-        return self
+    def __new__(cls, distances: Any, indices: Any, metric: str | None = None) -> Neighbors:
+        if metric is not None:
+            _arrays.one_of("metric", metric, _OF_METRIC)
+            cls = _OF_METRIC[metric]
+        return super().__new__(cls, distances, indices)
 
-    def __getnewargs__(self) -> Any:
-        return self.distances, self.indices, self.metric
+    def __reduce__(self) -> Any:
+        return Neighbors, (*self, self.metric)
+
+    def __repr__(self) -> str:
+        distances, indices = (_arrays.outline(array) for array in self)
+        return f"Neighbors(metric={self.metric!r}, distances={distances}, indices={indices})"
 
     @property
     def scores(self) -> Any:
         """The similarity view, larger is nearer: 1 - distance for cosine, -distance otherwise."""
-        return _scores(self.distances, self.metric)
+        if self.metric is None:
+            raise ValueError("scores: expected a metric beside the distances, got none: Neighbors(distances, indices, metric)")
+        return scores_of(self.distances, self.metric)
 
 
-def _scores(distances: Any, metric: str) -> Any:
-    return 1 - distances if metric == "cosine" else -distances
+class SquaredEuclideanNeighbors(Neighbors):
+    metric = "sqeuclidean"
+
+
+class EuclideanNeighbors(Neighbors):
+    metric = "euclidean"
+
+
+class CosineNeighbors(Neighbors):
+    metric = "cosine"
+
+
+class InnerProductNeighbors(Neighbors):
+    metric = "inner_product"
+
+
+class HammingNeighbors(Neighbors):
+    metric = "hamming"
+
+
+_OF_METRIC = {str(kind.metric): kind for kind in Neighbors.__subclasses__()}
+
+
+def scores_of(distances: Any, metric: str) -> Any:
+    """The similarity view of distances; 0 - x and not -x, which would give zeros a sign."""
+    return (1 if metric == "cosine" else 0) - distances
 
 
 def merge(*neighbors: Any, k: int | None = None) -> Neighbors:
@@ -67,7 +112,8 @@ def merge(*neighbors: Any, k: int | None = None) -> Neighbors:
     Parameters
     ----------
     *neighbors : Neighbors, or pairs (distances, indices)
-        At least one; the same number of queries in each.
+        At least one; the same number of queries in each. Pairs have the metric of the others; where none is known, the result
+        has none, and no scores.
     k : int, optional
         Rows to keep; by default the largest k given.
 
@@ -96,7 +142,7 @@ def merge(*neighbors: Any, k: int | None = None) -> Neighbors:
     """
     if not neighbors:
         raise TypeError("neighbors: expected at least one, got none")
-    metrics = {part.metric for part in neighbors if isinstance(part, Neighbors)}
+    metrics = {part.metric for part in neighbors if isinstance(part, Neighbors) and part.metric is not None}
     if len(metrics) > 1:
         raise ValueError(f"neighbors: expected one metric, got {', '.join(sorted(metrics))}")
     parts: list[tuple[Distances, Ints]] = []

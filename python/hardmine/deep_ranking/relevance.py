@@ -74,7 +74,7 @@ class Products:
         """The relevance of the images at the places `queries` to all of them."""
         # Canonical: BLAS may round a product differently when other queries are asked beside it.
         pairs = np.repeat(queries, len(ids)), np.tile(np.arange(len(ids)), len(queries))
-        products = -_arrays.to_numpy("products", pair_distances(rows, None, *pairs, metric="inner_product"))
+        products = 0 - _arrays.to_numpy("products", pair_distances(rows, None, *pairs, metric="inner_product"))
         return np.maximum(products.astype(np.float64), 0).reshape(len(queries), len(ids))
 
     def totals(self, ids: Ints, rows: Floats | None) -> Reals:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hardmine import _arrays
 from hardmine._arrays import ArrayLike, Floats, Ints
-from hardmine.neighbors import Neighbors
+from hardmine.neighbors import scores_of
 
 Reals = NDArray[np.float64]
 UPPER = ("max_score", "absolute_margin", "relative_margin", "sampling_strategy")  # the limits a score may be too high for
@@ -156,7 +156,7 @@ def farthest_with_score(score: Reals, metric: str, above: bool) -> Floats:
     high = np.full(len(score), infinity + 1, np.int64)
     while np.any(high - low > 1):
         middle = (low + high) // 2
-        found = Neighbors(_float_at(middle), None, metric).scores
+        found = scores_of(_float_at(middle), metric)
         beyond = found > score if above else found >= score
         low, high = np.where(beyond, middle, low), np.where(beyond, high, middle)
     return _float_at(low)

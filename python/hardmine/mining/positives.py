@@ -222,8 +222,8 @@ def _nearest(positives: Positives, sides: Sides) -> tuple[Floats, Ints]:
     if positives.listed is not None:
         start, cols = positives.listed
         rows = np.repeat(np.arange(n), np.diff(start))
-        row, best_col, score = choose_reference(rows, cols, -sides.distances(rows, cols), "max")
-        best = -score.astype(np.float32)
+        row, best_col, score = choose_reference(rows, cols, 0 - sides.distances(rows, cols), "max")
+        best = 0 - score.astype(np.float32)
         nearer = (best < nearest[row]) | (index[row] < 0) | ((best == nearest[row]) & (best_col < index[row]))
         nearest[row[nearer]], index[row[nearer]] = best[nearer], best_col[nearer]
     return nearest, index

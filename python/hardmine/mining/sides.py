@@ -9,7 +9,7 @@ import numpy as np
 from hardmine._arrays import ArrayLike, FloatRows, Floats, Ints, to_numpy
 from hardmine.distances import pair_distances
 from hardmine.filter import Filter, check_query_rows
-from hardmine.neighbors import Neighbors
+from hardmine.neighbors import scores_of
 from hardmine.search import Metric, check_float_metric, scan
 
 
@@ -68,5 +68,5 @@ class Sides:
         return self.scores_of(self.distances(rows, cols))
 
     def scores_of(self, distances: Floats) -> Floats:
-        scores: Floats = Neighbors(distances, None, self.metric).scores
+        scores: Floats = scores_of(distances, self.metric)
         return scores
