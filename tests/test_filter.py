@@ -8,6 +8,7 @@ import pytest
 import hardmine
 import reference
 from hardmine import Filter, _core, search
+from hardmine.filter import check_filter
 from reference import METRICS, assert_same
 
 
@@ -55,6 +56,18 @@ def test_rows_too_near_are_counted(isa, rng, rows, metric):
         )
         assert_same(found, plain)
         np.testing.assert_array_equal(np.minimum(counts, 256), np.minimum(expected, 256))
+
+
+def test_what_the_scan_sorts_by_is_not_the_callers():
+    group, start, indices = np.arange(4), np.arange(5), np.arange(4)
+    for where in (
+        Filter(group, group, groups="same"),
+        Filter(base_groups=group, max_per_group=1),
+        Filter(exclude=(start, indices)),
+    ):
+        checked = check_filter(where, 4, 4, False)
+        for array in (checked.query_groups, checked.base_groups, checked.exclude_start):
+            assert array is None or not any(np.shares_memory(array, given) for given in (group, start))
 
 
 def test_groups_of_strings_and_of_a_self_join(isa, rng):

@@ -103,6 +103,34 @@ except KeyboardInterrupt:
         assert process.wait(60) == 0
 
 
+@pytest.mark.parametrize(
+    "rewritten, where",
+    [
+        ("start", "hardmine.Filter(exclude=(start, indices))"),
+        ("group", "hardmine.Filter(base_groups=group, max_per_group=2)"),
+    ],
+)
+def test_arrays_of_a_filter_that_change_during_a_scan_change_nothing(rewritten, where):
+    """The scan finds its way by them: an indptr rewritten meanwhile would lead it anywhere."""
+    done = run(
+        f"""
+import numpy as np, hardmine
+rng = np.random.default_rng(0)
+x, y = rng.standard_normal((8_000, 512)).astype(np.float32), rng.standard_normal((8_000, 512)).astype(np.float32)
+start, indices, group = np.arange(8_001) * 5, np.tile(np.arange(5) * 1_000, 8_000), np.arange(8_000) % 10
+expected = hardmine.topk(x, y, 5, where={where}, threads=1)
+called = []
+def rewrite(done, total):
+    called.append(done)
+    {rewritten}[:] = rng.integers(-(2**50), 2**50, len({rewritten}))
+found = hardmine.topk(x, y, 5, where={where}, threads=1, progress=rewrite)
+assert len(called) >= 2  # the last call comes after the scan
+assert (found.indices == expected.indices).all()
+"""
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_import_is_quick_and_does_not_import_torch():
     code = """
 import sys, time, numpy
