@@ -74,6 +74,15 @@ CASES = [
         ValueError,
         "metric: expected one of sqeuclidean, euclidean, cosine, inner_product, hamming, got 'l2'",
     ),
+    (
+        lambda: topk(BIG, k=10**7),
+        ValueError,
+        "k: expected at most 300, the number of rows, got 10000000: the result would take 33.5 GiB, and",
+    ),
+    (lambda: topk(X[:0], Y, 2**62), ValueError, "k: expected at most 5, the number of rows, got 4611686018427387904"),
+    (lambda: topk(X, k=2**70), ValueError, "k: expected at most 9223372036854775807, got 1180591620717411303424"),
+    (lambda: topk(X, threads=2**40), ValueError, "threads: expected at most 4096, got 1099511627776"),
+    (lambda: pairwise(X, threads=10**5), ValueError, "threads: expected at most 4096, got 100000"),
     (lambda: topk(X, threads=0), ValueError, "threads: expected at least 1, got 0"),
     (lambda: topk(X, threads="all"), TypeError, "threads: expected an integer, got str"),
     (lambda: topk(X, progress="yes"), TypeError, "progress: expected a bool or a callable, got str"),
@@ -149,7 +158,18 @@ CASES = [
     (lambda: merge((X, np.ones((4, 2), int))), ValueError, "neighbors: expected two arrays of one shape (n, k)"),
     (lambda: merge(topk(X), topk(BIG)), ValueError, "neighbors: expected 4 queries in each, got 300"),
     (lambda: merge(topk(X), topk(X, metric="cosine")), ValueError, "neighbors: expected one metric, got cosine, sqeuclidean"),
+    (
+        lambda: merge(topk(BIG), topk(BIG), k=10**7),
+        ValueError,
+        "k: expected at most 20, the number of rows, got 10000000: the result would take 33.5 GiB",
+    ),
     # mining
+    (
+        lambda: mine_hard_negatives(BIG, num_negatives=10**7),
+        ValueError,
+        "num_negatives: expected at most 300, the number of rows, got 10000000: the result would take 33.5 GiB",
+    ),
+    (lambda: mine_hard_negatives(X, max_per_label=0, query_labels=[0] * 4), ValueError, "max_per_label: expected at least 1"),
     (lambda: mine_hard_negatives(X, num_negatives=0), ValueError, "num_negatives: expected at least 1, got 0"),
     (
         lambda: mine_hard_negatives(X, Y, query_labels=[0] * 4),
@@ -196,6 +216,8 @@ CASES = [
     (lambda: mine_hard_negatives(X, max_score=0.1, min_score=0.2), ValueError, "min_score: expected at most max_score"),
     (lambda: sample_non_duplicate_split(np.zeros((2, 2)), 1, 1), ValueError, "groups: expected one group for each row"),
     (lambda: sample_non_duplicate_split(np.zeros(4), 1, 1), TypeError, "groups: expected integers or strings, got float64"),
+    (lambda: sample_non_duplicate_split([1, 2], 1, 1, seed=-1), ValueError, "seed: expected at least 0, got -1"),
+    (lambda: sample_non_duplicate_split([1, 2], 1, 1, seed=0.5), TypeError, "seed: expected an integer, got float"),
     (lambda: sample_non_duplicate_split([1, 2], 0, 1), ValueError, "n_queries: expected at least 1, got 0"),
 ]
 
@@ -236,6 +258,33 @@ def test_a_bad_row_of_listed_pairs_is_an_error_only_where_it_is_listed(metric, b
     far = np.full((1, 3), 3e38, np.float32)
     if metric != "cosine":
         assert np.isinf(pair_distances(far, -far, [0], [0], metric=metric)[0]), "an overflow is no bad row"
+
+
+def test_numbers_beyond_all_rows_are_no_limit():
+    label = np.arange(300) % 7
+    rows = np.random.default_rng(0).standard_normal((300, 3)).astype(np.float32)
+    for cap in (300, 2**31, 2**70):
+        found = topk(rows, k=9, where=Filter(base_groups=label, max_per_group=cap))
+        np.testing.assert_array_equal(found.indices, topk(rows, k=9).indices)
+        mined = mine_hard_negatives(rows, query_labels=label, max_per_label=cap, range_max=2**62)
+        np.testing.assert_array_equal(mined.indices, mine_hard_negatives(rows, query_labels=label).indices)
+    assert topk(X, k=1000).indices.shape == (4, 1000), "a little padding is none of our business"
+    triplets = [(0, 1, 2), (3, 1, 0)]
+    assert hardmine.score_at_top_k(rows, triplets, 2**62) == hardmine.score_at_top_k(rows, triplets, 299)
+    mine_hard_negatives(rows, sampling_strategy="random", seed=2**70)
+
+
+def test_pairs_that_change_meanwhile_are_read_as_they_were_checked(monkeypatch):
+    rows, cols = np.array([0, 3]), np.array([4, 1])
+    core = hardmine._core.pair_distances
+
+    def rewritten(**arguments):
+        rows[:] = cols[:] = 2**40
+        return core(**arguments)
+
+    expected = pair_distances(X, Y, rows, cols)
+    monkeypatch.setattr(hardmine._core, "pair_distances", rewritten)
+    np.testing.assert_array_equal(pair_distances(X, Y, rows, cols), expected)
 
 
 def test_one_row_has_no_neighbour_but_itself():

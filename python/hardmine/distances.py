@@ -139,8 +139,8 @@ def pair_distances(
 
     Notes
     -----
-    O(p d) time in float64. No memory above inputs and output, but for inputs that must be converted: two blocks of 32 MiB and
-    17 bytes a pair; each block of the queries then converts the base once.
+    O(p d) time in float64. Memory above inputs and output is 16 bytes a pair and, for inputs that must be converted, two
+    blocks of 32 MiB and 17 bytes a pair; each block of the queries then converts the base once.
 
     Examples
     --------
@@ -151,7 +151,8 @@ def pair_distances(
     """
     q, b = check_rows(queries, base, metric, bits)
     n_threads = check_threads(threads)
-    pairs = _arrays.integers("rows", rows), _arrays.integers("cols", cols)
+    # Copied, because the core reads rows at these numbers, whatever becomes of the caller's meanwhile.
+    pairs = _arrays.integers("rows", rows).copy(), _arrays.integers("cols", cols).copy()
     if len(pairs[0]) != len(pairs[1]):
         raise ValueError(f"cols: expected {len(pairs[0])} numbers like rows, got {len(pairs[1])}")
     for name, numbers, limit in (("rows", pairs[0], q.count), ("cols", pairs[1], b.count)):

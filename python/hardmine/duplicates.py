@@ -58,7 +58,7 @@ def sample_non_duplicate_split(groups: ArrayLike, n_queries: int, n_base: int, s
     n = len(codes)
     if n_queries + n_base > n:
         raise ValueError(f"n_queries + n_base: expected at most {n} rows, got {n_queries + n_base}")
-    order = np.random.default_rng(seed).permutation(n)
+    order = np.random.default_rng(_arrays.whole("seed", seed)).permutation(n)
     queries, rest = order[:n_queries], order[n_queries:]
     taken = codes[queries]
     free = rest[~np.isin(codes[rest], taken[taken >= 0])]

@@ -111,7 +111,8 @@ def check_filter(where: Filter | None, n: int, m: int, self_join: bool) -> CoreF
     if where.max_per_group is not None:
         if base_groups is None:
             raise ValueError("max_per_group: expected base_groups beside it, got None")
-        found["max_per_group"] = _arrays.positive("max_per_group", where.max_per_group)
+        most = max(m, 1)  # a cap beyond all rows is none
+        found["max_per_group"] = min(_arrays.whole("max_per_group", where.max_per_group, 1), most)
     if base_groups is not None:
         given = [_labels.labels("base_groups", base_groups, m, "base")]
         if where.query_groups is not None:

@@ -11,10 +11,23 @@ from hardmine._arrays import Ints
 
 Distances: TypeAlias = Any  # float32, or int32 for codes
 
+MOST_PADDED = 1 << 30  # bytes of a result of which a part is padding
+PAIR_BYTES = 12
+
 
 def no_distance(dtype: Any) -> float:
     """The distance of a missing neighbour: infinity, or 2**31 - 1 for codes."""
     return np.inf if dtype == np.float32 else np.iinfo(np.int32).max
+
+
+def check_padding(name: str, k: int, n: int, m: int) -> None:
+    """Raise if k is beyond the m rows there are and would fill much memory, with nothing but padding beyond them."""
+    size = PAIR_BYTES * max(n, 1) * k
+    if k > m and size > MOST_PADDED:
+        raise ValueError(
+            f"{name}: expected at most {m}, the number of rows, got {k}: "
+            f"the result would take {size / 2**30:.1f} GiB, and beyond {m} hold nothing but padding"
+        )
 
 
 class _NeighborsFields(NamedTuple):
@@ -160,8 +173,9 @@ def merge(*neighbors: Any, k: int | None = None) -> Neighbors:
             raise ValueError(f"neighbors: expected {len(parts[0][0])} queries in each, got {len(distances)}")
         parts.append((distances, indices.astype(np.int64)))
     kept = max(part[0].shape[1] for part in parts) if k is None else _arrays.positive("k", k)
-    missing = max(0, kept - sum(part[0].shape[1] for part in parts))
-    shape = (len(parts[0][0]), missing)
+    entries = sum(part[0].shape[1] for part in parts)
+    check_padding("k", kept, len(parts[0][0]), entries)
+    shape = (len(parts[0][0]), max(0, kept - entries))
     dtype = parts[0][0].dtype
     parts.append((np.full(shape, no_distance(dtype), dtype), np.full(shape, -1, np.int64)))
     merged = merge_arrays(parts, kept)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from hardmine import _arrays, _core, _labels
 from hardmine._arrays import ArrayLike, CodeRows, Ints
 from hardmine.average_precision import Counts, Order
-from hardmine.search import topk
+from hardmine.search import check_threads, topk
 
 Ties: TypeAlias = Literal["expected", "stable", "optimistic", "pessimistic"]
 
@@ -84,7 +84,7 @@ class Rankings:
             raise ValueError(f"base_codes: expected {expected}, got shape ({base.count}, {base.width})")
         self.bits = base.bits = self.queries.bits
         self.threads = threads
-        self.core_threads = 0 if threads is None else _arrays.positive("threads", threads)
+        self.core_threads = check_threads(threads)
         self.labels = _check_labels(query_labels, base_labels, self.queries.count, base.count)
         self.base = base.take_all()
 

@@ -17,11 +17,12 @@ from hardmine import _arrays, _core
 from hardmine._arrays import ArrayLike, CodeRows, FloatRows, Ints, Rows
 from hardmine._progress import Progress
 from hardmine.filter import Filter, check_filter, check_query_rows
-from hardmine.neighbors import Distances, Neighbors, merge_arrays, no_distance
+from hardmine.neighbors import Distances, Neighbors, check_padding, merge_arrays, no_distance
 
 Metric: TypeAlias = Literal["sqeuclidean", "euclidean", "cosine", "inner_product", "hamming"]
 FLOAT_METRICS: dict[str, _core.Metric] = dict(_core.Metric.__members__)
 METRICS = (*FLOAT_METRICS, "hamming")
+MOST_THREADS = 4096  # more than any machine runs at once, and fewer than a system refuses to start
 
 
 def check_float_metric(metric: str) -> None:
@@ -30,7 +31,8 @@ def check_float_metric(metric: str) -> None:
 
 
 def check_threads(threads: int | None) -> int:
-    return 0 if threads is None else _arrays.positive("threads", threads)
+    """The number of threads as the core takes it, or raise; 0: every core the process may use."""
+    return 0 if threads is None else _arrays.positive("threads", threads, MOST_THREADS)
 
 
 def check_rows(queries: ArrayLike, base: ArrayLike, metric: str, bits: int | None) -> tuple[Rows, Rows]:
@@ -75,7 +77,8 @@ def topk(
     base : array of shape (m, d), optional
         By default the queries themselves, each row's own pair left out.
     k : int
-        Rows to keep for each query; where fewer are allowed, the rest is padded (index -1, distance infinity).
+        Rows to keep for each query; where fewer are allowed, the rest is padded (index -1, distance infinity). Beyond m only
+        as long as the result takes no more than 1 GiB.
     metric : {"sqeuclidean", "euclidean", "cosine", "inner_product", "hamming"}
         Distances, smaller is nearer: cosine is 1 minus the similarity, inner_product the negated product, hamming the
         number of bits that differ. A row of zeros has cosine distance 1 to every row.
@@ -147,6 +150,7 @@ def scan(
     """
     q, b = check_rows(queries, base, metric, bits)
     k, n_threads = _arrays.positive("k", k), check_threads(threads)
+    check_padding("k", k, q.count, b.count)
     self_join = base is None
     own_rows = check_query_rows(query_rows, q.count, b.count, self_join)
     allowed = check_filter(where, q.count, b.count, self_join)._replace(query_rows=own_rows)

@@ -145,7 +145,7 @@ def score_at_top_k(
         exclude=(np.arange(len(different) + 1), different),
     )
     rows = _arrays.to_numpy("embeddings", embeddings)
-    found = topk(rows[different], rows, places, metric=metric, where=allowed, bits=bits, threads=threads)
+    found = topk(rows[different], rows, min(places, n), metric=metric, where=allowed, bits=bits, threads=threads)
     limit, last = (_arrays.to_numpy("found", part)[query.reshape(-1), -1] for part in found)
     counts = np.zeros(len(near), bool)
     for distances, images in ((near, columns[1]), (far, columns[2])):

@@ -36,6 +36,7 @@ from hardmine.mining.rescoring import ask, rescore_positives, rescore_window
 from hardmine.mining.sides import Sides
 from hardmine.mining.stats import count_scan, count_thresholds, count_window
 from hardmine.mining.window import Window
+from hardmine.neighbors import check_padding
 from hardmine.search import Metric
 
 DRAWN_FROM = 10  # candidates for each negative that a draw chooses from, unless range_max says otherwise
@@ -88,12 +89,12 @@ def mine_hard_negatives(
     positives : array of shape (n,), or lists as `Filter.exclude` has them, optional
         Base rows that are positives of each query, one or many, beside those of its label.
     num_negatives : int
-        Negatives for each query.
+        Negatives for each query; beyond m only as `k` of `topk`.
     metric : {"cosine", "inner_product", "sqeuclidean", "euclidean"}
         Scores are 1 - distance for cosine and -distance otherwise.
     range_min, range_max : int, optional
-        Ranks to choose from: the nearest `range_min` are skipped, and none beyond `range_max` is taken. By default
-        `range_max` is range_min + num_negatives, and ten times as many negatives where a strategy draws.
+        Ranks to choose from: the nearest `range_min` are skipped, and none beyond `range_max` is taken, which may be beyond m.
+        By default `range_max` is range_min + num_negatives, and ten times as many negatives where a strategy draws.
     rank_base : {"filtered", "raw"}
         Whether ranks count what all filters let through (as sentence-transformers does), or all rows but the query's own
         (as FlagEmbedding does); then fewer may be left in the range.
@@ -184,10 +185,10 @@ def mine_hard_negatives(
     if max_per_label is not None:
         if known.base_codes is None:
             raise ValueError("max_per_label: expected base_labels beside it, got None")
-        max_per_label = _arrays.positive("max_per_label", max_per_label)
+        max_per_label = _arrays.whole("max_per_label", max_per_label, 1)
     _arrays.one_of("rank_base", rank_base, ("filtered", "raw"))
     _arrays.one_of("positive_reference", positive_reference, REFERENCES)
-    wanted = _check_wanted(num_negatives, top_fraction, m)
+    wanted = _check_wanted(num_negatives, top_fraction, n, m)
     ranks = _check_range(range_min, range_max, wanted, sampling_strategy)
     if not 0 <= _arrays.thresholds("random_ratio", random_ratio, 1)[0] <= 1:
         raise ValueError(f"random_ratio: expected a number from 0 to 1, got {random_ratio}")
@@ -241,9 +242,11 @@ def mine_hard_negatives(
     )
 
 
-def _check_wanted(num_negatives: Any, top_fraction: Any, m: int) -> int:
+def _check_wanted(num_negatives: Any, top_fraction: Any, n: int, m: int) -> int:
     if top_fraction is None:
-        return _arrays.positive("num_negatives", num_negatives)
+        wanted = _arrays.positive("num_negatives", num_negatives)
+        check_padding("num_negatives", wanted, n, m)
+        return wanted
     fraction = float(_arrays.thresholds("top_fraction", top_fraction, 1)[0])
     if not 0 < fraction <= 1:
         raise ValueError(f"top_fraction: expected a number above 0 and at most 1, got {top_fraction}")
