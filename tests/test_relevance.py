@@ -35,7 +35,7 @@ def test_weights_divided_by_inclusion_have_the_mean_of_the_stream():
     for i in range(times):
         reservoir = WeightedReservoir(np.empty(0, np.int64), np.empty(0), None)
         for id in range(4):
-            reservoir.add(np.array([4 * i + id]), w[[id]], None, capacity=2, seed=3, stream=0)
+            reservoir.add(np.array([4 * i + id]), w[[id]], capacity=2, seed=3, stream=0)
         sums[i, reservoir.ids % 4] = reservoir.weights / reservoir.inclusion()
     assert reservoir.seen == 4 and np.isclose(reservoir.total, w.sum())
     error = sums.std(axis=0) / times**0.5

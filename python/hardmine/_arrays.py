@@ -21,6 +21,7 @@ Ints: TypeAlias = NDArray[np.int64]
 
 LARGEST = 2**63 - 1  # of the integers that arrays hold
 BLOCK_BYTES = 32 << 20  # of a converted block
+CHECKED = 1 << 20  # numbers looked at in one go
 MOST_CODE_BYTES = 8192
 
 
@@ -68,6 +69,7 @@ class Rows:
     count: int
     width: int
     item: int  # bytes of a number of a block
+    _array: Any  # as it was given
 
     def blocks(self) -> Iterator[tuple[int, NDArray[Any]]]:
         """Yield (index of the first row, rows): one block without a copy where the rows can be read in place."""
@@ -77,12 +79,16 @@ class Rows:
             return
         step = max(1, BLOCK_BYTES // (self.item * self.width))
         for first in range(0, self.count, step):
-            yield first, self._convert(first, first + step)
+            yield first, self._convert(self._array[first : first + step])
 
     def take_all(self) -> NDArray[Any]:
         """All rows as one block, converted whole if need be."""
         whole = self._in_place()
-        return self._convert(0, self.count) if whole is None else whole
+        return self._convert(self._array) if whole is None else whole
+
+    def at(self, numbers: Ints) -> NDArray[Any]:
+        """Some rows, as a block of their own."""
+        return self._convert(self._array[like(numbers, is_torch(self._array))])
 
     def overlaps(self, other: NDArray[Any]) -> bool:
         """Whether writing to `other` might change these rows."""
@@ -92,7 +98,7 @@ class Rows:
     def _in_place(self) -> NDArray[Any] | None:
         raise AssertionError("either kind of rows says so itself")
 
-    def _convert(self, first: int, last: int) -> NDArray[Any]:
+    def _convert(self, part: Any) -> NDArray[Any]:
         raise AssertionError("either kind of rows says so itself")
 
     def _check_count(self, shape: tuple[int, ...]) -> None:
@@ -124,13 +130,15 @@ class FloatRows(Rows):
             raise ValueError(f"{name}: expected at least one dimension, got shape {shape}")
         self._check_count(shape)
 
-    def take_finite(self) -> Floats:
-        """All rows as one block, or raise for the first that is not finite."""
-        rows: Floats = self.take_all()
-        bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
-        if len(bad):
-            raise ValueError(f"{self.name}: expected finite numbers, got NaN or infinity in row {bad[0]}")
-        return rows
+    def check_finite(self) -> None:
+        """Raise for the first row that is not finite."""
+        step = max(1, CHECKED // self.width)
+        for first, block in self.blocks():
+            for start in range(0, len(block), step):
+                finite = np.isfinite(block[start : start + step]).all(axis=1)
+                if not finite.all():
+                    bad = first + start + int(finite.argmin())
+                    raise ValueError(f"{self.name}: expected finite numbers, got NaN or infinity in row {bad}")
 
     def _in_place(self) -> Floats | None:
         if self.torch and str(self._array.dtype) != "torch.float32":
@@ -141,11 +149,11 @@ class FloatRows(Rows):
             return None
         return array if array.strides[0] % 4 == 0 else None
 
-    def _convert(self, first: int, last: int) -> Floats:
+    def _convert(self, part: Any) -> Floats:
         if self.torch:
-            return np.ascontiguousarray(self._array[first:last].float().resolve_neg().numpy())
+            return np.ascontiguousarray(part.float().resolve_neg().numpy())
         with np.errstate(over="ignore"):  # what overflows is infinite, and reported as such
-            return np.require(self._array[first:last], np.float32, ["C_CONTIGUOUS", "ALIGNED"])
+            return np.require(part, np.float32, ["C_CONTIGUOUS", "ALIGNED"])
 
 
 class CodeRows(Rows):
@@ -180,8 +188,8 @@ class CodeRows(Rows):
         padding = 0xFF >> (self.bits - 1) % 8 + 1
         return None if padding and (self._array[:, -1] & padding).any() else self._array
 
-    def _convert(self, first: int, last: int) -> NDArray[np.uint8]:
-        rows = np.array(self._array[first:last], order="C")
+    def _convert(self, part: Any) -> NDArray[np.uint8]:
+        rows = np.array(part, order="C")
         rows[:, -1] &= 0xFF << 7 - (self.bits - 1) % 8 & 0xFF
         return rows
 

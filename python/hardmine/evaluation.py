@@ -112,7 +112,7 @@ def mean_average_precision(
     _arrays.one_of("empty", empty, get_args(Empty))
     most = None if top is None else _arrays.positive("top", top)
     rankings = Rankings(query_codes, base_codes, query_labels, base_labels, bits, threads)
-    most = len(rankings.base) if most is None else min(most, len(rankings.base))
+    most = rankings.base.count if most is None else min(most, rankings.base.count)
     ap, defined = np.zeros(rankings.queries.count), np.zeros(rankings.queries.count)
     for rows, counts, relevant, total in rankings.blocks(most, ties, totals=normalize != "retrieved"):
         ap[rows], defined[rows] = average_precision(
@@ -166,7 +166,7 @@ def precision_at_k(
     _arrays.one_of("ties", ties, get_args(Ties))
     most = _arrays.positive("k", k)
     rankings = Rankings(query_codes, base_codes, query_labels, base_labels, bits, threads)
-    most = min(most, len(rankings.base))
+    most = min(most, rankings.base.count)
     precision = np.zeros(rankings.queries.count)
     for rows, counts, relevant, _ in rankings.blocks(most, ties):
         precision[rows] = relevant_within(counts, relevant, most, ties=order_within(ties)) / max(most, 1)
@@ -221,7 +221,7 @@ def precision_recall_curve(
     _arrays.one_of("empty", empty, get_args(Empty))
     rankings = Rankings(query_codes, base_codes, query_labels, base_labels, bits, threads)
     sums, counted = np.zeros((2, rankings.bits + 1)), np.zeros((2, rankings.bits + 1))
-    for _, counts, relevant, _ in rankings.blocks(len(rankings.base), "expected"):
+    for _, counts, relevant, _ in rankings.blocks(rankings.base.count, "expected"):
         found = np.cumsum(relevant, axis=1, dtype=np.int64)
         for i, of in enumerate((np.cumsum(counts, axis=1, dtype=np.int64), found[:, -1:])):
             sums[i] += (found / np.maximum(of, 1)).sum(axis=0)

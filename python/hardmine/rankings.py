@@ -53,6 +53,12 @@ class _Labels(NamedTuple):
             query_marks=None if self.query_marks is None else self.query_marks[rows],
         )
 
+    def of_base(self, rows: slice) -> _Labels:
+        return self._replace(
+            base_groups=None if self.base_groups is None else self.base_groups[rows],
+            base_marks=None if self.base_marks is None else self.base_marks[rows],
+        )
+
     def relevant(self, indices: Ints) -> NDArray[np.bool_]:
         """Whether base row ``indices[i, j]`` is relevant to query i."""
         if self.query_groups is not None and self.base_groups is not None:
@@ -78,15 +84,15 @@ class Rankings:
         threads: int | None,
     ) -> None:
         self.queries = CodeRows("query_codes", query_codes, bits)
-        base = CodeRows("base_codes", base_codes)
-        if base.width != self.queries.width:
+        self.base = CodeRows("base_codes", base_codes)
+        if self.base.width != self.queries.width:
             expected = f"rows of {self.queries.width} bytes like query_codes"
-            raise ValueError(f"base_codes: expected {expected}, got shape ({base.count}, {base.width})")
-        self.bits = base.bits = self.queries.bits
+            raise ValueError(f"base_codes: expected {expected}, got shape ({self.base.count}, {self.base.width})")
+        self.bits = self.base.bits = self.queries.bits
         self.threads = threads
         self.core_threads = check_threads(threads)
-        self.labels = _check_labels(query_labels, base_labels, self.queries.count, base.count)
-        self.base = base.take_all()
+        self.labels = _check_labels(query_labels, base_labels, self.queries.count, self.base.count)
+        self._base_codes = base_codes
 
     def blocks(self, top: int, ties: Ties, totals: bool = False) -> Iterator[Block]:
         """Yield the rankings of all queries, complete up to the bucket in which rank `top` lies.
@@ -105,10 +111,10 @@ class Rankings:
                 if sizes is not None:
                     total = sizes[rows]
                 elif totals:  # of rows with several labels only a histogram of the whole base tells
-                    complete = self._histograms(block, labels, len(self.base))
+                    complete = self._histograms(block, labels, self.base.count)
                     total = complete[1].sum(axis=1, dtype=np.int64)
                 if by_index:
-                    found = topk(block, self.base, top, metric="hamming", bits=self.bits, threads=self.threads)
+                    found = topk(block, self._base_codes, top, metric="hamming", bits=self.bits, threads=self.threads)
                     relevant: Counts = labels.relevant(found.indices)
                     counts: Counts = np.broadcast_to(np.uint8(1), relevant.shape)
                 else:
@@ -116,15 +122,28 @@ class Rankings:
                 yield Block(rows, counts, relevant, total)
 
     def _histograms(self, codes: NDArray[np.uint8], labels: _Labels, top: int) -> tuple[Counts, Counts]:
-        return _core.code_histograms(
-            queries=codes,
-            base=self.base,
-            bits=self.bits,
-            top=top,
-            threads=self.core_threads,
-            progress=None,
-            **labels._asdict(),
-        )
+        sums: tuple[Counts, Counts] | None = None
+        for first, base in self.base.blocks():
+            found = _core.code_histograms(
+                queries=codes,
+                base=base,
+                bits=self.bits,
+                top=top,
+                threads=self.core_threads,
+                progress=None,
+                **labels.of_base(slice(first, first + len(base)))._asdict(),
+            )
+            if len(base) == self.base.count:
+                return found
+            sums = found if sums is None else (sums[0] + found[0], sums[1] + found[1])
+        if sums is None:
+            empty = np.zeros((len(codes), self.bits + 1), np.uint32)
+            return empty, empty
+        counts, relevant = sums
+        seen = np.cumsum(counts, axis=1, dtype=np.int64) - counts
+        beyond = seen >= top  # what one block has there, another may have left out
+        counts[beyond] = relevant[beyond] = 0
+        return counts, relevant
 
     def _group_sizes(self) -> Ints | None:
         """All relevant rows of each query, where each row has one label."""

@@ -42,7 +42,7 @@ def check_rows(queries: ArrayLike, base: ArrayLike, metric: str, bits: int | Non
     b: Rows
     if metric == "hamming":
         q = CodeRows("queries", queries, bits)
-        b = q if base is None else CodeRows("base", base, bits if np.shape(base)[-1:] == (q.width,) else None)
+        b = q if base is None else CodeRows("base", base)
     else:
         if bits is not None:
             raise ValueError(f'bits: expected None beside metric="{metric}", got {bits}')
@@ -51,6 +51,8 @@ def check_rows(queries: ArrayLike, base: ArrayLike, metric: str, bits: int | Non
     if b.width != q.width:
         unit = "bytes" if metric == "hamming" else "numbers"
         raise ValueError(f"base: expected rows of {q.width} {unit} like queries, got shape ({b.count}, {b.width})")
+    if isinstance(q, CodeRows) and isinstance(b, CodeRows):
+        b.bits = q.bits
     return q, b
 
 

@@ -6,6 +6,7 @@ miners. Distances are canonical; miners compare them exactly, and equal distance
 
 from __future__ import annotations
 
+from functools import partial
 from numbers import Real
 from typing import Any, TypeAlias
 
@@ -53,19 +54,24 @@ class Batch:
             allowed = _check_mask(pair_mask, self.positive.shape)
             self.positive &= allowed
             self.negative &= allowed
-        self._rows = rows.take_finite()
-        self._refs = self._rows if self.alone else refs.take_finite()
+        rows.check_finite()
+        if not self.alone:
+            refs.check_finite()
+        self._rows, self._refs = rows, refs
 
     def distances(self, metric: Metric, threads: int | None) -> Floats:
         """The canonical distances of all pairs."""
-        matrix = _core.canonical_matrix(
-            queries=self._rows,
-            base=self._refs,
-            metric=FLOAT_METRICS[metric],
-            self=self.alone,
-            threads=check_threads(threads),
-            progress=None,
-        )
+        fill = partial(_core.canonical_matrix, metric=FLOAT_METRICS[metric], threads=check_threads(threads), progress=None)
+        matrix: Floats = np.empty(self.positive.shape, np.float32)
+        for first, rows in self._rows.blocks():
+            for start, refs in self._refs.blocks():
+                if (len(rows), len(refs)) == matrix.shape:
+                    matrix = fill(queries=rows, base=refs, self=self.alone)
+                    continue
+                step = max(1, _arrays.BLOCK_BYTES // (4 * len(refs)))
+                for top in range(0, len(rows), step):
+                    part = fill(queries=rows[top : top + step], base=refs, self=False)
+                    matrix[first + top : first + top + len(part), start : start + len(refs)] = part
         if not np.isfinite(matrix).all():
             raise ValueError("embeddings: expected rows whose distances fit float32, got an infinite distance")
         return matrix

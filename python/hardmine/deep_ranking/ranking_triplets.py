@@ -73,7 +73,7 @@ def similarity_precision(
         columns = _check_triplets(triplets, None)
         near, far = (_ask(embeddings, columns[0], images) for images in columns[1:])
     else:
-        columns = _check_triplets(triplets, _count(embeddings, metric, bits))
+        columns = _check_triplets(triplets, _rows(embeddings, metric, bits).count)
         near, far = _two_distances(embeddings, columns, metric, bits, threads)
     return float((near < far).mean()) if len(near) else float("nan")
 
@@ -131,22 +131,31 @@ def score_at_top_k(
     [0, 1]
     """
     places = _arrays.positive("k", k)
-    n = _count(embeddings, metric, bits)
+    rows = _rows(embeddings, metric, bits)
+    n = rows.count
     columns = _check_triplets(triplets, n)
     group = None if groups is None else _labels.codes(_labels.labels("groups", groups, n, "embeddings"))[0]
     near, far = _two_distances(embeddings, columns, metric, bits, threads)
     if len(near) == 0:
         return 0
     different, query = np.unique(columns[0], return_inverse=True)
-    allowed = Filter(
-        query_groups=None if group is None else group[different],
-        base_groups=group,
-        groups="different" if group is None else "same",
-        exclude=(np.arange(len(different) + 1), different),
-    )
-    rows = _arrays.to_numpy("embeddings", embeddings)
-    found = topk(rows[different], rows, min(places, n), metric=metric, where=allowed, bits=bits, threads=threads)
-    limit, last = (_arrays.to_numpy("found", part)[query.reshape(-1), -1] for part in found)
+    limit_of, last_of = np.empty(len(different), near.dtype), np.empty(len(different), np.int64)
+    step = max(1, _arrays.BLOCK_BYTES // (rows.item * rows.width))
+    for first in range(0, len(different), step):
+        own = different[first : first + step]
+        where = None if group is None else Filter(query_groups=group[own], base_groups=group, groups="same")
+        found = topk(
+            rows.at(own),
+            embeddings,
+            min(places, n),
+            metric=metric,
+            where=where,
+            query_rows=own,
+            bits=bits,
+            threads=threads,
+        )
+        limit_of[first : first + step], last_of[first : first + step] = found.distances[:, -1], found.indices[:, -1]
+    limit, last = limit_of[query.reshape(-1)], last_of[query.reshape(-1)]
     counts = np.zeros(len(near), bool)
     for distances, images in ((near, columns[1]), (far, columns[2])):
         within = (last < 0) | (distances < limit) | ((distances == limit) & (images <= last))
@@ -155,12 +164,12 @@ def score_at_top_k(
     return int((correct & counts).sum()) - int((~correct & counts).sum())
 
 
-def _count(embeddings: ArrayLike, metric: str, bits: int | None) -> int:
-    """The number of rows, once they are known to be of the metric's kind."""
+def _rows(embeddings: ArrayLike, metric: str, bits: int | None) -> CodeRows | FloatRows:
+    """The rows, once they are known to be of the metric's kind."""
     _arrays.one_of("metric", metric, METRICS)
     if metric == "hamming":
-        return CodeRows("embeddings", embeddings, bits).count
-    return FloatRows("embeddings", embeddings).count
+        return CodeRows("embeddings", embeddings, bits)
+    return FloatRows("embeddings", embeddings)
 
 
 def _check_triplets(triplets: Any, limit: int | None) -> tuple[Ints, Ints, Ints]:

@@ -20,6 +20,7 @@ from hardmine.distances import pair_distances
 Reals: TypeAlias = NDArray[np.float64]
 
 CELLS = 1 << 22  # of a matrix of relevances held at a time
+ROW_CELLS = 1 << 20  # of a block of rows: their sums take four times as much
 
 
 def total_relevance(embeddings: ArrayLike, categories: ArrayLike) -> Any:
@@ -47,7 +48,8 @@ def total_relevance(embeddings: ArrayLike, categories: ArrayLike) -> Any:
     Where no number of a category is negative, no product is, and an image's total is its product with the sum of the others:
     O(n d), in float64. That sum is one of those before plus one of those after, not the sum of all less the image itself,
     which would leave a remainder where images share nothing. A category with negative numbers takes the products of all its
-    pairs, in blocks of 32 MiB. Totals depend on the order of rows within the rounding of a float64 sum.
+    pairs. Totals depend on the order of rows within the rounding of a float64 sum. Embeddings are read in blocks: memory above
+    inputs and output is some 100 MiB.
 
     Examples
     --------
@@ -59,12 +61,13 @@ def total_relevance(embeddings: ArrayLike, categories: ArrayLike) -> Any:
     >>> total_relevance(np.array([[1.0, 0.0], [2.0, 1.0], [-1.0, 3.0]]), [0, 0, 0]).tolist()  # 1 * -1 counts as 0
     [2.0, 3.0, 1.0]
     """
-    rows = FloatRows("embeddings", embeddings).take_finite()
-    _, codes = np.unique(_labels.labels("categories", categories, len(rows), "embeddings"), return_inverse=True)
-    totals = np.zeros(len(rows))
+    rows = FloatRows("embeddings", embeddings)
+    _, codes = np.unique(_labels.labels("categories", categories, rows.count, "embeddings"), return_inverse=True)
+    rows.check_finite()
+    totals = np.zeros(rows.count)
     for part in split(codes.reshape(-1)):
-        totals[part] = _total_products(rows[part].astype(np.float64))
-    return _arrays.like(totals, _arrays.is_torch(embeddings))
+        totals[part] = total_products(rows, part)
+    return _arrays.like(totals, rows.torch)
 
 
 class Products:
@@ -77,11 +80,11 @@ class Products:
         products = 0 - _arrays.to_numpy("products", pair_distances(rows, None, *pairs, metric="inner_product"))
         return np.maximum(products.astype(np.float64), 0).reshape(len(queries), len(ids))
 
-    def totals(self, ids: Ints, rows: Floats | None) -> Reals:
-        """The relevance of each image to the others, in all."""
+    def totals(self, ids: Ints, rows: FloatRows | None, part: Ints) -> Reals:
+        """The relevance of each image to the others, in all; `part` are the images' numbers among the rows."""
         if rows is None:
             raise AssertionError("products come from rows")
-        return _total_products(rows.astype(np.float64))
+        return total_products(rows, part)
 
 
 @dataclass
@@ -95,9 +98,9 @@ class Given:
             return self.source[ids[queries][:, None], ids]
         return check_relevance("pairwise_relevance", self.source(ids[queries], ids), (len(queries), len(ids)))
 
-    def totals(self, ids: Ints, rows: Floats | None) -> Reals:
+    def totals(self, ids: Ints, rows: FloatRows | None, part: Ints) -> Reals:
         totals = np.empty(len(ids))
-        for block in _blocks(len(ids)):
+        for block in _blocks(len(ids), CELLS // len(ids)):
             relevance = self.between(ids, None, block)
             totals[block] = _sum_of_others(relevance, block)
         return totals
@@ -134,16 +137,40 @@ def split(codes: Ints) -> list[Ints]:
     return np.split(order, np.flatnonzero(np.diff(codes[order])) + 1) if len(codes) else []
 
 
-def _total_products(x: Reals) -> Reals:
-    if (x >= 0).all():
-        others = np.zeros_like(x)
-        others[1:] = np.cumsum(x[:-1], axis=0)
-        others[:-1] += np.cumsum(x[:0:-1], axis=0)[::-1]
-        products: Reals = np.einsum("ij,ij->i", x, others)
-        return products
-    totals = np.empty(len(x))
-    for block in _blocks(len(x)):
-        totals[block] = _sum_of_others(np.maximum(x[block] @ x.T, 0), block)
+def total_products(rows: FloatRows, part: Ints) -> Reals:
+    """The products of some rows with the others of them, negative ones as 0, summed for each; of blocks of rows."""
+    blocks = _blocks(len(part), ROW_CELLS // rows.width)
+    after = [np.zeros(rows.width)]  # the sum of all blocks after each, from the last on
+    for block in reversed(blocks):
+        x = rows.at(part[block]).astype(np.float64)
+        if not (x >= 0).all():
+            return _total_clipped(rows, part)
+        after.append(np.cumsum(np.vstack([after[-1], x[::-1]]), axis=0)[-1].copy())
+    totals, before = np.empty(len(part)), np.zeros(rows.width)
+    for block, later in zip(blocks, after[-2::-1]):
+        x = rows.at(part[block]).astype(np.float64)
+        others = np.cumsum(np.vstack([before, x]), axis=0)
+        before = others[-1].copy()
+        others = others[:-1]
+        others += np.cumsum(np.vstack([later, x[:0:-1]]), axis=0)[::-1]
+        totals[block] = np.einsum("ij,ij->i", x, others)
+    return totals
+
+
+def _total_clipped(rows: FloatRows, part: Ints) -> Reals:
+    """The same where some products may be negative: all pairs."""
+    totals = np.zeros(len(part))
+    for block in _blocks(len(part), CELLS // rows.width):
+        x = rows.at(part[block]).astype(np.float64)
+        for others in _blocks(len(part), ROW_CELLS // rows.width):
+            y = rows.at(part[others]).astype(np.float64)
+            for step in _blocks(len(block), CELLS // len(others)):
+                products = x[step] @ y.T
+                np.maximum(products, 0, out=products)
+                own = block[step] - others[0]
+                inside = (own >= 0) & (own < len(others))
+                products[inside, own[inside]] = 0
+                totals[block[step]] += products.sum(axis=1)
     return totals
 
 
@@ -154,7 +181,7 @@ def _sum_of_others(relevance: Reals, own: Ints) -> Reals:
     return sums
 
 
-def _blocks(count: int) -> list[Ints]:
-    """The numbers below `count`, so many at a time that their matrix with all of them has about CELLS cells."""
-    step = max(1, CELLS // count)
+def _blocks(count: int, step: int) -> list[Ints]:
+    """The numbers below `count`, so many at a time."""
+    step = max(1, step)
     return np.split(np.arange(count), list(range(step, count, step)))

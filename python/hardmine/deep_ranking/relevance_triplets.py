@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hardmine import _arrays, _labels
-from hardmine._arrays import ArrayLike, FloatRows, Floats, Ints
+from hardmine._arrays import ArrayLike, FloatRows, Ints
 from hardmine._random import uniform
 from hardmine.deep_ranking.relevance import CELLS, Given, check_pairwise, check_relevance, split
 from hardmine.deep_ranking.weighted_reservoir import WeightedReservoir
@@ -176,17 +176,16 @@ class RelevanceTripletSampler:
             again = np.empty(0, np.int64) if known is None else np.intersect1d(known.ids, images[part])
             if len(again):
                 raise ValueError(f"ids: expected each image once, got {again[0]} again")
-        own_rows = [None if rows is None else rows[part] for part in parts]
-        weights = [
-            self._pairwise.totals(images[part], own) if totals is None else totals[part] for part, own in zip(parts, own_rows)
-        ]
-        for name, part, own, weight in zip(names.tolist(), parts, own_rows, weights):
+        weights = [self._pairwise.totals(images[part], rows, part) if totals is None else totals[part] for part in parts]
+        for name, part, weight in zip(names.tolist(), parts, weights):
             empty = WeightedReservoir(np.empty(0, np.int64), np.empty(0), None)
             reservoir = self._reservoirs.setdefault(name, empty)
-            reservoir.add(images[part], weight, own, capacity=self.capacity, seed=self.seed, stream=CLOCK)
+            kept = reservoir.add(images[part], weight, capacity=self.capacity, seed=self.seed, stream=CLOCK)
+            if rows is not None:
+                reservoir.keep(kept, rows, part)
         self._whole.update(names.tolist() if totals is None else ())
         self._torch = _arrays.is_torch(ids)
-        self._width = self._width if rows is None else rows.shape[1]
+        self._width = self._width if rows is None else rows.width
 
     def sample(self, n: int) -> tuple[Any, Any, Any]:
         """Draw triplets.
@@ -278,18 +277,19 @@ class RelevanceTripletSampler:
         source = self._pairwise.source if isinstance(self._pairwise, Given) else None
         return len(source) if isinstance(source, np.ndarray) else math.inf
 
-    def _check_rows(self, embeddings: ArrayLike, count: int) -> Floats | None:
+    def _check_rows(self, embeddings: ArrayLike, count: int) -> FloatRows | None:
         if isinstance(self._pairwise, Given):
             if embeddings is not None:
                 raise ValueError("embeddings: expected None beside pairwise_relevance, got an array")
             return None
         if embeddings is None:
             raise ValueError("embeddings: expected an array, or pairwise_relevance, got neither")
-        rows = FloatRows("embeddings", embeddings).take_finite()
-        if len(rows) != count:
-            raise ValueError(f"embeddings: expected {count} rows, one for each id, got {len(rows)}")
-        if self._width not in (0, rows.shape[1]):
-            raise ValueError(f"embeddings: expected rows of {self._width} numbers as before, got {rows.shape[1]}")
+        rows = FloatRows("embeddings", embeddings)
+        if rows.count != count:
+            raise ValueError(f"embeddings: expected {count} rows, one for each id, got {rows.count}")
+        if self._width not in (0, rows.width):
+            raise ValueError(f"embeddings: expected rows of {self._width} numbers as before, got {rows.width}")
+        rows.check_finite()
         return rows
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hardmine._arrays import Floats, Ints
+from hardmine._arrays import FloatRows, Floats, Ints
 from hardmine._random import uniform
 
 
@@ -31,9 +31,8 @@ class WeightedReservoir:
     total: float = 0.0  # of all weights seen
     first_out: float = math.inf  # when the first discarded item rang
 
-    def add(
-        self, ids: Ints, weights: NDArray[np.float64], rows: Floats | None, *, capacity: int, seed: int, stream: int
-    ) -> None:
+    def add(self, ids: Ints, weights: NDArray[np.float64], *, capacity: int, seed: int, stream: int) -> Ints:
+        """Show items; returns who stays: places among those that stayed before and, after them, the new ones."""
         self.seen += len(ids)
         self.total += float(weights.sum())
         ids, weights = np.concatenate([self.ids, ids]), np.concatenate([self.weights, weights])
@@ -45,8 +44,15 @@ class WeightedReservoir:
         if len(discarded):
             self.first_out = min(self.first_out, float(rings[discarded[0]]))
         self.ids, self.weights = ids[kept], weights[kept]
-        if rows is not None:
-            self.rows = rows[kept] if self.rows is None else np.concatenate([self.rows, rows])[kept]
+        return kept
+
+    def keep(self, kept: Ints, rows: FloatRows, part: Ints) -> None:
+        """Keep the rows of those who stay: new ones are those numbered by `part`."""
+        before = np.empty((0, rows.width), np.float32) if self.rows is None else self.rows
+        new = kept >= len(before)
+        own = np.empty((len(kept), rows.width), np.float32)
+        own[~new], own[new] = before[kept[~new]], rows.at(part[kept[new] - len(before)])
+        self.rows = own
 
     def inclusion(self) -> NDArray[np.float64]:
         """The probability of each item to stay, given the others' clocks; 1 as long as none was discarded."""
