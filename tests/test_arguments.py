@@ -95,7 +95,9 @@ CASES = [
         ValueError,
         "query_groups: expected 4 labels, one for each row of queries, got shape (5,)",
     ),
-    (lambda: topk(X, where=Filter(np.ones(4))), TypeError, "base_groups: expected integers or strings, got float64"),
+    (lambda: topk(X, where=Filter(np.ones(4))), TypeError, "query_groups: expected integers or strings, got float64"),
+    (lambda: topk(X, where=Filter([0] * 3)), ValueError, "query_groups: expected 4 labels, one for each row of queries, got"),
+    (lambda: topk(X, where=Filter(base_groups=[0], max_per_group=1)), ValueError, "base_groups: expected 4 labels, one for"),
     (lambda: topk(X, Y, where=Filter(["a"] * 4, [1] * 5)), TypeError, "labels: expected both of one kind"),
     (
         lambda: topk(X, where=Filter([0] * 4, groups="equal")),

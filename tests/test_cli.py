@@ -185,6 +185,12 @@ def test_mine_with_every_option(files, capsys):
     [
         ("topk absent.npy -o out.npz", "No such file or directory: 'absent.npy'"),
         ("topk text.npy -o out.npz", "text.npy: expected a .npy file of numbers"),
+        ("topk archive.npz -o out.npz", "archive.npz: expected a .npy file of numbers, got an archive of x, y"),
+        ("mine q.npy b.npy --max-score 4 --metric euclidean -o out.npz", "max_score: expected -inf to 0, between which"),
+        ("topk q.npy b.npy --query-rows ql.npy --threads 9999 -o out.npz", "threads: expected at most 4096, got 9999"),
+        ("topk q.npy --query-rows ql.npy -o out.npz", "query_rows: expected None beside base=None"),
+        ("demo --folder q.npy", "folder: expected one that is there or can be made, got q.npy"),
+        ("demo --folder q.npy/under", "folder: expected one that is there or can be made, got q.npy/under"),
         ("topk ql.npy -o out.npz", "queries: expected an array of shape (rows, dimensions), got shape (50,)"),
         ("topk q.npy b.npy -k 0 -o out.npz", "k: expected at least 1, got 0"),
         ("topk q.npy -o absent/out.npz", "absent/out.npz: expected a folder that can be written to, got absent"),
@@ -199,6 +205,7 @@ def test_mine_with_every_option(files, capsys):
 def test_an_error_is_one_line_and_exit_code_2(files, capsys, line, message):
     with open("text.npy", "w") as file:
         file.write("not numbers")
+    np.savez("archive.npz", x=[1], y=[2])
     before = sorted(os.listdir())
     assert main(line.split()) == 2
     captured = capsys.readouterr()
@@ -213,6 +220,39 @@ def test_wrong_usage_is_exit_code_2(files, capsys, line):
         main(line.split())
     assert stopped.value.code == 2
     assert "usage: hardmine" in capsys.readouterr().err
+
+
+def test_a_parameter_without_a_number_is_wrong_usage(files, capsys):
+    for given in ("temperature", "temperature=warm"):
+        with pytest.raises(SystemExit) as stopped:
+            main(["mine", "q.npy", "-o", "o.npz", "--sampling-param", given])
+        assert stopped.value.code == 2
+        assert f"expected NAME=X with a number X, got '{given}'" in capsys.readouterr().err
+
+
+def test_help_offers_codes_only_where_they_are_taken(capsys):
+    for command, offered in (("topk", True), ("mine", False)):
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
+        assert ("packed codes" in " ".join(capsys.readouterr().out.split())) == offered
+
+
+@pytest.mark.parametrize("name", ["hardmine-demo.npz", "hardmine-demo.png"])
+def test_the_demo_fails_at_once_where_it_could_not_write(tmp_path, capsys, monkeypatch, name):
+    (tmp_path / name).mkdir()
+    assert main(["demo", "--folder", str(tmp_path)]) == 2
+    monkeypatch.setattr("os.access", lambda *_: False)
+    assert main(["demo", "--folder", str(tmp_path / "new")]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == "" and "expected a file to write, got a folder" in captured.err
+    assert "expected a folder that can be written to, got" in captured.err
+
+
+def test_the_package_is_a_command():
+    done = subprocess.run([sys.executable, "-m", "hardmine", "topk"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and "usage: hardmine topk" in done.stderr
+    done = subprocess.run([sys.executable, "-m", "hardmine", "--version"], capture_output=True, text=True, timeout=60)
+    assert done.stdout == f"hardmine {hardmine.__version__}\n", done.stderr
 
 
 def test_the_installed_command_runs():
@@ -230,7 +270,8 @@ def test_demo_mines_the_digits_and_draws_them(tmp_path, capsys):
     for bits, expected, worst, best, _ in (map(float, row) for row in table[:3]):
         assert worst < expected < best, bits
     assert [row[1:3] for row in table[3:]] == [["8", "8"], ["17", "17"], ["35", "35"]], "centers reach the bound"
-    assert all(int(row[3]) < int(row[1]) for row in table[3:]), "random ones do not"
+    assert [row[3] for row in table[3:]] == ["8", "16", "32"], "CSQ's are rows of a Hadamard matrix: half the bits"
+    assert all(int(row[4]) < int(row[3]) for row in table[3:]), "random ones do not"
     from sklearn.datasets import load_digits
 
     digits = load_digits()

@@ -115,10 +115,10 @@ def test_every_combination_of_filters(data):
         for i, rows in enumerate(options["exclude"]):
             refused[i, rows] = True
     scores = scores_of(queries, base, metric)
-    spread = float(np.abs(scores).max()) + 1
-    for name, chance in (("max_score", 0.7), ("min_score", -0.7)):
+    spread = float(np.abs(scores).max())
+    for name, place in (("max_score", -0.3 if metric == "euclidean" else 0.7), ("min_score", -0.7)):
         if draw(st.booleans()):
-            options[name] = chance * spread
+            options[name] = place * spread
     if known:
         for name in ("absolute_margin", "relative_margin"):
             if draw(st.booleans()):

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
+from numpy.typing import NDArray
+
+
+def check_writable(path: Path) -> None:
+    """Raise unless a file can be written at `path`."""
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise OSError(f"{path}: expected a folder that can be written to, got {path.parent}")
+    if path.is_dir():
+        raise OSError(f"{path}: expected a file to write, got a folder")
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a path beside `path` to write to; it takes its place when all went well, and is removed when not."""
+    check_writable(path)
     partial = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         yield partial
@@ -26,3 +37,22 @@ def save_npz(path: Path, **arrays: Any) -> None:
     """`np.savez` to exactly that name."""
     with replacing(path) as partial, open(partial, "wb") as file:
         np.savez(file, **arrays)
+
+
+def load_npz(path: Path, needed: Iterable[str], writer: str) -> dict[str, NDArray[Any]]:
+    """The arrays that `writer` saved at `path`, or an error that says what is there instead."""
+    expected = f"{path}: expected a file that {writer} wrote"
+    if not path.is_file():
+        raise FileNotFoundError(f"{expected}, got {'a folder' if path.is_dir() else 'no such file'}")
+    try:
+        with open(path, "rb") as file:
+            saved = np.load(file, allow_pickle=False)
+            if isinstance(saved, np.ndarray):
+                raise ValueError("one array, without a name")
+            arrays = {name: saved[name] for name in saved.files}
+    except (ValueError, EOFError, BadZipFile):
+        raise ValueError(f"{expected}, got something else") from None
+    missing = sorted(set(needed) - set(arrays))
+    if missing:
+        raise ValueError(f"{expected}, got one without {missing[0]}")
+    return arrays

@@ -24,7 +24,7 @@ METHODS: tuple[str, ...] = get_args(Method)
 BLOCK = 1 << 22  # numbers voted over in one go
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class HashCenters:
     """One code word for each class, and how far apart they are.
 
@@ -53,6 +53,12 @@ class HashCenters:
     mean_distance: float
     upper_bound: int
     construction: str
+
+    def __repr__(self) -> str:
+        return (
+            f"HashCenters(codes={_arrays.outline(self.codes)}, bits={self.bits}, min_distance={self.min_distance}, "
+            f"upper_bound={self.upper_bound}, mean_distance={self.mean_distance:.3f}, construction={self.construction!r})"
+        )
 
     @property
     def optimal(self) -> bool:

@@ -9,12 +9,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
 import hardmine
 from hardmine import _core
-from hardmine._files import save_npz
+from hardmine._files import check_writable, save_npz
 from hardmine.centers import METHODS
 from hardmine.mining.drawing import STRATEGIES
 from hardmine.mining.positives import REFERENCES
@@ -31,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         if "output" in arguments:
-            _check_output(arguments.output)
+            check_writable(arguments.output)
         arguments.run(arguments)
     except (OSError, TypeError, ValueError, RuntimeError, ImportError, MemoryError) as error:
         text = " ".join(str(error).split()) or type(error).__name__
@@ -52,14 +53,14 @@ def _parser() -> argparse.ArgumentParser:
     info.set_defaults(run=_info)
 
     topk = commands.add_parser("topk", help="the k nearest base rows of each query")
-    _add_rows(topk)
+    _add_rows(topk, "floats or packed codes")
     topk.add_argument("-k", type=int, default=10, help="rows to keep for each query (%(default)s)")
     topk.add_argument("--metric", choices=METRICS, default="sqeuclidean", help="(%(default)s)")
     topk.add_argument("--bits", type=int, metavar="B", help="of packed codes, for hamming; by default all of their bytes")
     topk.set_defaults(run=_topk)
 
     mine = commands.add_parser("mine", help="the hardest negatives of each query")
-    _add_rows(mine)
+    _add_rows(mine, "floats")
     mine.add_argument("--query-labels", type=Path, metavar="L.npy", help="a label for each query")
     mine.add_argument("--base-labels", type=Path, metavar="L.npy", help="a label for each base row")
     mine.add_argument("-n", "--num-negatives", type=int, default=5, help="negatives for each query (%(default)s)")
@@ -113,8 +114,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_rows(command: argparse.ArgumentParser) -> None:
-    command.add_argument("queries", type=Path, metavar="Q.npy", help="rows of floats or packed codes, memory-mapped")
+def _add_rows(command: argparse.ArgumentParser, kinds: str) -> None:
+    command.add_argument("queries", type=Path, metavar="Q.npy", help=f"rows of {kinds}, memory-mapped")
     command.add_argument("base", type=Path, metavar="B.npy", nargs="?", help="the same; by default the queries themselves")
     command.add_argument(
         "--query-rows", type=Path, metavar="R.npy", help="the base row that each query is, -1 for none: it is left out"
@@ -175,7 +176,10 @@ def _mine(arguments: argparse.Namespace) -> None:
 
 def _parameter(text: str) -> tuple[str, float]:
     name, _, value = text.partition("=")
-    return name, float(value)
+    try:
+        return name, float(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected NAME=X with a number X, got {text!r}") from None
 
 
 def _function(name: str) -> Any:
@@ -227,14 +231,6 @@ def _demo(arguments: argparse.Namespace) -> None:
     demo.run(arguments.folder, _progress())
 
 
-def _check_output(path: Path) -> None:
-    """Raise now rather than after the work if `path` cannot be written."""
-    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise OSError(f"{path}: expected a folder that can be written to, got {path.parent}")
-    if path.is_dir():
-        raise OSError(f"{path}: expected a file to write, got a folder")
-
-
 def _progress() -> bool:
     """A bar where there is a terminal to draw it on and tqdm to draw it with."""
     if not sys.stderr.isatty():
@@ -250,10 +246,9 @@ def _load(path: Path | None) -> Any:
     if path is None:
         return None
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError):
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, BadZipFile):
         raise ValueError(f"{path}: expected a .npy file of numbers") from None
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    if not isinstance(array, np.ndarray):
+        raise ValueError(f"{path}: expected a .npy file of numbers, got an archive of {', '.join(array.files)}")
+    return array

@@ -14,7 +14,7 @@ import numpy as np
 
 import hardmine
 from hardmine import _core, demo_hashing
-from hardmine._files import replacing, save_npz
+from hardmine._files import check_writable, replacing, save_npz
 from hardmine.mining.mined import MinedNegatives
 from hardmine.mining.stats import QUANTILES
 
@@ -28,7 +28,13 @@ def run(folder: Path, progress: bool) -> None:
         from sklearn.datasets import load_digits
     except ImportError as error:
         raise ImportError(f'the demo needs {error.name}: pip install "hardmine[demo]"') from None
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        raise OSError(f"folder: expected one that is there or can be made, got {folder}") from None
+    archive, picture = folder / "hardmine-demo.npz", folder / "hardmine-demo.png"
+    for path in (archive, picture):
+        check_writable(path)
     digits = load_digits()
     pixels, label = digits.data.astype(np.float32), digits.target
     unit = pixels / np.linalg.norm(pixels, axis=1, keepdims=True)
@@ -52,9 +58,9 @@ def run(folder: Path, progress: bool) -> None:
         key = name.replace(", ", "_").replace(" ", "_")
         arrays |= {f"{key}_indices": found.indices, f"{key}_distances": 0 - found.scores}
     arrays |= demo_hashing.run(pixels, label)
-    save_npz(folder / "hardmine-demo.npz", label=label, **arrays)
-    _draw(folder / "hardmine-demo.png", digits.images, label, hardest)
-    print(f"\nwrote {folder / 'hardmine-demo.npz'} and {folder / 'hardmine-demo.png'}")
+    save_npz(archive, label=label, **arrays)
+    _draw(picture, digits.images, label, hardest)
+    print(f"\nwrote {archive} and {picture}")
 
 
 def _print_table(title: str, found: MinedNegatives, rate: float) -> None:

@@ -48,12 +48,11 @@ def run(pixels: NDArray[Any], label: NDArray[Any]) -> dict[str, NDArray[Any]]:
         within = hardmine.precision_within_radius(*task, radius=2)
         print(f"  {bits:>4}   {expected:>18.4f}   {worst:>10.4f}   {best:>9.4f}   {within:>23.4f}")
     print("\ncenters of the 10 digits for training: the least distance of any two, in bits")
-    print("  bits   hardmine   proved bound   CSQ's Bernoulli(0.5)   construction")
+    print("  bits   hardmine   proved bound   CSQ (Hadamard)   random bits   construction of hardmine's")
     for bits in BITS:
-        centers = hardmine.hash_centers(10, bits)
-        random = hardmine.hash_centers(10, bits, method="bernoulli")
+        centers, csq, random = (hardmine.hash_centers(10, bits, method=method) for method in ("best", "csq", "bernoulli"))
         print(
-            f"  {bits:>4}   {centers.min_distance:>8}   {centers.upper_bound:>12}   {random.min_distance:>20}"
-            f"   {centers.construction}"
+            f"  {bits:>4}   {centers.min_distance:>8}   {centers.upper_bound:>12}   {csq.min_distance:>14}"
+            f"   {random.min_distance:>11}   {centers.construction}"
         )
     return found

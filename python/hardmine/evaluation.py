@@ -26,6 +26,9 @@ class PrecisionRecall(NamedTuple):
     precision: Any
     recall: Any
 
+    def __repr__(self) -> str:
+        return f"PrecisionRecall({', '.join(f'{name}={_arrays.outline(array)}' for name, array in zip(self._fields, self))})"
+
 
 def mean_average_precision(
     query_codes: ArrayLike,

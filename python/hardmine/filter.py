@@ -114,7 +114,8 @@ def check_filter(where: Filter | None, n: int, m: int, self_join: bool) -> CoreF
         most = max(m, 1)  # a cap beyond all rows is none
         found["max_per_group"] = min(_arrays.whole("max_per_group", where.max_per_group, 1), most)
     if base_groups is not None:
-        given = [_labels.labels("base_groups", base_groups, m, "base")]
+        name, of = ("query_groups", "queries") if base_groups is where.query_groups else ("base_groups", "base")
+        given = [_labels.labels(name, base_groups, m, of)]
         if where.query_groups is not None:
             given.append(_labels.labels("query_groups", where.query_groups, n, "queries"))
             found["groups"] = _core.Groups.__members__[where.groups]

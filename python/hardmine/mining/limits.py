@@ -126,11 +126,14 @@ class ScoreWindow:
 
 
 def check_limits(
-    max_score: ArrayLike, min_score: ArrayLike, absolute: Any, relative: Any, n: int, known_positives: bool
+    max_score: ArrayLike, min_score: ArrayLike, absolute: Any, relative: Any, n: int, known_positives: bool, metric: str | None
 ) -> Limits:
-    """Turn a user's thresholds for n queries into Limits, or raise."""
+    """Turn a user's thresholds for n queries into Limits, or raise; `metric` is None where scores are a second opinion's."""
     high = None if max_score is None else _arrays.thresholds("max_score", max_score, n)
     low = None if min_score is None else _arrays.thresholds("min_score", min_score, n)
+    for name, limit in (("max_score", high), ("min_score", low)):
+        if limit is not None and metric is not None:
+            _check_reach(name, limit, metric)
     if high is not None and low is not None and np.any(low > high):
         raise ValueError("min_score: expected at most max_score, got a larger one")
     margins = []
@@ -141,6 +144,21 @@ def check_limits(
             raise ValueError(f"{name}: expected one number, got shape {np.shape(margin)}")
         margins.append(None if margin is None else float(_arrays.thresholds(name, margin, 1)[0]))
     return Limits(high, low, *margins)
+
+
+def _check_reach(name: str, limit: Reals, metric: str) -> None:
+    """Raise if no limit of any query lies where the scores of a metric are: it would refuse nothing, or everything.
+
+    Infinite ones say so on purpose, and so may some of many. Distances are never negative, and 2 for cosine at most, also as
+    they are rounded.
+    """
+    least, most = {"cosine": (-1.0, 1.0), "inner_product": (-np.inf, np.inf)}.get(metric, (-np.inf, 0.0))
+    above, below = np.isfinite(limit) & (limit > most), np.isfinite(limit) & (limit < least)
+    for beyond, refuses_nothing in ((above, name == "max_score"), (below, name == "min_score")):
+        if len(limit) and beyond.all():
+            effect = "nothing" if refuses_nothing else "every row"
+            scores = f"{least:g} to {most:g}, between which {metric} scores lie"
+            raise ValueError(f"{name}: expected {scores}, got {limit[0]:g}, which refuses {effect}")
 
 
 def as_given(max_score: Any, min_score: Any, absolute: Any, relative: Any) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hardmine import _arrays
 from hardmine._arrays import ArrayLike, Floats, Ints
-from hardmine._files import save_npz
+from hardmine._files import load_npz, save_npz
 from hardmine.mining import drawing
 from hardmine.mining.limits import as_given, check_limits
 from hardmine.mining.plot import plot_scores
@@ -23,7 +23,7 @@ from hardmine.mining.window import Window
 SAVED = ("indices", "scores", "positive_indices", "positive_scores", "counts")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class MinedNegatives:
     """The negatives of each query, hardest first.
 
@@ -64,8 +64,13 @@ class MinedNegatives:
     metric: str
     params: dict[str, Any]
     stats: dict[str, Any]
-    positives: tuple[Ints, Ints] | None = field(repr=False)  # as they were listed
-    window: Window = field(repr=False)
+    positives: tuple[Ints, Ints] | None  # as they were listed
+    window: Window
+
+    def __repr__(self) -> str:
+        arrays = ", ".join(f"{name}={_arrays.outline(getattr(self, name))}" for name in ("indices", "scores"))
+        found = ", ".join(f"{name}={self.stats[name]}" for name in ("base_rows", "negatives", "shortfall"))
+        return f"MinedNegatives(metric={self.metric!r}, {arrays}, {found})"
 
     def pairs(self) -> tuple[Any, Any]:
         """Return (queries, negatives): the mined pairs as two int64 arrays, query by query, hardest first.
@@ -171,7 +176,8 @@ class MinedNegatives:
             raise ValueError("refilter: expected a result without random negatives; mine anew")
         positive_scores = _arrays.to_numpy("positive_scores", self.positive_scores)
         n, left_out = len(positive_scores), self.stats["dropped"].keys() & {"positives", "exclude"}
-        limits = check_limits(max_score, min_score, absolute_margin, relative_margin, n, "positives" in left_out)
+        metric = None if self.params.get("rescored", False) else self.metric
+        limits = check_limits(max_score, min_score, absolute_margin, relative_margin, n, "positives" in left_out, metric)
         strategy, values = self.params["sampling_strategy"], self.params["sampling_params"]
         scores_window = drawing.narrow(limits.window(positive_scores), strategy, values, positive_scores)
         passed = scores_window.passes(self.window.scores)
@@ -222,6 +228,11 @@ class MinedNegatives:
         ----------
         path : str or Path
             Written beside and renamed. Its size is that of the arrays and of the window (n, range_max), 13 bytes a candidate.
+
+        Raises
+        ------
+        OSError
+            If nothing can be written there.
         """
         arrays = {name: _arrays.to_numpy(name, getattr(self, name)) for name in SAVED}
         if self.positives is not None:
@@ -243,12 +254,17 @@ class MinedNegatives:
         -------
         MinedNegatives
             NumPy arrays.
+
+        Raises
+        ------
+        FileNotFoundError, ValueError
+            If nothing is there, or something else.
         """
-        with np.load(path, allow_pickle=False) as saved:
-            arrays = {name: saved[name] for name in SAVED}
-            lists = (saved["positives_start"], saved["positives_indices"]) if "positives_start" in saved else None
-            window = {name.removeprefix("window_"): saved[name] for name in saved.files if name.startswith("window_")}
-            about = json.loads(str(saved["about"]))
+        saved = load_npz(Path(path), (*SAVED, "about", "window_about"), "MinedNegatives.save")
+        arrays: dict[str, Any] = {name: saved[name] for name in SAVED}
+        lists = (saved["positives_start"], saved["positives_indices"]) if "positives_start" in saved else None
+        window = {name.removeprefix("window_"): array for name, array in saved.items() if name.startswith("window_")}
+        about = json.loads(str(saved["about"]))
         return cls(**arrays, **about, positives=lists, window=Window.from_arrays(window))
 
     def plot(self, path: str | Path | None = None) -> Any:
@@ -264,6 +280,7 @@ class MinedNegatives:
         Returns
         -------
         matplotlib.figure.Figure
+            Made without pyplot; a notebook shows it.
         """
         scores, known = (_arrays.to_numpy("scores", a).ravel() for a in (self.scores, self.positive_scores))
         return plot_scores(scores, known, self.params, path)

@@ -99,7 +99,8 @@ def mine_hard_negatives(
         Whether ranks count what all filters let through (as sentence-transformers does), or all rows but the query's own
         (as FlagEmbedding does); then fewer may be left in the range.
     max_score, min_score : float or array of shape (n,), optional
-        Keep negatives with ``min_score <= score <= max_score``.
+        Keep negatives with ``min_score <= score <= max_score``. Scores are at most 0 for "sqeuclidean" and "euclidean", and
+        -1 to 1 for "cosine": a limit beyond that, but for infinity, is an error.
     absolute_margin : float, optional
         Keep negatives with ``score <= p - absolute_margin``, p the score of the query's reference positive.
     relative_margin : float, optional
@@ -181,7 +182,9 @@ def mine_hard_negatives(
     known = check_positives(positives, query_labels, base_labels, sides)
     excluded = None if exclude is None else check_lists("exclude", exclude, sides)
     values = drawing.check_strategy(sampling_strategy, sampling_params, metric, known.known)
-    limits = check_limits(max_score, min_score, absolute_margin, relative_margin, n, known.known)
+    limits = check_limits(
+        max_score, min_score, absolute_margin, relative_margin, n, known.known, metric if rescore is None else None
+    )
     if max_per_label is not None:
         if known.base_codes is None:
             raise ValueError("max_per_label: expected base_labels beside it, got None")
@@ -206,6 +209,7 @@ def mine_hard_negatives(
         "sampling_strategy": sampling_strategy,
         "sampling_params": values,
         "seed": _arrays.whole("seed", seed),
+        "rescored": rescore is not None,
     }  # fmt: skip
 
     score = sides.scores if rescore is None else partial(ask, rescore)

@@ -18,14 +18,14 @@ NEGATIVE, POSITIVE, MARGIN = "#cf222e", "#0969da", "#6e7781"
 def plot_scores(scores: Floats, positive_scores: Floats, params: dict[str, Any], path: str | Path | None) -> Any:
     """The figure of `MinedNegatives.plot`, written to `path` if there is one."""
     try:
-        from matplotlib.figure import Figure
+        from hardmine.mining.figure import DPI, NotebookFigure
     except ImportError as error:
         raise ImportError(f'plot needs {error.name}: pip install "hardmine[demo]"') from None
     negative, positive = scores[np.isfinite(scores)], positive_scores[np.isfinite(positive_scores)]
     shown = (("negatives", negative, NEGATIVE), ("reference positives", positive, POSITIVE))
     both = np.concatenate([negative, positive])
     edges = np.histogram_bin_edges(both, BINS).tolist()
-    figure = Figure(figsize=(7, 4), layout="constrained")
+    figure = NotebookFigure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
     for name, values, color in shown:
         if len(values):
@@ -46,5 +46,5 @@ def plot_scores(scores: Floats, positive_scores: Floats, params: dict[str, Any],
         axes.legend()
     if path is not None:
         with replacing(Path(path)) as partial:
-            figure.savefig(partial, dpi=110)
+            figure.savefig(partial, dpi=DPI)
     return figure

@@ -1,0 +1,8 @@
+"""`python -m hardmine`: the command."""
+
+import sys
+
+from hardmine.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())
