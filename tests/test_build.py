@@ -104,6 +104,16 @@ def test_ci_runs_the_lines_of_the_readme():
     assert '\npip install ".[demo]" && hardmine demo\n' in readme
 
 
+def test_what_the_readme_shows_and_points_to_is_here():
+    paths = [path for path in re.findall(r"\]\(([^)#]+)\)", (ROOT / "README.md").read_text()) if "://" not in path]
+    assert "docs/hardmine-demo.png" in paths
+    for path in paths:
+        assert (ROOT / path).is_file(), path
+        if (ROOT / ".git").exists():
+            ignored = subprocess.run(["git", "check-ignore", "-q", path], cwd=ROOT)
+            assert ignored.returncode == 1, f"{path} is ignored, and would not be in a clone"
+
+
 def test_readme_examples():
     outcome = doctest.testfile(str(ROOT / "README.md"), module_relative=False, optionflags=doctest.ELLIPSIS)
     assert outcome.attempted >= 8 and outcome.failed == 0
