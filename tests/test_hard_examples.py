@@ -167,6 +167,7 @@ BAD = [
     (lambda: select_hard_examples(L, k=0), ValueError, "k: expected at least 1, got 0"),
     (lambda: select_hard_examples(L, k=2.0), TypeError, "k: expected an integer, got float"),
     (lambda: select_hard_examples(L, k=2**64), None, None),
+    (lambda: select_hard_examples(np.ones(5, np.float32), k=2**64, min_kept=2**70), None, None),
     (lambda: select_hard_examples(L, top_fraction=1.1), ValueError, "top_fraction: expected 0 to 1 and finite, got 1.1"),
     (lambda: select_hard_examples(L, top_fraction=True), TypeError, "top_fraction: expected a number, got bool"),
     (lambda: select_hard_examples(L, k=1, min_kept=-1), ValueError, "min_kept: expected at least 0, got -1"),

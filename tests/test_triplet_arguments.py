@@ -57,6 +57,7 @@ OF_EASY_HARD = [
 CASES += [((NAN, L), {"strategy": "batch_easy_hard"} | options, *rest) for options, *rest in OF_EASY_HARD]
 OF_DRAWS = [
     ({"cutoff": 0}, ValueError, "cutoff: expected more than 0, got 0"),
+    ({"triplets_per_anchor": 2**70}, ValueError, "triplets_per_anchor: expected at most 4294967294, got 11805916207174113"),
     ({"nonzero_loss_cutoff": 2.5}, ValueError, "nonzero_loss_cutoff: expected 0 to 2, got 2.5"),
     ({"triplets_per_anchor": 0}, ValueError, "triplets_per_anchor: expected at least 1, got 0"),
 ]

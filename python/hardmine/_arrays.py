@@ -19,10 +19,10 @@ ArrayLike: TypeAlias = Any  # NumPy, torch (CPU), or anything with __dlpack__ or
 Floats: TypeAlias = NDArray[np.float32]
 Ints: TypeAlias = NDArray[np.int64]
 
-LARGEST = 2**63 - 1  # of the integers that arrays hold
 BLOCK_BYTES = 32 << 20  # of a converted block
 CHECKED = 1 << 20  # numbers looked at in one go
 MOST_CODE_BYTES = 8192
+MOST_ROWS = 2**32 - 2
 
 
 def is_torch(array: object) -> bool:
@@ -102,7 +102,7 @@ class Rows:
         raise AssertionError("either kind of rows says so itself")
 
     def _check_count(self, shape: tuple[int, ...]) -> None:
-        if shape[0] >= 2**32 - 1:
+        if shape[0] > MOST_ROWS:
             raise ValueError(f"{self.name}: expected fewer than 2**32 - 1 rows, got {shape[0]}")
         self.count, self.width = shape
 
@@ -269,6 +269,6 @@ def one_of(name: str, value: Any, choices: Iterable[Any]) -> None:
         raise ValueError(f"{name}: expected one of {', '.join(map(str, good))}, got {value!r}")
 
 
-def positive(name: str, value: Any, most: int = LARGEST) -> int:
+def positive(name: str, value: Any, most: int | None = None) -> int:
     """Check that an argument is an integer of at least 1, and at most `most`."""
     return whole(name, value, 1, most)

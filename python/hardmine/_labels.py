@@ -41,11 +41,12 @@ def codes(*arrays: NDArray[Any]) -> list[Ints]:
         _, inverse = np.unique(np.concatenate(arrays), return_inverse=True)
         ends = np.cumsum([len(a) for a in arrays])[:-1]
         return [np.ascontiguousarray(part, dtype=np.int64) for part in np.split(inverse.reshape(-1), ends)]
-    too_large = [a.dtype == np.uint64 and len(a) > 0 and a.max() > _arrays.LARGEST for a in arrays]
+    largest = np.iinfo(np.int64).max
+    too_large = [a.dtype == np.uint64 and len(a) > 0 and a.max() > largest for a in arrays]
     if not any(too_large):
         return [np.ascontiguousarray(a, dtype=np.int64) for a in arrays]
     # uint64 beside int64 would be compared as float64, which has 53 digits: each half of the numbers is numbered by itself.
-    large = [a > _arrays.LARGEST if wide else np.zeros(len(a), bool) for a, wide in zip(arrays, too_large)]
+    large = [a > largest if wide else np.zeros(len(a), bool) for a, wide in zip(arrays, too_large)]
     found = [np.empty(len(a), np.int64) for a in arrays]
     for half, dtype in ((False, np.int64), (True, np.uint64)):
         places = [np.flatnonzero(is_large == half) for is_large in large]

@@ -140,7 +140,7 @@ def hash_centers(
     from hardmine.coding.codebook import best_code
     from hardmine.coding.selection import choose
 
-    n_classes = _arrays.positive("n_classes", n_classes)
+    n_classes = _arrays.positive("n_classes", n_classes, _arrays.MOST_ROWS)
     bits = _arrays.positive("bits", bits)
     if bits > MOST_BITS:
         raise ValueError(f"bits: expected 1 to {MOST_BITS}, got {bits}")

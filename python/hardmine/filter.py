@@ -112,7 +112,7 @@ def check_filter(where: Filter | None, n: int, m: int, self_join: bool) -> CoreF
         if base_groups is None:
             raise ValueError("max_per_group: expected base_groups beside it, got None")
         most = max(m, 1)  # a cap beyond all rows is none
-        found["max_per_group"] = min(_arrays.whole("max_per_group", where.max_per_group, 1), most)
+        found["max_per_group"] = min(_arrays.positive("max_per_group", where.max_per_group), most)
     if base_groups is not None:
         name, of = ("query_groups", "queries") if base_groups is where.query_groups else ("base_groups", "base")
         given = [_labels.labels(name, base_groups, m, of)]

@@ -91,7 +91,7 @@ def select_hard_examples(
     values = _check_losses(losses)
     positive = None if positive_mask is None else _check_mask(positive_mask, values.shape)
     _check_rule(positive is not None, k, top_fraction)
-    places = None if k is None else _arrays.positive("k", k)
+    places = None if k is None else min(_arrays.positive("k", k), 2**63 - 1)
     share = None if top_fraction is None else _exact("top_fraction", top_fraction, most=1)
     ratio = _exact("neg_pos_ratio", neg_pos_ratio)
     least = min(_arrays.whole("min_kept", min_kept), 2**63 - 1)

@@ -106,8 +106,10 @@ def mine_pairs(
         check_owner(name, value, default, "rule", owner, rule)
     pos_margin, neg_margin = number("pos_margin", pos_margin), number("neg_margin", neg_margin)
     epsilon, share = number("epsilon", epsilon), above_zero("filter_percentage", filter_percentage, 1.0)
-    bins = _arrays.positive("num_bins", num_bins)
-    per_bin = _arrays.positive("pos_per_bin", pos_per_bin), _arrays.positive("neg_per_bin", neg_per_bin)
+    bins, *per_bin = (
+        _arrays.positive(name, value, _arrays.MOST_ROWS)
+        for name, value in (("num_bins", num_bins), ("pos_per_bin", pos_per_bin), ("neg_per_bin", neg_per_bin))
+    )
     seed = _arrays.whole("seed", seed)
     check_threads(threads)
 

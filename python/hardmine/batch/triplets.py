@@ -156,7 +156,11 @@ def mine_triplets(
     positive_range = _check_range("allowed_pos_range", allowed_pos_range)
     negative_range = _check_range("allowed_neg_range", allowed_neg_range)
     cutoff, far = above_zero("cutoff", cutoff), above_zero("nonzero_loss_cutoff", nonzero_loss_cutoff, 2.0)
-    draws = None if triplets_per_anchor is None else _arrays.positive("triplets_per_anchor", triplets_per_anchor)
+    draws = (
+        None
+        if triplets_per_anchor is None
+        else _arrays.positive("triplets_per_anchor", triplets_per_anchor, _arrays.MOST_ROWS)
+    )
     most = None if max_triplets is None else _arrays.positive("max_triplets", max_triplets)
     seed = _arrays.whole("seed", seed)
     check_threads(threads)

@@ -206,7 +206,7 @@ class RelevanceTripletSampler:
             For an argument of the wrong kind or value; also if no category has two images and relevance above 0, or there is
             only one category to draw negatives of other categories from.
         """
-        wanted = _arrays.positive("n", n)
+        wanted = _arrays.positive("n", n, _arrays.MOST_ROWS)
         # In an order of their names, so that draws do not depend on which category came first.
         reservoirs = [r for _, r in sorted(self._reservoirs.items(), key=lambda item: (str(type(item[0])), item[0]))]
         totals = np.array([r.total if len(r.ids) > 1 and r.weights.any() else 0.0 for r in reservoirs])

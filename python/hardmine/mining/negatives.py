@@ -188,7 +188,7 @@ def mine_hard_negatives(
     if max_per_label is not None:
         if known.base_codes is None:
             raise ValueError("max_per_label: expected base_labels beside it, got None")
-        max_per_label = _arrays.whole("max_per_label", max_per_label, 1)
+        max_per_label = _arrays.positive("max_per_label", max_per_label)
     _arrays.one_of("rank_base", rank_base, ("filtered", "raw"))
     _arrays.one_of("positive_reference", positive_reference, REFERENCES)
     wanted = _check_wanted(num_negatives, top_fraction, n, m)
