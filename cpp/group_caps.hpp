@@ -27,17 +27,26 @@ class GroupCaps {
     std::size_t most(std::size_t query) const {
         if (!cap_ || total_ > k_ + cap_) return k_;
         const bool same = filter_.groups == Groups::same, different = filter_.groups == Groups::different;
-        const bool own_row = filter_.self && query - base_.first < base_.count &&  // unsigned: also not before the first
-                             (!filter_.base_mask || filter_.base_mask[query]);
         const std::int64_t group = filter_.query_groups ? filter_.query_groups[query] : 0;
-        const bool own_group = own_row && (same || different) && filter_.base_groups[query] == group;
-        if (same) return std::min(kept(group, own_group), k_);
+        const std::size_t own = own_row(query);
+        const bool in_group = own != kNone && (same || different) && filter_.base_groups[own] == group;
+        if (same) return std::min(kept(group, in_group), k_);
         std::size_t left = total_ - (different ? kept(group, false) : 0);
-        if (own_row && !own_group) left -= kept(filter_.base_groups[query], false) - kept(filter_.base_groups[query], true);
+        if (own != kNone && !in_group) left -= kept(filter_.base_groups[own], false) - kept(filter_.base_groups[own], true);
         return std::min(left, k_);
     }
 
   private:
+    static constexpr std::size_t kNone = ~std::size_t{0};
+
+    // The base row that a query itself is, if it was counted.
+    std::size_t own_row(std::size_t query) const {
+        if (!filter_.self && !filter_.query_rows) return kNone;
+        const std::size_t own = filter_.self ? query : static_cast<std::size_t>(filter_.query_rows[query]);
+        if (own < base_.first || own - base_.first >= base_.count) return kNone;
+        return filter_.base_mask && !filter_.base_mask[own] ? kNone : own;
+    }
+
     // Of a group, of which one row may be the query's own.
     std::size_t kept(std::int64_t group, bool own_row) const {
         const auto found = sizes_.find(group);
