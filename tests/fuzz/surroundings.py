@@ -1,0 +1,37 @@
+"""Where a call runs, which must not change a bit of what it returns: instruction set, threads, sizes of blocks."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from hardmine import _arrays, _core
+
+from .cases import Case
+
+isas = _core.isas_runnable()  # those that cases are drawn from; --isa leaves one
+
+
+def draw(rng: np.random.Generator) -> dict[str, Any]:
+    return {
+        "isa": str(rng.choice(isas)),
+        "threads": int(rng.choice([1, 1, 1, 2, 3, 16])),
+        "block": int(rng.choice([0, 0, 0, 1, 7, 16, 48, 100])),
+        "block_bytes": int(rng.choice([64, 1000, 5000])) if rng.random() < 0.3 else None,
+    }
+
+
+@contextlib.contextmanager
+def surroundings(case: Case) -> Iterator[None]:
+    """Run in those of a case; converted blocks are of `block_bytes`, so that even few rows make many of them."""
+    isa, block_bytes = _core.isa(), _arrays.BLOCK_BYTES
+    try:
+        _core.use_isa(case["isa"])
+        _arrays.BLOCK_BYTES = case["block_bytes"] or block_bytes
+        yield
+    finally:
+        _core.use_isa(isa)
+        _arrays.BLOCK_BYTES = block_bytes
