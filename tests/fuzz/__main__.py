@@ -27,9 +27,11 @@ class Summary:
         self._measures: dict[str, float] = {}
 
     def add(self, result: Result) -> None:
+        if not result.final:
+            return
         self._cases[result.name] += 1
         self._seconds[result.name] += result.seconds
-        for name, value in result.measures.items():
+        for name, value in (result.measures or {}).items():
             self._measures[name] = max(value, self._measures.get(name, value))
         if result.kind is None:
             return
@@ -69,7 +71,7 @@ def main() -> int:
     if given.case is not None:
         if given.isa is not None:
             surroundings.isas = [given.isa]
-        summary.add(run_case(given.only, given.case, SHRINK_SECONDS))
+        run_case(given.only, given.case, SHRINK_SECONDS, Counter(), summary.add)
     else:
         print(f"from seed {options.seed}", flush=True)
         try:

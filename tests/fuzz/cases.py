@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -75,6 +76,11 @@ def draw(property_: Property, seed: int) -> Case:
     return property_.draw(np.random.default_rng([seed, *name]))
 
 
+def general(message: str) -> str:
+    """What messages of one kind share: their first words, without numbers."""
+    return re.sub(r"[0-9]+", "N", (message.strip() or "nothing").splitlines()[0].split(":")[0])
+
+
 class Failure(NamedTuple):
     """What a case came to that does not hold."""
 
@@ -87,7 +93,9 @@ def judge(property_: Property, case: Case) -> Failure | None:
     try:
         property_.check(case)
     except AssertionError as error:
-        return Failure("AssertionError", str(error) or repr(error))
+        message = str(error).strip() or repr(error)
+        return Failure(general(message), message)
     except Exception as error:  # whatever the library raises where it should answer is a finding
-        return Failure(f"{type(error).__name__}: {str(error).split(':')[0]}", f"{type(error).__name__}: {error}")
+        kind = f"{type(error).__name__}: {general(str(error))}"
+        return Failure(kind, f"{type(error).__name__}: {error}")
     return None

@@ -24,26 +24,26 @@ def ends(case: Case) -> tuple[Any, Any, Any]:
     return lower, upper, oracle.distances(case["queries"], case["base"], case["metric"])
 
 
-def positions(lower: Any, upper: Any, true: Any) -> Any:
+def positions(lower: Any, upper: Any, true: Any, cut: bool) -> Any:
     """How far each distance lies from the middle, in half widths: above 1 it is outside.
 
-    NaN where that means nothing: beside an end that is cut off at 0, of an infinite or a very narrow interval.
+    NaN where that means nothing: in an infinite or very narrow interval, and near an end that is `cut` off at 0.
     """
     low, high = lower.astype(np.float64), upper.astype(np.float64)
     with np.errstate(all="ignore"):
         half = (high - low) / 2
         step = np.spacing(np.maximum(np.abs(lower), np.abs(upper))).astype(np.float64)
         place = np.abs(true - (low + high) / 2) / half
-        blind = ~np.isfinite(half) | (half < WIDE * step) | ((low <= 0) & (true <= 0))
+        blind = ~np.isfinite(half) | (half < WIDE * step) | (cut & (low <= 0) & (true < high / 2))
     return np.where(blind, np.nan, place)
 
 
-def reached(case: Case) -> float:
+def _reached(case: Case) -> float:
     """The largest position; infinite if a distance lies outside."""
     lower, upper, true = ends(case)
     if not ((lower <= true) & (true <= upper)).all():
         return np.inf
-    place = positions(lower, upper, true)
+    place = positions(lower, upper, true, case["metric"] != "inner_product")
     return -1.0 if np.isnan(place).all() else float(np.nanmax(place))
 
 
@@ -103,10 +103,10 @@ def _changed(rng: Rng, case: Case) -> Case:
 
 def climb(rng: Rng, case: Case, steps: int) -> Case:
     """The case after so many changes of which none made its position smaller."""
-    best = reached(case)
+    best = _reached(case)
     for _ in range(steps):
         other = _changed(rng, case)
-        position = reached(other)
+        position = _reached(other)
         if position >= best:
             case, best = other, position
         if best == np.inf:
@@ -130,17 +130,19 @@ def _draw_driven(rng: Rng) -> Case:
     for _ in range(12):
         queries, base = rows.draw_pair(rng, n, m, d)
         starts.append({"queries": queries, "base": base, **fixed})
-    return climb(rng, max(starts, key=reached), 250)
+    return climb(rng, max(starts, key=_reached), 250)
 
 
 def _check(case: Case) -> dict[str, float] | None:
+    if len(case["queries"]) == 0 or len(case["base"]) == 0:
+        return None
     lower, upper, true = ends(case)
     screen = "few" if case["few"] else "panels"
     outside = np.argwhere(~((lower <= true) & (true <= upper)))
     if len(outside):
         at = tuple(outside[0].tolist())
         raise AssertionError(f"an interval of {screen}: {true[at]!r} outside of [{lower[at]!r}, {upper[at]!r}] at {at}")
-    place = positions(lower, upper, true)
+    place = positions(lower, upper, true, case["metric"] != "inner_product")
     if np.isnan(place).all():
         return None
     return {f"position reached, {screen}, {case['metric']}": float(np.nanmax(place))}

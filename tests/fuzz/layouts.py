@@ -25,20 +25,25 @@ class _OnlyDlpack:
         return self._array.__dlpack_device__()
 
 
+def _filled(shape: tuple[int, int], dtype: Any) -> Any:
+    """What lies between the rows, and must not be read."""
+    return np.full(shape, np.nan if dtype == np.float32 else 85, dtype)
+
+
 def _in_wider_rows(x: Any) -> Any:
-    wide = np.full((len(x), x.shape[1] + 3), np.nan, x.dtype)
+    wide = _filled((len(x), x.shape[1] + 3), x.dtype)
     wide[:, 1:-2] = x
     return wide[:, 1:-2]
 
 
 def _every_other_number(x: Any) -> Any:
-    wide = np.full((len(x), 2 * x.shape[1]), np.nan, x.dtype)
+    wide = _filled((len(x), 2 * x.shape[1]), x.dtype)
     wide[:, ::2] = x
     return wide[:, ::2]
 
 
 def _every_third_row(x: Any) -> Any:
-    long = np.full((3 * len(x), x.shape[1]), np.nan, x.dtype)
+    long = _filled((3 * len(x), x.shape[1]), x.dtype)
     long[::3] = x
     return long[::3]
 

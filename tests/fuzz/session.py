@@ -5,10 +5,12 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from . import surroundings
+from .apart import NEVER_ENDS, apart, died, judge_apart
 from .cases import Case, Failure, draw, judge
 from .properties import PROPERTIES, named, of_seed
 from .shrink import shrink
@@ -16,6 +18,7 @@ from .snippet import snippet
 
 MOST_SECONDS = 120  # that a case may take
 SHRINK_SECONDS = 20
+METRIC_MATTERS = ("topk", "invariance", "pairwise", "pair_distances", "intervals", "driven intervals")
 MOST_OF_A_KIND = 2  # failures of one kind that are shrunk and printed; the rest are counted
 
 
@@ -31,10 +34,11 @@ class Result(NamedTuple):
 
     name: str
     seed: int
-    seconds: float
+    seconds: float = 0
     kind: str | None = None  # of its failure
     report: str = ""
-    measures: dict[str, float] = {}  # noqa: RUF012
+    measures: dict[str, float] | None = None
+    final: bool = True  # not so while it runs, and while its failure is made small
 
 
 def command(options: Options, name: str, seed: int) -> str:
@@ -43,41 +47,43 @@ def command(options: Options, name: str, seed: int) -> str:
     return f'PYTHONPATH=python python -m tests.fuzz --only "{name}" --case {seed}{isa}'
 
 
-def run_case(name: str, seed: int, seconds: float, seen: dict[str, int] | None = None) -> Result:
-    """Judge the case of a seed; a failure is shrunk and told, unless enough of its kind were `seen`."""
-    seen = {} if seen is None else seen
+def run_case(name: str, seed: int, seconds: float, seen: Counter[str], tell: Callable[[Result], None]) -> None:
+    """Judge the case of a seed, and tell; a failure is made small, unless enough of its kind were `seen`."""
     property_ = PROPERTIES[name]
+    tell(Result(name, seed, final=False))
     start = time.monotonic()
     case = draw(property_, seed)
     measures: dict[str, float] = {}
-    measured = property_._replace(check=lambda case: measures.update(property_.check(case) or {}))
-    failure = judge(measured, case)
+    failure = judge(property_._replace(check=lambda case: measures.update(property_.check(case) or {})), case)
     took = time.monotonic() - start
     if failure is None:
-        return Result(name, seed, took, measures=measures)
-    kind = kind_of(name, case, failure)
-    seen[kind] = seen.get(kind, 0) + 1
-    report = ""
-    if seen[kind] <= MOST_OF_A_KIND:
-        case, failure = shrink(property_, case, failure, min(seconds, SHRINK_SECONDS))
-        report = f"{failure.message}\n\n{snippet(name, case)}"
-    return Result(name, seed, took, kind, report)
+        tell(Result(name, seed, took, measures=measures))
+        return
+    result = Result(name, seed, took, kind_of(name, case, failure), _report(name, case, failure), final=False)
+    seen[result.kind] += 1
+    if seen[result.kind] <= MOST_OF_A_KIND:
+        tell(result)
+        result = result._replace(report=_report(name, *shrink(property_, case, failure, min(seconds, SHRINK_SECONDS))))
+    tell(result._replace(final=True))
+
+
+def _report(name: str, case: Case, failure: Failure) -> str:
+    return f"{failure.message}\n\n{snippet(name, case)}"
 
 
 def kind_of(name: str, case: Case, failure: Failure) -> str:
     """Failures of one kind probably have one cause."""
-    parts = [name, str(case.get("metric", ""))]
-    if name == "topk" or "intervals" in name:  # the engine has another screen for few queries
-        parts.append("up to 8 queries" if len(case["queries"]) <= 8 else "more queries")
+    parts = [name]
+    if name in METRIC_MATTERS:  # and the engine has another screen for few queries
+        parts += [str(case["metric"]), "up to 8 queries" if len(case["queries"]) <= 8 else "more queries"]
     for one, other in (("query_groups", "base_groups"), ("query_labels", "base_labels")):
-        if case.get(one) is not None and case.get(other) is not None and case[one].dtype != case[other].dtype:
-            parts.append(f"{case[one].dtype} beside {case[other].dtype}")
-    parts.append(failure.kind if failure.kind != "AssertionError" else failure.message.split(":")[0])
-    return ", ".join(part for part in parts if part)
+        if case.get(one) is not None and case.get(other) is not None:
+            parts += sorted({str(case[side].dtype) for side in (one, other) if case[side].dtype.itemsize == 8})
+    return ", ".join([*parts, failure.kind])
 
 
-def work(connection: Any, options: Options, first: int, seconds: float, seen: dict[str, int]) -> None:
-    """Run the cases from seed `first` on, telling which one is begun and what became of it."""
+def work(connection: Any, options: Options, first: int, seconds: float, seen: Counter[str]) -> None:
+    """Run the cases from seed `first` on, and tell through the connection."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the session ends this process
     if options.isa is not None:
         surroundings.isas = [options.isa]
@@ -85,52 +91,68 @@ def work(connection: Any, options: Options, first: int, seconds: float, seen: di
     properties = named(options.only)
     seed = first
     while time.monotonic() < end:
-        name = of_seed(seed, properties).name
-        connection.send((name, seed))
-        connection.send(run_case(name, seed, end - time.monotonic(), seen))
+        run_case(of_seed(seed, properties).name, seed, end - time.monotonic(), seen, connection.send)
         seed += 1
     connection.send(None)
 
 
 def run(options: Options, tell: Callable[[Result], None]) -> None:
     """Run cases for the given seconds, and tell of each result."""
-    context = multiprocessing.get_context("spawn")
     end = time.monotonic() + options.seconds
-    first, seen = options.seed, dict[str, int]()
+    first, seen = options.seed, Counter[str]()
     while time.monotonic() < end:
-        receiver, sender = context.Pipe(duplex=False)
-        process = context.Process(target=work, args=(sender, options, first, end - time.monotonic(), seen))
-        process.start()
-        sender.close()
-        begun: tuple[str, int] | None = None
-        try:
-            while True:
-                if not receiver.poll(MOST_SECONDS + SHRINK_SECONDS):
-                    tell(_lost(begun, "never ends"))
-                    break
-                message = receiver.recv()
-                if message is None:
-                    return
-                if isinstance(message, Result):
-                    tell(message)
-                    if message.kind is not None:
-                        seen[message.kind] = seen.get(message.kind, 0) + 1
-                else:
-                    begun = message
-        except EOFError:
-            process.join()
-            tell(_lost(begun, _death(process.exitcode)))
-        finally:
-            process.kill()
-            process.join()
-        first = 1 + (options.seed if begun is None else begun[1])
+        lost = _run_until_lost(options, first, end, seen, tell)
+        if lost is None:
+            return
+        tell(lost)
+        first = lost.seed + 1
 
 
-def _lost(begun: tuple[str, int] | None, how: str) -> Result:
-    if begun is None:
-        raise RuntimeError(f"the process that runs cases {how} before the first of them")
-    return Result(*begun, 0, f"{begun[0]}, {how}", f"the process {how}")
+def _run_until_lost(
+    options: Options, first: int, end: float, seen: Counter[str], tell: Callable[[Result], None]
+) -> Result | None:
+    """Run cases in one process until the time is over; the result of the one that it did not survive, if any."""
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=work, args=(sender, options, first, end - time.monotonic(), seen))
+    process.start()
+    sender.close()
+    last: Result | None = None
+    try:
+        while receiver.poll(MOST_SECONDS):
+            message: Result | None = receiver.recv()
+            if message is None:
+                return None
+            last = message
+            if last.final:
+                tell(last)
+                if last.kind is not None:
+                    seen[last.kind] += 1
+        failure = NEVER_ENDS
+    except EOFError:
+        process.join()
+        code = process.exitcode or 0
+        failure = died(-code) if code < 0 else Failure("exits", f"the process exits with {code}")
+    finally:
+        process.kill()
+        process.join()
+    if last is None:
+        raise RuntimeError(f"{failure.message} before the first case")
+    return _lost(last, failure, end - time.monotonic(), seen)
 
 
-def _death(code: int | None) -> str:
-    return f"dies of {signal.Signals(-code).name}" if code is not None and code < 0 else f"exits with {code}"
+def _lost(last: Result, failure: Failure, seconds: float, seen: Counter[str]) -> Result:
+    """The failure of the case that a process did not survive, made small in others."""
+    if last.kind is not None and not last.final:  # one of the smaller cases it was, and this one is known
+        return last._replace(final=True)
+    name, report = last.name, failure.message
+    kind = f"{name}, {failure.kind}"
+    seen[kind] += 1
+    if seen[kind] <= MOST_OF_A_KIND:
+        property_ = PROPERTIES[name]
+        case = apart(lambda: draw(property_, last.seed))
+        again = case if isinstance(case, Failure) else judge_apart(property_, case)
+        if not isinstance(case, Failure) and again is not None and again.kind == failure.kind:
+            smallest = shrink(property_, case, again, min(seconds, SHRINK_SECONDS), judge_apart)
+            report = _report(name, *smallest)
+    return Result(name, last.seed, kind=kind, report=report)

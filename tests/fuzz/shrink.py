@@ -13,7 +13,10 @@ from .cases import FIELDS, Case, Failure, Property, axes, judge
 MOST_PLAIN = 64  # numbers of an array that are made plainer one by one
 
 
-def shrink(property_: Property, case: Case, failure: Failure, seconds: float) -> tuple[Case, Failure]:
+Judge = Callable[[Property, Case], Failure | None]
+
+
+def shrink(property_: Property, case: Case, failure: Failure, seconds: float, judge: Judge = judge) -> tuple[Case, Failure]:
     """The smallest case found in that time that fails in the same way, and its failure."""
     end = time.monotonic() + seconds
     changed = True
