@@ -120,11 +120,7 @@ def _passes(scores: Any, p: Any, options: dict[str, Any]) -> Any:
     strategy = options.get("sampling_strategy")
     if strategy == "semihard":
         good &= (scores < p) & (scores > p - 0.2)
-    elif strategy == "violating":
-        good &= scores > p - 0.1
-    elif strategy == "ambiguous":
-        good &= ~np.isnan(p)
-    return good
+    return good & (scores > p - 0.1) if strategy == "violating" else good
 
 
 def _windows(distances: Any, allowed: Any, others: Any, options: dict[str, Any], labels: Any) -> list[list[int]]:
@@ -185,10 +181,12 @@ def _judge(case: Case, mined: Any, matrix: Any, own: Any) -> None:
         oracle.check_same("indices", indices, expected)
         return
     for i, window in enumerate(windows):
+        if options.get("sampling_strategy") == "ambiguous" and np.isnan(p[i]):
+            window.clear()  # without a positive there is no weight
         row = indices[i][taken[i]].tolist()
         assert len(set(row)) == len(row), f"indices: query {i} has a row twice"
         assert allowed[i, row].all(), f"indices: query {i} has a row that is not allowed"
-        assert (np.diff(matrix[i, row]) >= 0).all(), f"indices: query {i} has an easier row first"
+        assert (np.diff(scores[i, row]) <= 0).all(), f"indices: query {i} has an easier row first"
         count = min(wanted - random, len(window))
         count += min(random, int(allowed[i].sum()) - count)
         assert labels is not None or len(row) == count, f"indices: query {i} has {len(row)} rows instead of {count}"

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from . import surroundings
 from .apart import NEVER_ENDS, apart, died, judge_apart
-from .cases import Case, Failure, draw, judge
+from .cases import Case, Failure, Property, draw, judge
 from .properties import PROPERTIES, named, of_seed
 from .shrink import shrink
 from .snippet import snippet
@@ -142,17 +142,29 @@ def _run_until_lost(
 
 
 def _lost(last: Result, failure: Failure, seconds: float, seen: Counter[str]) -> Result:
-    """The failure of the case that a process did not survive, made small in others."""
-    if last.kind is not None and not last.final:  # one of the smaller cases it was, and this one is known
-        return last._replace(final=True)
-    name, report = last.name, failure.message
-    kind = f"{name}, {failure.kind}"
+    """The failure of the case that a process did not survive."""
+    kind = f"{last.name}, {failure.kind}"
     seen[kind] += 1
+    report = None
     if seen[kind] <= MOST_OF_A_KIND:
-        property_ = PROPERTIES[name]
-        case = apart(lambda: draw(property_, last.seed))
-        again = case if isinstance(case, Failure) else judge_apart(property_, case)
-        if not isinstance(case, Failure) and again is not None and again.kind == failure.kind:
-            smallest = shrink(property_, case, again, min(seconds, SHRINK_SECONDS), judge_apart)
-            report = _report(name, *smallest)
-    return Result(name, last.seed, kind=kind, report=report)
+        report = _made_small(PROPERTIES[last.name], last.seed, failure, min(seconds, SHRINK_SECONDS))
+    return Result(last.name, last.seed, kind=kind, report=report or failure.message)
+
+
+def _made_small(property_: Property, seed: int, failure: Failure, seconds: float) -> str | None:
+    """A report of a small case that is as fatal: each is judged in a process of its own. None if there is none."""
+    fatal: list[Case] = []
+
+    def watched(property_: Property, case: Case) -> Failure | None:
+        found = judge_apart(property_, case)
+        if found is not None and found.kind == failure.kind:
+            fatal.append(case)
+        return found
+
+    case = apart(lambda: draw(property_, seed))
+    first = None if isinstance(case, Failure) else watched(property_, case)
+    if first is not None and not fatal:  # a smaller case than this killed the process
+        shrink(property_, case, first, seconds, watched)
+    if not fatal:
+        return None
+    return _report(property_.name, *shrink(property_, fatal[-1], failure, seconds, judge_apart))
