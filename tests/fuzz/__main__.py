@@ -56,14 +56,14 @@ class Summary:
         return failed == 0
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description="Fuzz hardmine against slow oracles.")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=int(time.time()), help="of the first case; by default the time")
     parser.add_argument("--only", choices=[*PROPERTIES], metavar="NAME", help=f"one of: {', '.join(PROPERTIES)}")
     parser.add_argument("--isa", choices=_core.isas_runnable(), help="an instruction set; by default all of them")
     parser.add_argument("--case", type=int, metavar="SEED", help="run one case of --only, and nothing else")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     options = Options(given.seed, given.seconds, given.only, given.isa)
     if given.case is not None and given.only is None:
         parser.error("--case needs --only")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -89,9 +90,11 @@ class Failure(NamedTuple):
 
 
 def judge(property_: Property, case: Case) -> Failure | None:
-    """Run one case."""
+    """Run one case; a warning is a failure, as in the suite."""
     try:
-        property_.check(case)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            property_.check(case)
     except AssertionError as error:
         message = str(error).strip() or repr(error)
         return Failure(general(message), message)

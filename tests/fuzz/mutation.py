@@ -17,6 +17,7 @@ import numpy as np
 
 import hardmine
 
+from . import TESTS
 from .cases import Case, Property
 
 Rng = np.random.Generator
@@ -55,11 +56,20 @@ def _flicker(rng: Rng, array: Any, values: Any) -> Callable[[], None]:
 
 
 def _not_finite(rng: Rng, array: Any) -> Callable[[], None]:
-    return _flicker(rng, array, np.array([np.nan, np.inf, 3e38], np.float32))
+    """Some rows are not finite for a moment or for about as long as a call, so that a call sees them change."""
+    kept, longest = array.copy(), rng.choice([0, 2e-4, 1e-3])
+
+    def change() -> None:
+        some = np.s_[rng.integers(0, len(array)) :: rng.choice([1, 50, 5000])]
+        for values in (rng.choice([np.nan, np.inf, 3e38]), kept[some]):
+            array[some] = values
+            time.sleep(rng.uniform(0, longest))
+
+    return change
 
 
 def _base_rows(rng: Rng) -> Scenario:
-    queries, base, metric = _few_or_many(rng), _rows(rng, 4000), _metric(rng)
+    queries, base, metric = _few_or_many(rng), _rows(rng, 20_000), _metric(rng)
     return Scenario(lambda: hardmine.topk(queries, base, 5, metric=metric), _not_finite(rng, base))
 
 
@@ -69,8 +79,8 @@ def _query_rows(rng: Rng) -> Scenario:
 
 
 def _self_join(rng: Rng) -> Scenario:
-    x, metric = _rows(rng, int(rng.choice([1000, 3000])), 24), _metric(rng)
-    return Scenario(lambda: hardmine.topk(x, k=5, metric=metric), _not_finite(rng, x))
+    x, metric = _rows(rng, int(rng.choice([1000, 3000, 6000])), 24), _metric(rng)
+    return Scenario(lambda: hardmine.topk(x, k=5, metric=metric, threads=8), _not_finite(rng, x))
 
 
 def _dense(rng: Rng) -> Scenario:
@@ -244,9 +254,9 @@ def _draw(rng: Rng) -> Case:
 def _check(case: Case) -> None:
     what = f"inputs changed meanwhile, {case['scenario']}"
     arguments = [case["scenario"], str(case["seed"]), str(SECONDS)]
-    command = [sys.executable, "-m", f"{__package__}.mutation", *arguments]
+    command = [sys.executable, "-m", "tests.fuzz.mutation", *arguments]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, cwd=TESTS.parent)
     except subprocess.TimeoutExpired:
         raise AssertionError(f"{what}: hangs") from None
     if done.returncode < 0:

@@ -66,7 +66,7 @@ def _shorter(case: Case) -> Iterator[Callable[[], Case]]:
     for axis, length in sorted(_lengths(case).items(), key=lambda item: -item[1]):
         width = length // 2 or length
         while width:
-            for first in range(0, length - (axis in ("dimension", "class")), width):
+            for first in range(0, length, width):
                 last = min(length, first + width)
                 if last - first < length or axis in ("query", "base", "pair"):
                     yield lambda axis=axis, first=first, last=last: _without(case, axis, first, last)
