@@ -27,6 +27,14 @@ def isa(request):
     _core.use_isa(before)
 
 
+@pytest.fixture(autouse=True)
+def proofs_hold():
+    """No interval may miss its distance, even where the search finds out and answers rightly."""
+    before = _core.failed_proofs()
+    yield
+    assert _core.failed_proofs() == before
+
+
 @pytest.fixture
 def rng():
     return np.random.default_rng(20260101)
