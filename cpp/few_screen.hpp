@@ -9,8 +9,9 @@
 //        V > (limit + y) (1 + 2e)     since then     t >= (V - y/2) / (1 + e) > limit.
 //   Inner products. |V - t| <= e |q| |b| + y: a product is rounded once (or fused), and may underflow by 2^-150. The canonical
 //      error is (d + 8) 2^-53 |q| |b|. |b| is known as `length` from a float32 sum of squares, at most e/2 of itself too
-//      small, and never below 2^-50, which is more than a square that underflows takes away. 1.25 e |q| length leaves e/8 for
-//      that, and the roundings of the comparison (3u |q| length and less) are within 1.25 x the 8.
+//      small, and never below 2^-50, beside which squares that underflow are nothing; |q| is rounded up to float32, where it
+//      may be subnormal. 1.25 e |q| length leaves e/8 for that; the roundings of the comparison (4u |q| length, and 2^-150
+//      where the product underflows, which y pays for) are within 1.25 x the 8.
 //   Cosine. t = 1 - V / (|q| |b|) with both norms between 2^-40 and 2^40, where underflow is less than 2^-40 of |q| |b|: e for
 //      V, e/2 for the norm, and 4u for two divisions: 3e. Where a norm lies elsewhere the interval is the whole line.
 // Where float32 overflows V or the norm is not finite and the interval is the whole line.
@@ -54,6 +55,7 @@ class FewScreen {
         for (std::size_t i = 0; i < n_; ++i) {
             queries_[i] = queries[ids[begin + i]];
             norm_[i] = std::sqrt(canonical_.square(queries_[i]));
+            most_norm_[i] = above(norm_[i]);
         }
     }
 
@@ -97,7 +99,7 @@ class FewScreen {
             const float slack = metric_ == Metric::inner_product ? static_cast<float>(1.25 * relative_) * length : 0.0f;
             for (std::size_t i = 0; i < n_; ++i) {
                 const float value = values_[j * n_ + i] * weight;
-                const float least = value - slack * static_cast<float>(norm_[i]);
+                const float least = value - slack * most_norm_[i];
                 if (least > high_[i] && value < kInfinity) continue;
                 double lower = -kNoLimit, upper = kNoLimit;
                 const double error = this->error(i, static_cast<double>(value), static_cast<double>(length));
@@ -152,7 +154,7 @@ class FewScreen {
     double relative_, tiny_, longest_ = 0;
     const float* queries_[kMostQueries];
     double norm_[kMostQueries];
-    float high_[kMostQueries];
+    float most_norm_[kMostQueries], high_[kMostQueries];
     std::vector<const float*> rows_;
     std::vector<float> norms_, values_;
 };

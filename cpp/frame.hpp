@@ -20,21 +20,24 @@
 //
 // Distances.
 //   1. Packing. Each component is rounded once: |x' - (s x - o)| <= u |x'|, as vectors u N (its underflow is line 6). Cosine
-//      first rounds x/|x| and the difference to float64, and so does the canonical distance itself: 2^-50 in all. With
-//      P = |q' - b'|, t = D^2, S = N_q + N_b >= P and z = 2^-50 for cosine, 0 else: |P - D| <= 1.01 u S + z,
-//        |P^2 - t| <= (1.01 u S + z) (2 S + 1.01 u S + z) <= 2.03 u S^2 + 2.01 z S + z^2
-//                  <= 4.06 u (N_q^2 + N_b^2) + (2.01 z / w) (N_q^2 + N_b^2) + 1.01 z w + z^2     for any w > 0, as
+//      first rounds x/|x| and the difference to float64, and so does the canonical distance itself: 2^-53 (4 + N_q + N_b + D),
+//      where the triangle of q, b and o has its corners on and in the unit sphere, so that its sides are 3 sqrt(3) together:
+//      less than 9.3 2^-53. With P = |q' - b'|, t = D^2, S = N_q + N_b >= P and z = 2^-50 for cosine, 0 else:
+//        |P - D| <= 1.01 u S + 1.17 z,
+//        |P^2 - t| <= (1.01 u S + 1.17 z) (2 S + 1.01 u S + 1.17 z) <= 2.03 u S^2 + 2.35 z S + 1.4 z^2
+//                  <= 4.06 u (N_q^2 + N_b^2) + (2.35 z / w) (N_q^2 + N_b^2) + 1.18 z w + 1.4 z^2     for any w > 0, as
 //      S^2 <= 2 (N_q^2 + N_b^2) and 2 S <= S^2 / w + w; w is the usual norm in the frame.
 //   2. bias is a float32 sum of squares over four chains: g(d/4 + 4) N_b^2.
-//   3. The chain starts at |L| <= W_b (1 + g(d/4 + 4)) and adds d products (without FMA each is rounded first):
-//      g(d + 2) (|L| + 2 N_q N_b) <= g(d + 2) (2.04 W_b + N_q^2).
-//   4. L is rounded down: 3 u W_b. A float32 copy of row, where both sides are screened, is rounded down with its slack: at
-//      most 2 u W_q more in value, none in what is let through.
-//   5. The canonical distance is itself a float64 sum: (d + 8) 2^-53 t, t <= 2 (W_q + W_b).
+//   3. The chain starts at |L| <= W_b (1 + g(d/4 + 4)) + 1.01 c and adds d products (without FMA each is rounded first):
+//      g(d + 2) (|L| + 2 N_q N_b) <= g(d + 2) (2.04 W_b + N_q^2 + 1.01 c), the last of which is less than c/6.
+//   4. L is rounded down: 3 u W_b. Where both sides are screened, row - slack_q is rounded down to float32: a column's test
+//      lets a few pairs more through, and none fewer, since rounding K plus it, and a bound, keeps their order.
+//   5. Float64: the canonical distance is itself a sum, (d + 8) 2^-53 t, t <= 2.1 (W_q + W_b), and so is row, d 2^-53 N_q^2.
+//      For a row of zeros |q/|q||^2 stands for 1, as which it is known to (d + 8) 2^-53.
 //   6. Underflow: a packed component loses at most 2^-149, a square or product 2^-149: in P^2 and the chain together less than
 //      d 2^-145 (1 + N_q^2 + N_b^2).
 // In all at most W_q (d + 9) u (1 + e) + c for the query and W_b (2.3 d + 16) u (1 + e) + c for the base row, where W_b is
-// known up to g(d/4 + 4) of itself:
+// known up to g(d/4 + 4) of itself; what is left of W_q (7 u) and c also pays for the few float64 operations of comparisons:
 //        slack_q = (e + r) W_q + c,     slack_b = 3 (e + r) W_b + c,     c = d 2^-140 + 2 z w + z^2,     r = 4 z / w.
 //
 // Inner products.
@@ -42,7 +45,7 @@
 //      sum by 2^-150 sqrt(d) (N_b + |o|).
 //   3. The chain: g(d + 2) (|L| + N_q N_b), |L| = slack_b; so slack_b also pays g(d + 2) of itself.
 //   5. Float64: the canonical sum has terms of the rows before the origin was taken away, (d + 8) 2^-53 N_q (N_b + |o|), and
-//      row(i) is a sum of d such terms.
+//      row(i) is a sum of d terms, d 2^-53 N_q |o|; 8 2^-53 N_q |o| are left for the comparisons.
 //   6. Underflow of products and of b': d 2^-148 (1 + N_q).
 // With 2 N_q N_b <= N_q^2 + N_b^2 and W_b known up to g(d/4 + 4) of itself, both sides pay h/2 N^2, where h = e (1 + 4 e)
 // >= e / (1 - e)^2 includes what slack_b pays of itself; and the query pays for the origin:

@@ -12,7 +12,8 @@
 //
 // All of this trusts the intervals. Where a pair is scored, its distance is compared with the ends it came with, and k pairs
 // that were certified to lie within a bound must be there at the end: otherwise a proof has failed, settle() says so, and the
-// row is scanned again by canonical distances alone. A wrong proof then costs time and is counted, but no result.
+// row is scanned again by canonical distances alone. An upper end that is too low then costs time and is counted, but no
+// result. A lower end that is too high is seen only where the pair is scored: one that was dropped for it is not.
 #pragma once
 
 #include <algorithm>
