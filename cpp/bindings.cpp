@@ -142,6 +142,15 @@ PYBIND11_MODULE(_core, m) {
     m.def("threads", [] { return usable_threads(0); });
     m.def("failed_proofs", [] { return failed_proofs.load(); });
 
+    // For `with`: what Python computes in the meantime is computed in the mode of the core.
+    struct Arithmetic {
+        std::optional<StandardArithmetic> standard;
+    };
+    py::class_<Arithmetic>(m, "StandardArithmetic")
+        .def(py::init<>())
+        .def("__enter__", [](Arithmetic& a) { a.standard.emplace(); })
+        .def("__exit__", [](Arithmetic& a, const py::args&) { a.standard.reset(); });
+
     // Multiply-adds of one thread on registers alone: what a benchmark may call the peak.
     m.def(
         "fma_peak",

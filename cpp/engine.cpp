@@ -2,6 +2,7 @@
 #include "engine.hpp"
 
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "few_screen.hpp"
@@ -25,6 +26,15 @@ struct Workspace {
     TopK sink;
     Scores scores;
     std::vector<Key> keys;
+};
+
+// The same for a matrix: the pairs of a query and a panel whose values are too doubtful are scored together.
+struct MatrixWorkspace {
+    PanelScreen screen;
+    CanonicalRows canonical;
+    std::vector<const float*> rows;
+    std::vector<double> factors;
+    std::vector<float> distances;
 };
 
 int choose_threads(const FloatSearch& s) {
@@ -107,14 +117,18 @@ void pairwise(const FloatSearch& s, float* out, std::size_t stride, const Watche
                     kFairQueries, s.base.count, threads);
     if (plan.tasks().empty()) return;
     const Frame frame = make_frame(s.metric, canonical, s.queries, s.base, plan.base());
-    std::vector<std::unique_ptr<PanelScreen>> screens;
+    const std::size_t lanes = s.kernels.lanes;
+    std::vector<std::unique_ptr<MatrixWorkspace>> workspaces;
     for (std::size_t t = 0; t < std::min<std::size_t>(static_cast<std::size_t>(threads), plan.tasks().size()); ++t)
-        screens.emplace_back(new PanelScreen(s.kernels, frame, canonical, plan.longest()));
+        workspaces.emplace_back(new MatrixWorkspace{PanelScreen(s.kernels, frame, canonical, plan.longest()),
+                                                    CanonicalRows(canonical), std::vector<const float*>(lanes),
+                                                    std::vector<double>(lanes), std::vector<float>(lanes)});
     std::atomic<bool> bad_row{false};
     Watch watch(watcher, plan.pairs());
     run_tasks(plan.tasks().size(), threads, watch, [&](std::size_t t, int thread) {
         const Task& task = plan.tasks()[t];
-        PanelScreen& screen = *screens[static_cast<std::size_t>(thread)];
+        MatrixWorkspace& work = *workspaces[static_cast<std::size_t>(thread)];
+        PanelScreen& screen = work.screen;
         screen.load_queries(s.queries, plan.query(), task.query_begin, task.query_end);
         const std::size_t n = task.query_end - task.query_begin, block = block_rows(screen.most_rows(), n, d, 0);
         for (std::size_t begin = task.base_begin; begin < task.base_end; begin += block) {
@@ -124,10 +138,15 @@ void pairwise(const FloatSearch& s, float* out, std::size_t stride, const Watche
                 watch.stop();
                 return;
             }
-            screen.write(out + task.query_begin * stride + begin, stride, [&](std::size_t i, std::size_t j) {
-                const float* q = s.queries[task.query_begin + i];
-                out[(task.query_begin + i) * stride + begin + j] =
-                    canonical.distance(q, canonical.factor(q), s.base[begin + j]);
+            screen.write(out + task.query_begin * stride + begin, stride, [&](std::size_t i, std::span<const Hit> hits) {
+                const std::size_t row = task.query_begin + i;
+                for (std::size_t h = 0; h < hits.size(); ++h) {
+                    work.rows[h] = s.base[begin + hits[h].lane];
+                    work.factors[h] = screen.factor(hits[h].lane);
+                }
+                work.canonical.load(s.queries[row], screen.query_factor(i));
+                work.canonical.distances(work.rows.data(), work.factors.data(), hits.size(), work.distances.data());
+                for (std::size_t h = 0; h < hits.size(); ++h) out[row * stride + begin + hits[h].lane] = work.distances[h];
             });
             if (!watch.step(n * (end - begin))) return;
         }

@@ -43,10 +43,10 @@ class PanelScreen {
         const std::size_t panels = kBlockBytes / (kernels.lanes * d * sizeof(float));
         return std::clamp<std::size_t>(panels, 1, kMostRows / kernels.lanes) * kernels.lanes;
     }
-    static std::size_t bytes_per_query(std::size_t d) { return d * sizeof(float) + 2 * sizeof(double) + 5 * sizeof(float); }
+    static std::size_t bytes_per_query(std::size_t d) { return d * sizeof(float) + 3 * sizeof(double) + 5 * sizeof(float); }
     // Beside the queries: a block, the queries that fill up a group, and hits.
     static std::size_t bytes(const Kernels& kernels, std::size_t d) {
-        return most_rows(kernels, d) * (d + 5) * sizeof(float) + kernels.rows * bytes_per_query(d) +
+        return most_rows(kernels, d) * ((d + 5) * sizeof(float) + sizeof(double)) + kernels.rows * bytes_per_query(d) +
                most_hits(kernels) * sizeof(Hit);
     }
 
@@ -69,7 +69,8 @@ class PanelScreen {
         column_high_.resize(most_rows_);
         doubt_.resize(most_rows_);
         rows_.resize(kernels.lanes);
-        factor_.resize(kernels.lanes);
+        factor_.resize(most_rows_);
+        query_factor_.resize(padded);
         hits_.resize(most_hits(kernels));
     }
 
@@ -94,11 +95,11 @@ class PanelScreen {
         for (std::size_t first = 0; first < m_; first += kernels_.lanes) {
             for (std::size_t j = 0; j < kernels_.lanes; ++j) {
                 rows_[j] = base[ids[begin + std::min(first + j, m_ - 1)]];  // a panel is filled up with its last row
-                factor_[j] = canonical_.factor(rows_[j]);
+                factor_[first + j] = canonical_.factor(rows_[j]);
             }
             float* panel = &panels_[first * frame_.d];
             if (frame_.cosine())
-                kernels_.pack_unit(rows_.data(), factor_.data(), frame_.unit_origin.data(), frame_.d, panel, &bias_[first]);
+                kernels_.pack_unit(rows_.data(), &factor_[first], frame_.unit_origin.data(), frame_.d, panel, &bias_[first]);
             else
                 kernels_.pack(rows_.data(), static_cast<float>(frame_.base_scale), frame_.origin.data(), frame_.d, panel,
                               &bias_[first]);
@@ -150,8 +151,8 @@ class PanelScreen {
         });
     }
 
-    // Writes the distances of all queries to the block at out[i * stride + j], and calls doubt(i, j) for those whose error
-    // bound exceeds relative() of their value.
+    // Writes the distances of all queries to the block at out[i * stride + j], and calls doubt(i, hits) for those whose error
+    // bound exceeds relative() of their value: `hits` are some of query i, with lanes as rows of the block.
     template <class Doubt>
     void write(float* out, std::size_t stride, Doubt&& doubt) {
         const std::size_t tile = kQueryTile / kernels_.rows * kernels_.rows;
@@ -164,10 +165,19 @@ class PanelScreen {
                     &queries_[row * frame_.d], std::min(tile, n_ - row), &panels_[first * frame_.d], &bias_[first], frame_.d,
                     &row_bias_[row], &row_doubt_[row], &doubt_[first], floor, unit, frame_.root(), out + row * stride + first,
                     stride, std::min(kernels_.lanes, m_ - first), hits_.data());
-                for (const Hit& hit : std::span(hits_.data(), found))
-                    if (first + hit.lane < m_) doubt(row + hit.row, first + hit.lane);
+                for (std::size_t at = 0, last; at < found; at = last) {
+                    std::size_t count = 0;
+                    for (last = at; last < found && hits_[last].row == hits_[at].row; ++last)
+                        if (first + hits_[last].lane < m_)
+                            hits_[at + count++] = {hits_[at].row, static_cast<std::uint32_t>(first) + hits_[last].lane, 0};
+                    doubt(row + hits_[at].row, std::span<const Hit>(&hits_[at], count));
+                }
             }
     }
+
+    // Canonical::factor of a query and of a row of the block.
+    double query_factor(std::size_t i) const { return query_factor_[i]; }
+    double factor(std::size_t j) const { return factor_[j]; }
 
     // The relative error that pairwise accepts: 2^-10, but four times that of a sum in so many dimensions (4,000) that this is
     // more.
@@ -203,16 +213,18 @@ class PanelScreen {
         unit[1] = std::ldexp(1.0f, power - power / 2);
     }
 
-    // The share of a slack in the value below which a pair is doubtful.
+    // The value below which a pair of such a slack is doubtful: a row of zeros always is, since its distances are 1 and no
+    // less.
     float doubtful(double slack) const {
         if (!std::isfinite(slack)) return kInfinity;
-        return frame_.inner_product() ? -0x1p126f : static_cast<float>(slack / relative(frame_));
+        if (!frame_.inner_product()) return static_cast<float>(slack / relative(frame_));
+        return slack * frame_.unit() < 0x1p126 ? -0x1p126f : kInfinity;  // an error that leaves float32 would make it infinite
     }
 
     // Packs query i; what depends on its slack is set for the two kinds of kernel, scan and write.
     void load_query(const float* q, std::size_t i) {
         const bool ip = frame_.inner_product();
-        const double factor = canonical_.factor(q);
+        const double factor = query_factor_[i] = canonical_.factor(q);
         float* packed = &queries_[i / kernels_.rows * kernels_.rows * frame_.d + i % kernels_.rows];
         double square = 0, along_origin = 0;
         for (std::size_t k = 0; k < frame_.d; ++k) {
@@ -231,7 +243,7 @@ class PanelScreen {
         }
         shift_[i] = below(row_[i] - query_slack_[i]);
         row_bias_[i] = static_cast<float>(row_[i]);
-        row_doubt_[i] = doubtful(query_slack_[i]);
+        row_doubt_[i] = doubtful(factor == 0 ? kInfinity : query_slack_[i]);
     }
 
     // Component k of a query in the frame.
@@ -244,7 +256,7 @@ class PanelScreen {
     bool weigh(float* panel, std::size_t first, std::size_t lane) {
         const std::size_t j = first + lane;
         const auto square = static_cast<double>(bias_[j]);
-        const bool zero = frame_.cosine() && factor_[lane] == 0, representable = square < frame_.largest_square;
+        const bool zero = frame_.cosine() && factor_[j] == 0, representable = square < frame_.largest_square;
         if ((zero || !representable) && !finite(rows_[lane], frame_.d)) return false;
         const double weight = square + (zero ? 1 : 0);
         double bias = frame_.inner_product() ? 0 : weight, slack = frame_.base_slack(weight);
@@ -256,7 +268,7 @@ class PanelScreen {
         bias_[j] = static_cast<float>(bias);
         slack_[j] = above(slack);
         lower_[j] = below(bias - slack);
-        doubt_[j] = doubtful(slack);
+        doubt_[j] = doubtful(zero ? kInfinity : slack);
         return true;
     }
 
@@ -265,12 +277,12 @@ class PanelScreen {
     const Canonical& canonical_;
     std::size_t most_rows_, n_ = 0, groups_ = 0, m_ = 0;
     std::vector<float> queries_;                                              // groups of kernels.rows queries, [k][row]
-    std::vector<double> row_, query_slack_;                                   // per query
+    std::vector<double> row_, query_slack_, query_factor_;                    // per query
     std::vector<float> low_, high_, shift_, row_bias_, row_doubt_;            // per query, in the space of the kernel's values
     std::vector<float> panels_, bias_, lower_, slack_, column_high_, doubt_;  // per base row of the block
     float most_slack_ = 0;
     std::vector<const float*> rows_;
-    std::vector<double> factor_;
+    std::vector<double> factor_;  // per base row of the block
     std::vector<Hit> hits_;
 };
 

@@ -151,7 +151,7 @@ class FloatRows(Rows):
 
     def _convert(self, part: Any) -> Floats:
         if self.torch:
-            return np.ascontiguousarray(part.float().resolve_neg().numpy())
+            part = to_numpy(self.name, part)
         with np.errstate(over="ignore"):  # what overflows is infinite, and reported as such
             return np.require(part, np.float32, ["C_CONTIGUOUS", "ALIGNED"])
 

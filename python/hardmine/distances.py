@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hardmine import _arrays, _core
+from hardmine._arithmetic import in_standard_arithmetic
 from hardmine._arrays import ArrayLike, Ints
 from hardmine.neighbors import Distances
 from hardmine.search import FLOAT_METRICS, Metric, check_rows, check_threads
 
 
+@in_standard_arithmetic
 def pairwise(
     queries: ArrayLike,
     base: ArrayLike = None,
@@ -83,9 +85,10 @@ def pairwise(
             raise TypeError(f"out: expected {np.dtype(dtype)}, got {result.dtype}")
         if result.shape != (q.count, b.count):
             raise ValueError(f"out: expected shape ({q.count}, {b.count}), got {result.shape}")
-        if not result.flags.writeable or not result.flags.aligned or (b.count > 1 and result.strides[1] != 4):
+        adjacent = result.size == 0 or b.count == 1 or result.strides[1] == 4
+        if not result.flags.writeable or not result.flags.aligned or not adjacent:
             raise ValueError("out: expected writable rows of adjacent numbers")
-        if result.strides[0] % 4 or (q.count > 1 and result.strides[0] < 4 * b.count):
+        if result.size and (result.strides[0] % 4 or (q.count > 1 and result.strides[0] < 4 * b.count)):
             raise ValueError("out: expected rows that follow one another without overlap")
         if q.overlaps(result) or b.overlaps(result):
             raise ValueError("out: expected memory of its own, got memory shared with an input")
@@ -104,6 +107,7 @@ def pairwise(
     return _arrays.like(result, q.torch) if out is None else out
 
 
+@in_standard_arithmetic
 def pair_distances(
     queries: ArrayLike,
     base: ArrayLike,
@@ -139,8 +143,8 @@ def pair_distances(
 
     Notes
     -----
-    O(p d) time in float64. Memory above inputs and output is 16 bytes a pair and, for inputs that must be converted, two
-    blocks of 32 MiB and 17 bytes a pair; each block of the queries then converts the base once.
+    O(p d) time in float64. Memory above inputs and output is 8 MiB and, for inputs that must be converted, two blocks of 32 MiB
+    and 17 bytes a pair; each block of the queries then converts the base once.
 
     Examples
     --------
@@ -151,8 +155,7 @@ def pair_distances(
     """
     q, b = check_rows(queries, base, metric, bits)
     n_threads = check_threads(threads)
-    # Copied, because the core reads rows at these numbers, whatever becomes of the caller's meanwhile.
-    pairs = _arrays.integers("rows", rows).copy(), _arrays.integers("cols", cols).copy()
+    pairs = _arrays.integers("rows", rows), _arrays.integers("cols", cols)
     if len(pairs[0]) != len(pairs[1]):
         raise ValueError(f"cols: expected {len(pairs[0])} numbers like rows, got {len(pairs[1])}")
     for name, numbers, limit in (("rows", pairs[0], q.count), ("cols", pairs[1], b.count)):

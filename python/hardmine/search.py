@@ -14,6 +14,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from hardmine import _arrays, _core
+from hardmine._arithmetic import in_standard_arithmetic
 from hardmine._arrays import ArrayLike, CodeRows, FloatRows, Ints, Rows
 from hardmine._progress import Progress
 from hardmine.filter import Filter, check_filter, check_query_rows
@@ -135,6 +136,7 @@ def topk(
     )
 
 
+@in_standard_arithmetic
 def scan(
     queries: ArrayLike,
     base: ArrayLike,

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from hardmine import _arrays
+from hardmine._arithmetic import in_standard_arithmetic
 from hardmine._arrays import ArrayLike
 from hardmine.batch import pair_rules
 from hardmine.batch.batch import Batch, above_zero, check_owner, number
@@ -21,6 +22,7 @@ Rule: TypeAlias = Literal["margin", "multi_similarity", "hdc", "uniform_histogra
 RULES = ("margin", "multi_similarity", "hdc", "uniform_histogram")
 
 
+@in_standard_arithmetic
 def mine_pairs(
     embeddings: ArrayLike,
     labels: ArrayLike,

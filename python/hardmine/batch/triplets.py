@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from hardmine import _arrays
+from hardmine._arithmetic import in_standard_arithmetic
 from hardmine._arrays import ArrayLike, Floats
 from hardmine.batch import distance_draws, pair_rules
 from hardmine.batch.batch import Batch, above_zero, check_owner, number
@@ -25,6 +26,7 @@ STRATEGIES = ("batch_all", "batch_hard", "batch_easy_hard", "distance_weighted")
 PAIR_STRATEGIES = ("hard", "semihard", "easy", "all")
 
 
+@in_standard_arithmetic
 def mine_triplets(
     embeddings: ArrayLike,
     labels: ArrayLike,

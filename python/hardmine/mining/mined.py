@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hardmine import _arrays
+from hardmine._arithmetic import in_standard_arithmetic
 from hardmine._arrays import ArrayLike, Floats, Ints
 from hardmine._files import load_npz, save_npz
 from hardmine.mining import drawing
@@ -141,6 +142,7 @@ class MinedNegatives:
         label[:, 0] = 1
         return self._like(rows), self._like(base), self._like(label)
 
+    @in_standard_arithmetic
     def refilter(
         self,
         *,

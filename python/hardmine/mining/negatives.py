@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from hardmine import _arrays, _core
+from hardmine._arithmetic import in_standard_arithmetic
 from hardmine._arrays import ArrayLike, Ints
 from hardmine.filter import Filter
 from hardmine.mining import drawing
@@ -42,6 +43,7 @@ from hardmine.search import Metric
 DRAWN_FROM = 10  # candidates for each negative that a draw chooses from, unless range_max says otherwise
 
 
+@in_standard_arithmetic
 def mine_hard_negatives(
     queries: ArrayLike,
     base: ArrayLike = None,
