@@ -37,6 +37,7 @@ class PanelScreen {
     static constexpr std::size_t kBlockBytes = 256 << 10;  // of packed base rows: a quarter of a common L2
     static constexpr std::size_t kQueryTile = 96;          // queries that pass over a panel while it is in L1
 
+    static constexpr double kLeastSquare = 0x1p-120;
     static constexpr std::size_t kMostRows = 8192;  // of a block, in a few dimensions
 
     static std::size_t most_rows(const Kernels& kernels, std::size_t d) {
@@ -243,7 +244,8 @@ class PanelScreen {
         }
         shift_[i] = below(row_[i] - query_slack_[i]);
         row_bias_[i] = static_cast<float>(row_[i]);
-        row_doubt_[i] = doubtful(factor == 0 ? kInfinity : query_slack_[i]);
+        const bool lost = ip && square < kLeastSquare;  // digits of the query, to underflow
+        row_doubt_[i] = doubtful(factor == 0 || lost ? kInfinity : query_slack_[i]);
     }
 
     // Component k of a query in the frame.

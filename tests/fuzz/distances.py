@@ -70,7 +70,7 @@ def _check_bound(found: Any, q: Any, b: Any, metric: str) -> None:
 
 
 def _products_bound(q: Any, b: Any) -> Any:
-    """(d + 16) 2^-25 (|q|^2 / c + c |b-o|^2), and what products lose that are subnormal in the frame.
+    """(d + 16) 2^-25 (|q|^2 / c + c |b-o|^2) + 2^-23 |q| |o|, and what products lose that are subnormal in the frame.
 
     There is room for another origin o and for a c that is "about" |q| / |b-o|: a factor of 8.
     """
@@ -80,9 +80,10 @@ def _products_bound(q: Any, b: Any) -> Any:
     from_origin = ((b - usual.mean(axis=0)) ** 2).sum(axis=1)
     spread = ((usual - usual.mean(axis=0)) ** 2).sum(axis=1).mean()
     square = (q * q).sum(axis=1)
-    scales = [2.0 ** np.clip(-np.round(np.log2(x) / 2), -63, 63) if x > 0 else 1 for x in (spread, square.mean())]
+    scales = [2.0 ** np.clip(-np.round(np.log2(x) / 2), -119, 119) if x > 0 else 1 for x in (spread, square.mean())]
     c = scales[0] / scales[1]
-    return 8 * ((d + 16) * U / 2 * (square[:, None] / c + c * from_origin) + d * 2.0**-140 / (scales[0] * scales[1]))
+    products = (d + 16) * U / 2 * (square[:, None] / c + c * from_origin) + d * 2.0**-140 / (scales[0] * scales[1])
+    return 8 * products + 2 * U * np.sqrt(square[:, None] * (usual.mean(axis=0) ** 2).sum())
 
 
 def _draw_pairs(rng: Rng) -> Case:

@@ -14,6 +14,7 @@ from .cases import Case, Property
 
 Rng = np.random.Generator
 DRAWN = ("random", "softmax", "violating", "distance_weighted", "ambiguous")
+LARGEST_SCORE = {"cosine": 1.0, "inner_product": np.inf, "sqeuclidean": 0.0, "euclidean": 0.0}
 MODERATE = 1e15  # of a coordinate: limits on scores say nothing of infinite ones
 
 
@@ -54,7 +55,8 @@ def _draw_options(rng: Rng, case: Case, known: bool) -> dict[str, Any]:
     if scores.size:
         low, high = np.sort(rng.choice(scores.reshape(-1), 2).astype(np.float64))
         if rng.random() < 0.3:
-            options["max_score"] = high if rng.random() < 0.5 else rng.choice([high, high + 1, np.inf], len(scores))
+            above = min(high + 1, LARGEST_SCORE[case["metric"]])  # beyond it a limit is refused
+            options["max_score"] = high if rng.random() < 0.5 else rng.choice([high, above, np.inf], len(scores))
         if rng.random() < 0.3:
             options["min_score"] = low
     if known:
@@ -218,7 +220,7 @@ def _draw_query_rows(rng: Rng) -> Case:
 def _check_query_rows(case: Case) -> None:
     queries, base, q, b = search.lay_out(case)
     own = np.minimum(case["query_rows"], len(b) - 1)
-    mined = _mine(case, queries, base, query_rows=own)
+    mined = _mine(case, queries, base, query_rows=own, query_ids=np.arange(len(q)))
     _judge(case, mined, oracle.distances(q, b, case["metric"]), own)
     for part in (slice(0, 1), slice(1, 10), slice(10, None)):
         alone = _mine(case, queries[part], base, part, query_ids=np.arange(len(q))[part], query_rows=own[part])
