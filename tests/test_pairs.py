@@ -35,7 +35,7 @@ def test_margin(problem, pos_margin, neg_margin, metric):
     assert found[1] == [(i, j) for i, j in pairs_of(negative) if float(d[i, j]) < neg_margin]
 
 
-@hypothesis.given(batches(), thresholds, st.sampled_from(["cosine", "euclidean"]))
+@hypothesis.given(batches(), thresholds | st.just(math.inf), st.sampled_from(["cosine", "euclidean"]))
 def test_multi_similarity(problem, epsilon, metric):
     batch, mask = problem
     d, positive, negative = known(batch, mask, metric)

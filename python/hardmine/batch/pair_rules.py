@@ -77,7 +77,8 @@ def by_similarity(distances: Floats, positive: Bools, negative: Bools, epsilon: 
     """Positives farther than the row's nearest negative less epsilon, negatives nearer than its farthest positive plus it."""
     nearest = np.where(negative, distances, np.float32(np.inf)).min(axis=1, initial=np.inf).astype(np.float64)
     farthest = np.where(positive, distances, np.float32(-np.inf)).max(axis=1, initial=-np.inf).astype(np.float64)
-    low, high = _arrays.round_down(nearest - epsilon), _arrays.round_up(farthest + epsilon)
+    with np.errstate(invalid="ignore"):  # an infinite epsilon beside no negative or positive: NaN, which nothing passes
+        low, high = _arrays.round_down(nearest - epsilon), _arrays.round_up(farthest + epsilon)
     return positive & (distances > low[:, None]), negative & (distances < high[:, None])
 
 
