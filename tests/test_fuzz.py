@@ -37,7 +37,9 @@ def test_cases_of_fixed_seeds(name):
     for seed in range(SLOW.get(name, 20)):
         case = cases.draw(property_, seed)
         failure = judge(property_, case)
-        assert failure is None, f"{failure.message}\n{snippet(name, case)}"
+        if failure is not None:
+            small, failure = shrink(property_, case, failure, seconds=5)
+            raise AssertionError(f"seed {seed}: {failure.message}\n{snippet(name, small)}")
 
 
 def test_a_case_is_a_function_of_its_seed():

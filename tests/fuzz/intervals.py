@@ -84,19 +84,30 @@ def _replace(rng: Rng, x: Any) -> None:
     x[at] = rows.finite(x[at].astype(np.float64) * rng.standard_normal() * rows.power(rng, -3, 3))
 
 
+def _zero_row(rng: Rng, x: Any) -> None:
+    x[rng.integers(0, len(x))] = 0
+
+
+def _oppose(rng: Rng, x: Any) -> None:
+    """A row becomes the opposite of another, or nearly: the mean of both is small, and is where the origin lies."""
+    nearly = rng.choice([1, 1 + 2.0**-10, 1 - 2.0**-20])
+    x[rng.integers(0, len(x))] = rows.finite(-nearly * x[rng.integers(0, len(x))].astype(np.float64))
+
+
 def _shorten(rng: Rng, x: Any) -> None:
     """Fewer digits round less, or all in one direction."""
     i = rng.integers(0, len(x))
     x[i] = (x[i].view(np.int32) & (-1 << int(rng.integers(1, 23)))).view(np.float32)
 
 
-CHANGES = (_nudge, _nudge, _nudge_many, _nudge_many, _scale_row, _scale_all, _copy_row, _turn_sign, _zero, _replace, _shorten)
+CHANGES = (_nudge, _nudge_many, _scale_row, _scale_all, _copy_row, _turn_sign, _zero, _zero_row, _oppose, _replace, _shorten)
+LIKELY = np.array([2, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1]) / 13
 
 
 def _changed(rng: Rng, case: Case) -> Case:
     both = np.concatenate([case["queries"], case["base"]])
     for _ in range(rng.integers(1, 4)):
-        CHANGES[rng.integers(0, len(CHANGES))](rng, both)
+        CHANGES[rng.choice(len(CHANGES), p=LIKELY)](rng, both)
     n = len(case["queries"])
     return case | {"queries": np.ascontiguousarray(both[:n]), "base": np.ascontiguousarray(both[n:])}
 
@@ -116,15 +127,15 @@ def climb(rng: Rng, case: Case, steps: int) -> Case:
 
 def _draw(rng: Rng) -> Case:
     few = bool(rng.random() < 0.5)
-    n, m = rows.size(rng, 8 if few else 20), rows.size(rng, 40)
-    queries, base = rows.draw_pair(rng, n, m, rows.size(rng, 130))
+    n, m, d = rows.shape(rng, 5e4)
+    queries, base = rows.draw_pair(rng, min(n, 8 if few else n), m, d)
     return {"queries": queries, "base": base, "few": few, "metric": str(rng.choice(METRICS)), **surroundings.draw(rng)}
 
 
 def _draw_driven(rng: Rng) -> Case:
     """The driven case of a few rows, from the best of some starts."""
     few = bool(rng.random() < 0.5)
-    n, m, d = int(rng.integers(1, 4)), int(rng.integers(1, 5)), rows.size(rng, 40)
+    n, m, d = int(rng.integers(1, 4)), int(rng.integers(1, 9)), rows.size(rng, 300)
     fixed = {"few": few, "metric": str(rng.choice(METRICS)), **surroundings.draw(rng)}
     starts = []
     for _ in range(12):

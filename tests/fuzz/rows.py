@@ -106,6 +106,14 @@ def _huge(rng: Rng, n: int, d: int) -> Any:
     return rng.standard_normal((n, d)) * power(rng, 36, 38.5)
 
 
+def _opposites(rng: Rng, n: int, d: int) -> Any:
+    """Rows and their opposites, some pairs zeros: the mean, where an origin may lie, is nearly 0, but not quite."""
+    half = rng.standard_normal((n // 2 + 1, d))
+    moved = power(rng, -6, -1) * (1 if rng.random() < 0.5 else rng.standard_normal(d))
+    both = np.stack([half, moved - half], axis=1) * (rng.random((n // 2 + 1, 1, 1)) < rng.choice([0.3, 0.6, 1]))
+    return both.reshape(-1, d)[:n]
+
+
 def _sparse(rng: Rng, n: int, d: int) -> Any:
     return rng.standard_normal((n, d)) * (rng.random((n, d)) < 0.1) * power(rng, -20, 20)
 
@@ -129,6 +137,7 @@ KINDS: dict[str, Callable[[Rng, int, int], Any]] = {
     "integers": _integers,
     "subnormal": _subnormal,
     "huge": _huge,
+    "opposites": _opposites,
     "sparse": _sparse,
 }
 
@@ -139,10 +148,12 @@ def finite(values: Any) -> Rows:
 
 
 def draw(rng: Rng, n: int, d: int, kinds: list[str] | None = None) -> Rows:
-    """n rows of one kind or, one row this and the next that, of two."""
+    """n rows of one kind or, one row this and the next that, of more; here and there a row of zeros."""
     kinds = kinds or draw_kinds(rng)
     parts = [finite(KINDS[kind](rng, n, d)) for kind in kinds]
-    return np.stack(parts)[rng.integers(0, len(parts), n), np.arange(n)]
+    mixed = np.stack(parts)[rng.integers(0, len(parts), n), np.arange(n)]
+    mixed[rng.random(n) < rng.choice([0, 0, 0, 0.02, 0.5])] = 0
+    return mixed
 
 
 def draw_kinds(rng: Rng) -> list[str]:
@@ -161,7 +172,17 @@ def draw_pair(rng: Rng, n: int, m: int, d: int) -> tuple[Rows, Rows]:
         scaled = finite(rows.astype(np.float64) * 2.0 ** rng.integers(-40, 41, (len(copied), 1)))
         forms = np.stack([rows, nudged, scaled, -rows])
         queries[copied] = forms[rng.choice(4, len(copied), p=[0.4, 0.3, 0.2, 0.1]), np.arange(len(copied))]
+        if rng.random() < 0.2:
+            queries = finite(queries.astype(np.float64) * _other_scale(rng, queries, base))
     return queries, base
+
+
+def _other_scale(rng: Rng, queries: Rows, base: Rows) -> Any:
+    """A power of two that makes queries tiny or huge, or takes products of both to where float32 ends."""
+    sizes = [np.abs(side[side != 0].astype(np.float64)) for side in (queries, base)]
+    of_queries, of_base = (np.log2(np.median(size)) if len(size) else 0 for size in sizes)
+    wanted = [rng.uniform(-149, -105), rng.uniform(60, 127), rng.choice([-149, -126, 127]) + rng.uniform(-5, 12) - of_base]
+    return 2.0 ** np.round(rng.choice(wanted) - of_queries)
 
 
 def size(rng: Rng, most: int = 300, least: int = 1) -> int:
@@ -175,6 +196,6 @@ def size(rng: Rng, most: int = 300, least: int = 1) -> int:
 def shape(rng: Rng, numbers: float = 2e5) -> tuple[int, int, int]:
     """(n, m, d), of which the product is no more than the oracle can look at many times a second."""
     while True:
-        n, m, d = size(rng), size(rng), size(rng, 200)
+        n, m, d = size(rng), size(rng), size(rng, 300)
         if n * m * d <= numbers * (20 if rng.random() < 0.01 else 1):
             return (n if rng.random() > 0.01 else 0), (m if rng.random() > 0.01 else 0), d
