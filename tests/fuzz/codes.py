@@ -51,6 +51,25 @@ def _check_assigned(case: Case) -> None:
     oracle.check_same("assign_centers, distances", distances, matrix.min(axis=1))
 
 
+def _draw_votes(rng: Rng) -> Case:
+    m, bits = rows.size(rng, 40), rows.size(rng, 80)
+    labels = rng.random((rows.size(rng, 20), m)) < rng.choice([0.05, 0.5])
+    labels[~labels.any(axis=1), 0] = True
+    return {"base": rng.random((m, bits)) < 0.5, "votes": labels, "seed": int(rng.integers(0, 9))}
+
+
+def _check_votes(case: Case) -> None:
+    """Every bit as most of a row's centers have it; where as many have it as not, as the same row of ties."""
+    words, labels = np.packbits(case["base"], axis=1), case["votes"]
+    found = np.unpackbits(hardmine.semantic_centers(words, labels, seed=case["seed"]), axis=1)
+    bits = np.unpackbits(words, axis=1).astype(int)
+    ties: dict[int, int] = {}
+    for row, label in zip(found.tolist(), labels):
+        for at, (bit, ones) in enumerate(zip(row, bits[label].sum(axis=0).tolist())):
+            most = int(2 * ones > label.sum()) if 2 * ones != label.sum() else ties.setdefault(at, bit)
+            assert bit == most, f"semantic_centers: bit {at} is {bit} with {ones} of {label.sum()} votes"
+
+
 def _draw_centers(rng: Rng) -> Case:
     bits = rows.size(rng, 70)
     return {
@@ -79,5 +98,6 @@ def _check_centers(case: Case) -> None:
 PROPERTIES = (
     Property("pack and unpack", _draw_packing, _check_packing, 0.5),
     Property("assign_centers", _draw_assigned, _check_assigned, 0.5),
+    Property("semantic_centers", _draw_votes, _check_votes, 0.2),
     Property("hash_centers", _draw_centers, _check_centers, 0.1),
 )

@@ -26,7 +26,7 @@ def moderate(case: Case) -> Case:
     return case
 
 
-def _draw(rng: Rng) -> Case:
+def draw(rng: Rng) -> Case:
     case = moderate(search.draw_sides(rng, 2e4))
     if rng.random() < 0.2:
         case["queries"] = np.round(np.clip(case["queries"], -2, 2))  # many ties
@@ -77,7 +77,7 @@ def _scores(distances: Any, metric: str) -> Any:
     return hardmine.Neighbors(distances, None, metric).scores
 
 
-def _mine(case: Case, queries: Any, base: Any, rows_of: slice = slice(None), **more: Any) -> Any:
+def mine(case: Case, queries: Any, base: Any, rows_of: slice = slice(None), **more: Any) -> Any:
     """mine_hard_negatives of some of the queries."""
     given = {"metric": case["metric"], "threads": case["threads"], **case["options"], **more}
     if np.ndim(given.get("max_score")):
@@ -198,20 +198,20 @@ def _judge(case: Case, mined: Any, matrix: Any, own: Any) -> None:
 def _check(case: Case) -> None:
     queries, base, q, b = search.lay_out(case)
     own = np.arange(len(q)) if base is None else np.full(len(q), -1)
-    mined = _mine(case, queries, base)
+    mined = mine(case, queries, base)
     _judge(case, mined, oracle.distances(q, b, case["metric"]), own)
     plain = case | {"threads": 1, "isa": surroundings.isas[0], "block_bytes": None}
-    oracle.check_same("indices elsewhere", _mine(plain, queries, base).indices, mined.indices)
+    oracle.check_same("indices elsewhere", mine(plain, queries, base).indices, mined.indices)
     if base is not None:
         part = slice(len(q) // 3, len(q) // 3 + 9)
-        alone = _mine(case, q[part], base, part, query_ids=np.arange(len(q))[part])
+        alone = mine(case, q[part], base, part, query_ids=np.arange(len(q))[part])
         oracle.check_same("indices of a part", alone.indices, np.asarray(mined.indices)[part])
 
 
 def _draw_query_rows(rng: Rng) -> Case:
-    case = _draw(rng)
+    case = draw(rng)
     while case["base"] is None or len(case["base"]) == 0:
-        case = _draw(rng)
+        case = draw(rng)
     own = rng.integers(-1, len(case["base"]), len(case["queries"]))
     case["queries"] = np.where(own[:, None] >= 0, case["base"][own], case["queries"])
     return case | {"query_rows": own, "query_layout": "in place", "base_layout": "in place"}
@@ -220,16 +220,16 @@ def _draw_query_rows(rng: Rng) -> Case:
 def _check_query_rows(case: Case) -> None:
     queries, base, q, b = search.lay_out(case)
     own = np.minimum(case["query_rows"], len(b) - 1)
-    mined = _mine(case, queries, base, query_rows=own, query_ids=np.arange(len(q)))
+    mined = mine(case, queries, base, query_rows=own, query_ids=np.arange(len(q)))
     _judge(case, mined, oracle.distances(q, b, case["metric"]), own)
     for part in (slice(0, 1), slice(1, 10), slice(10, None)):
-        alone = _mine(case, queries[part], base, part, query_ids=np.arange(len(q))[part], query_rows=own[part])
+        alone = mine(case, queries[part], base, part, query_ids=np.arange(len(q))[part], query_rows=own[part])
         oracle.check_same("indices of a part", alone.indices, mined.indices[part])
         oracle.check_same("scores of a part", alone.scores, mined.scores[part])
 
 
 PROPERTIES = (
-    Property("mine_hard_negatives", _draw, _check, 3),
+    Property("mine_hard_negatives", draw, _check, 3),
     Property(
         "mine_hard_negatives, query_rows",
         _draw_query_rows,

@@ -4,10 +4,28 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import batches, codes, distances, intervals, invariance, large, merging, mining, mutation, rankings, sampling, search
+from . import (
+    batches,
+    codes,
+    distances,
+    intervals,
+    invariance,
+    judging,
+    large,
+    merging,
+    mining,
+    mutation,
+    rankings,
+    refiltering,
+    sampling,
+    search,
+)
 from .cases import Property
 
-MODULES = (search, distances, invariance, merging, codes, rankings, mining, batches, sampling, intervals, mutation, large)
+MODULES = (
+    search, distances, invariance, merging, codes, rankings, judging, mining, refiltering, batches, sampling,
+    intervals, mutation, large,
+)  # fmt: skip
 PROPERTIES: dict[str, Property] = {one.name: one for module in MODULES for one in module.PROPERTIES}
 
 
