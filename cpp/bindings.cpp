@@ -10,7 +10,6 @@
 #include <optional>
 
 #include "engine.hpp"
-#include "few_screen.hpp"
 #include "isa.hpp"
 
 namespace py = pybind11;
@@ -291,8 +290,6 @@ PYBIND11_MODULE(_core, m) {
     m.def(
         "intervals",
         [](const Floats& queries, const Floats& base, Metric metric, bool few) {
-            if (few && queries.shape(0) > static_cast<py::ssize_t>(FewScreen::kMostQueries))
-                throw py::value_error("queries: expected at most 8 rows");
             const FloatSearch search{search_of(queries, 0, base, 0, 1, 0), metric};
             const py::ssize_t shape[2] = {queries.shape(0), base.shape(0)};
             Floats lower(shape), upper(shape);

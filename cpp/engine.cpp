@@ -220,17 +220,18 @@ void canonical_matrix(const FloatSearch& s, bool self, float* out, const Watcher
 
 namespace {
 
+// Those of the queries [first, last).
 template <class Screen>
-void all_intervals(const FloatSearch& s, Screen& screen, float* lower, float* upper) {
+void all_intervals(const FloatSearch& s, std::size_t first, std::size_t last, Screen& screen, float* lower, float* upper) {
     const Selection queries{nullptr, s.queries.count}, base{nullptr, s.base.count};
-    screen.load_queries(s.queries, queries, 0, queries.count);
-    for (std::size_t i = 0; i < queries.count; ++i) screen.set_bound(i, kInfinity);
+    screen.load_queries(s.queries, queries, first, last);
+    for (std::size_t i = 0; i < last - first; ++i) screen.set_bound(i, kInfinity);
     for (std::size_t begin = 0; begin < base.count; begin += screen.most_rows()) {
         if (!screen.load_block(s.base, base, begin, std::min(base.count, begin + screen.most_rows())))
             report_not_finite(s.base, true);
         screen.scan([&](std::size_t i, std::size_t j, float least, float most) {
-            lower[i * base.count + begin + j] = least;
-            upper[i * base.count + begin + j] = most;
+            lower[(first + i) * base.count + begin + j] = least;
+            upper[(first + i) * base.count + begin + j] = most;
         });
     }
 }
@@ -240,12 +241,14 @@ void all_intervals(const FloatSearch& s, Screen& screen, float* lower, float* up
 void intervals(const FloatSearch& s, bool few, float* lower, float* upper) {
     const Canonical canonical(s.kernels, s.metric, s.base.width);
     const Frame frame = make_frame(s.metric, canonical, s.queries, s.base, {nullptr, s.base.count});
+    const std::size_t n = s.queries.count;
     if (few) {
         FewScreen screen(s.kernels, s.metric, canonical, s.base.width);
-        all_intervals(s, screen, lower, upper);
+        for (std::size_t i = 0; i < n; i += FewScreen::kMostQueries)
+            all_intervals(s, i, std::min(n, i + FewScreen::kMostQueries), screen, lower, upper);
     } else {
-        PanelScreen screen(s.kernels, frame, canonical, s.queries.count);
-        all_intervals(s, screen, lower, upper);
+        PanelScreen screen(s.kernels, frame, canonical, n);
+        all_intervals(s, 0, n, screen, lower, upper);
     }
 }
 

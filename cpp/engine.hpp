@@ -89,8 +89,7 @@ struct Relevance {
 void histograms(const CodeSearch& search, const Relevance& relevance, std::size_t top, std::size_t levels,
                 std::uint32_t* counts, std::uint32_t* relevant, const Watcher& watcher);
 
-// For tests: the intervals [lower, upper] that the screen for few or for many queries gives every pair, (n, m) each; at most
-// FewScreen::kMostQueries queries for the former.
+// For tests: the intervals [lower, upper] that the screen for few or for many queries gives every pair, (n, m) each.
 void intervals(const FloatSearch& search, bool few, float* lower, float* upper);
 
 }  // namespace hardmine

@@ -14,87 +14,23 @@ import math
 import numpy as np
 import pytest
 
-import hardmine
-import reference
-from hardmine import Filter, _core, search
-from reference import METRICS, assert_same
-
-U = 2.0**-24
-SCREENS = pytest.mark.parametrize("few", [False, True], ids=["panels", "few"])
-DIRECTIONS = pytest.mark.parametrize("way", [-1, 1], ids=["lost", "doubled"])
-
-
-def g(n):
-    return n * U / (1 - n * U)
-
-
-def intervals(q, b, metric, few=False):
-    return _core.intervals(np.float32(q), np.float32(b), search.FLOAT_METRICS[metric], few)
-
-
-def assert_inside(q, b, metric, few=False):
-    true = reference.rounded(q, b, metric)
-    for i in range(0, len(q), 8 if few else len(q)):
-        rows = slice(i, i + 8 if few else len(q))
-        lower, upper = intervals(q[rows], b, metric, few)
-        assert (lower <= true[rows]).all()
-        assert (true[rows] <= upper).all()
-
-
-def assert_found(q, b, metric, few=False):
-    """Every pair is found in a window that holds its canonical distance alone."""
-    true = reference.rounded(q, b, metric)
-    at = true.reshape(-1)
-    queries, true = np.repeat(q, len(b), axis=0), np.repeat(true, len(b), axis=0)
-    if not few and len(queries) < 9:
-        queries, at, true = np.repeat(queries, 9, axis=0), np.repeat(at, 9), np.repeat(true, 9, axis=0)
-    end, start = np.nextafter(at, np.inf), np.nextafter(at, -np.inf)
-    allowed = (start[:, None] < true) & (true < end[:, None])
-    step = 8 if few else len(queries)
-    for i in range(0, len(queries), step):
-        rows = slice(i, i + step)
-        window = Filter(nearer_than=end[rows], farther_than=start[rows])
-        found = hardmine.topk(queries[rows], b, len(b), metric=metric, where=window)
-        assert_same(found, reference.topk(queries[rows], b, len(b), metric, allowed[rows]))
-
-
-def assert_holds(q, b, metric, few=False):
-    assert_inside(q, b, metric, few)
-    assert_found(q, b, metric, few)
-
-
-def both_signs(*rows):
-    """x and -x of each row, float32; as many as a power of two, so that their mean is exact."""
-    rows = np.float32(rows)
-    both = np.stack([rows, -rows], axis=1).reshape(-1, rows.shape[1])
-    return np.concatenate([both, both[: (1 << (len(both) - 1).bit_length()) - len(both)]])
-
+from hardmine import _core
+from intervals import (
+    DIRECTIONS,
+    SCREENS,
+    U,
+    assert_found,
+    assert_holds,
+    assert_inside,
+    both_signs,
+    g,
+    intervals,
+    long_query,
+    short_query,
+)
+from reference import METRICS
 
 # The sums.
-
-
-def short_query(d, way):
-    """A base row x of norm 1 and a short query: bias and chain err by half a step each time, in the same direction.
-
-    Together 1.25 d u |x|^2. The first four components fill the four chains of the bias, and the chain of the
-    screen begins with it.
-    """
-    near = 1 + way * 2.0**-9
-    x = np.full(d, near * 2.0**-13)
-    q = np.full(d, -near * 2.0**-12)
-    x[:4], q[:4] = 0.5025, 0
-    return np.float32(q[None]), both_signs(x)
-
-
-def long_query(d, way, turn=1):
-    """The same for the chain alone, which the query's first product lifts to 32 |x|^2; `turn` = -1 lowers it."""
-    near = 1 + way * 2.0**-9
-    x = np.full(d, near * 2.0**-10)
-    q = np.full(d, -turn * near * 2.0**-10)
-    x[0], q[0] = 1.005, -16.2 * turn
-    if turn < 0:
-        q[0] = 17.2
-    return np.float32(q[None]), both_signs(x)
 
 
 @DIRECTIONS
@@ -270,77 +206,6 @@ def test_rows_of_zeros_have_cosine_distance_one(isa, few):
     assert_holds(rows, rows, "cosine", few)
 
 
-# Where the origin is far from zero: inner products.
-
-
-def test_products_of_rows_far_from_zero_and_queries_across_them(isa):
-    """Terms of 2^21 cancel to the last bits of float64: the canonical sum and the screen's add them in different orders."""
-    rng = np.random.default_rng(3)
-    d = 16
-    p = np.float32(rng.integers(2**21, 2**22, d) * rng.choice([-1, 1], d))
-    step = np.zeros(d, np.float32)
-    step[0] = 1.25
-    base = np.stack([p, p, p + step, p - step])
-    queries = np.float32(rng.standard_normal((60, d)) * 2.0 ** rng.integers(-14, 1, (60, d)) * 2.0**-20)
-    exact = p.astype(np.float64)
-    for k in (d - 2, d - 1):  # the rest of the sum, and the rest of that
-        queries[:, k] = 0
-        queries[:, k] = np.float32([-math.fsum(row.astype(np.float64) * exact) / exact[k] for row in queries])
-    queries[0] = 1  # what most queries are as long as
-    assert_holds(queries, base, "inner_product")
-
-
-def test_products_that_are_rounded_to_the_bound(isa):
-    """Far from zero a bound says less than half a step of float32 about a product."""
-    rng = np.random.default_rng(4)
-    base = np.float32(2**20 + rng.integers(-8, 9, (32, 3)))
-    assert_holds(np.float32(rng.standard_normal((20, 3))), base, "inner_product")
-
-
-def join(x, **filters):
-    """The nearest of each row, of those in other groups, by the scan that serves both sides and by the oracle."""
-    assert len(x) >= 2048 and x.size >= 2**19  # else the plain scan serves
-    return hardmine.topk(x, k=2, where=Filter(**filters["where"]), metric=filters["metric"])
-
-
-def assert_joined(x, special, metric):
-    """Rows `special` are a group of their own: each other row finds them in windows that end just after their distance."""
-    group = np.zeros(len(x), np.int64)
-    group[special] = 1
-    true = reference.rounded(x[special], x, metric)
-    others = np.flatnonzero(group == 0)
-    nearest = true.min(axis=0)
-    limit = np.where(group == 0, np.nextafter(nearest, np.inf), np.inf).astype(np.float32)
-    found = join(x, metric=metric, where={"query_groups": group, "nearer_than": limit})
-    first = np.array(special)[true.argmin(axis=0)]
-    np.testing.assert_array_equal(found.indices[others, 0], first[others])
-    np.testing.assert_array_equal(found.distances[others, 0], nearest[others])
-    for i, row in zip(special, true):
-        order = [j for j in np.lexsort((np.arange(len(x)), row)) if group[j] == 0][:2]
-        np.testing.assert_array_equal(found.indices[i], order)
-
-
-@pytest.mark.parametrize("last", [False, True])
-@DIRECTIONS
-@pytest.mark.parametrize("rows", [short_query, long_query])
-def test_sums_of_a_self_join(isa, rows, way, last):
-    """Both bounds of a pair hold, that of the packed query and that of the packed base row."""
-    q, x = rows(260, way)
-    x = np.tile(x, (1030, 1))
-    at = len(x) - 1 if last else 0
-    x[at] = q[0]
-    assert_joined(x, [at], "sqeuclidean")
-
-
-@pytest.mark.parametrize("last", [False, True])
-def test_products_of_a_self_join_far_from_zero(isa, last):
-    rng = np.random.default_rng(5)
-    x = np.float32(2**18 + rng.integers(-2, 3, (2060, 260)) / 4)
-    at = 2059 if last else 0
-    x[at] = np.float32(rng.standard_normal(260))
-    assert_joined(x, [at], "inner_product")
-
-
 # Underflow.
 
 
@@ -401,56 +266,3 @@ def test_rows_that_the_frame_cannot_hold(isa, metric, few):
     b = np.float32(rng.standard_normal((64, 8)))
     b[[5, 9, 11]] *= np.float32([[1e12], [1e22], [1e37]])
     assert_holds(b[3:12], b, metric, few)
-
-
-# Searching for what nobody thought of.
-
-
-def climb(rng, d, metric, few, steps):
-    """Hill climbing over rows: how far a canonical distance comes from the middle of its interval, in half widths.
-
-    Each query has a base row of its own; the frame is held by rows that stay.
-    """
-    n = 8
-    held = both_signs(*rng.standard_normal((12, d)) / math.sqrt(d))
-    q, b = (np.float32(rng.standard_normal((n, d)) / math.sqrt(d)) for _ in range(2))
-    best = np.full(n, -1.0)
-    worst = 0.0
-    for _ in range(steps):
-        new = []
-        for rows, other in ((q, b), (b, q)):
-            kind = rng.integers(0, 6, (n, 1))
-            chosen = rng.random((n, d)) < rng.choice([1 / d, 0.2, 1.0])
-            moved = np.select(
-                [kind == 0, kind == 1, kind == 2, kind == 3, kind == 4],
-                [
-                    rows * (1 + 2.0**-23 * rng.integers(-3, 4, (n, d))),
-                    rows * 2.0 ** rng.integers(-12, 13, (n, d)),
-                    other * (1 + 2.0**-12 * rng.standard_normal((n, 1))),
-                    rows * (1 + 0.1 * rng.standard_normal((n, d))),
-                    rows * 2.0 ** rng.integers(-3, 4, (n, 1)),
-                ],
-                rows,
-            )
-            new.append(np.float32(np.where(chosen, np.clip(moved, -1e6, 1e6), rows)))
-        new_q, new_b = new
-        lower, upper = intervals(new_q, np.concatenate([held, new_b]), metric, few)
-        i = np.arange(n)
-        low, high = (ends[i, len(held) + i].astype(np.float64) for ends in (lower, upper))
-        true = reference.distances(new_q, new_b, metric)[i, i]
-        rounded = reference.rounded(new_q, new_b, metric)[i, i]
-        assert (low <= rounded).all() and (rounded <= high).all(), (new_q, new_b)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            ratio = np.abs(true - (low + high) / 2) / ((high - low) / 2)
-        ratio = np.where(np.isfinite(ratio) & (low > 0 if metric != "inner_product" else True), ratio, 0.0)
-        better = ratio >= best
-        q[better], b[better], best[better] = new_q[better], new_b[better], ratio[better]
-        worst = max(worst, best.max())
-    return worst
-
-
-@pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("d", [1, 3, 40])
-@SCREENS
-def test_no_search_finds_a_distance_outside_its_interval(isa, metric, d, few):
-    assert climb(np.random.default_rng(d), d, metric, few, steps=40) <= 1 + 1e-6
