@@ -60,10 +60,8 @@ def _check_bound(found: Any, q: Any, b: Any, metric: str) -> None:
             oracle.check_same("pairwise of equal rows", found[equal], rounded[equal])
         allowed = allowed + 2.0**-149
         excess = np.abs(found.astype(np.float64) - true) / allowed
-        largest = float(np.finfo(np.float32).max)
-        excess[
-            (np.abs(true) + allowed > largest) & (np.abs(found) > largest - allowed) & (np.sign(found) == np.sign(true))
-        ] = 0
+        beyond = np.abs(true + np.sign(found) * allowed) > np.finfo(np.float32).max
+        excess[np.isinf(found) & beyond] = 0
     worst = np.unravel_index(np.argmax(np.where(np.isnan(excess), np.inf, excess)), excess.shape)
     at = tuple(map(int, worst))
     assert excess[at] <= 1, f"pairwise: at {at} {found[at]!r} instead of {true[at]!r}, {excess[at]:.3g} times the bound"

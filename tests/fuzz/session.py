@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from . import surroundings
 from .apart import NEVER_ENDS, apart, died, judge_apart
 from .cases import Case, Failure, Property, draw, judge
@@ -76,9 +78,8 @@ def kind_of(name: str, case: Case, failure: Failure) -> str:
     parts = [name]
     if name in METRIC_MATTERS:  # and the engine has another screen for few queries
         parts += [str(case["metric"]), "up to 8 queries" if len(case["queries"]) <= 8 else "more queries"]
-    for one, other in (("query_groups", "base_groups"), ("query_labels", "base_labels")):
-        if case.get(one) is not None and case.get(other) is not None:
-            parts += sorted({str(case[side].dtype) for side in (one, other) if case[side].dtype.itemsize == 8})
+    labels = [case[side] for side in ("query_groups", "base_groups", "query_labels", "base_labels") if side in case]
+    parts += sorted({str(one.dtype) for one in labels if one is not None and one.dtype in (np.int64, np.uint64)})
     return ", ".join([*parts, failure.kind])
 
 
