@@ -235,3 +235,10 @@ def test_filters_do_not_depend_on_threads_or_blocks(rng):
         for block in (1, 100):
             found = search.scan(x, None, 7, metric="sqeuclidean", where=where, threads=None, progress=False, block=block)
             assert_same(found, whole)
+
+
+@pytest.mark.parametrize("limit", [float(np.finfo(np.float32).max), 1e39, 1e-46, 2.0**-149])
+def test_limits_at_the_ends_of_float32(rng, limit):
+    x = rng.standard_normal((30, 4)).astype(np.float32)
+    expected = hardmine.topk(x, k=3) if limit > 1 else hardmine.topk(x, k=3, where=Filter(base_mask=np.zeros(30, bool)))
+    assert_same(hardmine.topk(x, k=3, where=Filter(nearer_than=limit)), expected)

@@ -237,9 +237,9 @@ def thresholds(name: str, value: ArrayLike, count: int) -> NDArray[np.float64]:
 
 def round_up(values: NDArray[np.float64]) -> Floats:
     """The smallest float32 not below each value: x < value exactly where float32 x < round_up(value)."""
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", under="ignore"):
         rounded = values.astype(np.float32)
-    return np.ascontiguousarray(np.where(rounded < values, np.nextafter(rounded, np.float32(np.inf)), rounded))
+        return np.ascontiguousarray(np.where(rounded < values, np.nextafter(rounded, np.float32(np.inf)), rounded))
 
 
 def round_down(values: NDArray[np.float64]) -> Floats:
