@@ -60,8 +60,8 @@ def pairwise(
     inner_product, (d + 16) 2^-25 (|q|^2 / c + c |b-o|^2) + 2^-23 |q| |o| with c about |q| / |b-o| (cpp/frame.hpp derives
     them). Where that exceeds 2^-10 of a distance (4 (d + 16) 2^-24 in more than 4,000 dimensions), the pair is computed anew
     and canonical, so that equal rows have distance exactly 0; inner products, which may be near 0 for other reasons, are not.
-    The same bits come from every CPU with fused multiply-adds, for any threads. O(n m d) time; memory above inputs and `out` as
-    in `topk`.
+    The same bits come from every CPU with fused multiply-adds, for any threads. O(n m d) time; memory above inputs and `out`
+    as in `topk`.
 
     Examples
     --------
@@ -143,8 +143,8 @@ def pair_distances(
 
     Notes
     -----
-    O(p d) time in float64. Memory above inputs and output is 8 MiB and, for inputs that must be converted, two blocks of 32 MiB
-    and 17 bytes a pair; each block of the queries then converts the base once.
+    O(p d) time in float64. Memory above inputs and output is 8 MiB and, for inputs that must be converted, two blocks of
+    32 MiB and 17 bytes a pair; each block of the queries then converts the base once.
 
     Examples
     --------

@@ -18,7 +18,8 @@ def _draw(rng: np.random.Generator) -> Case:
     if rng.random() < 0.5:
         options["range_max"] = options["range_min"] + options["num_negatives"] + 300  # so wide that it can tell
     if rng.random() < 0.2 and "min_score" in limits:
-        options["min_score"] = limits["min_score"] - 1
+        least = -1.0 if case["metric"] == "cosine" else -np.inf  # below it a limit is refused
+        options["min_score"] = max(limits["min_score"] - 1, least)
     return case | {"options": options, "parts": limits}
 
 
