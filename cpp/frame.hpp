@@ -19,26 +19,23 @@
 // infinite. W = N^2 for a packed row, + 1 for a row of zeros under cosine (the 1 takes part in the sums).
 //
 // Distances.
-//   1. Packing. Each component is rounded once: |x' - (s x - o)| <= u |x'|, as vectors u N (its underflow is line 6). Cosine
-//      first rounds x/|x| and the difference to float64, and so does the canonical distance itself: 2^-53 (4 + N_q + N_b + D),
-//      where the triangle of q, b and o has its corners on and in the unit sphere, so that its sides are 3 sqrt(3) together:
-//      less than 9.3 2^-53. With P = |q' - b'|, t = D^2, S = N_q + N_b >= P and z = 2^-50 for cosine, 0 else:
-//        |P - D| <= 1.01 u S + 1.17 z,
-//        |P^2 - t| <= (1.01 u S + 1.17 z) (2 S + 1.01 u S + 1.17 z) <= 2.03 u S^2 + 2.35 z S + 1.4 z^2
-//                  <= 4.06 u (N_q^2 + N_b^2) + (2.35 z / w) (N_q^2 + N_b^2) + 1.18 z w + 1.4 z^2     for any w > 0, as
-//      S^2 <= 2 (N_q^2 + N_b^2) and 2 S <= S^2 / w + w; w is the usual norm in the frame.
+//   1. Packing. Each component is rounded once: |x' - (s x - o)| <= u |x'|, as vectors u N (its underflow is line 6). For
+//      cosine s x is the float64 product of x and 1/|x|, the same one that the canonical distance takes; only s x - o is
+//      rounded to float64 first, to 2^-53 of itself. With P = |q' - b'|, t = D^2 and S = N_q + N_b >= P: |P - D| <= 1.01 u S,
+//        |P^2 - t| <= 1.01 u S (2 S + 1.01 u S) <= 2.03 u S^2 <= 4.06 u (N_q^2 + N_b^2).
 //   2. bias is a float32 sum of squares over four chains: g(d/4 + 4) N_b^2.
 //   3. The chain starts at |L| <= W_b (1 + g(d/4 + 4)) + 1.01 c and adds d products (without FMA each is rounded first):
 //      g(d + 2) (|L| + 2 N_q N_b) <= g(d + 2) (2.04 W_b + N_q^2 + 1.01 c), the last of which is less than c/6.
 //   4. L is rounded down: 3 u W_b. Where both sides are screened, row - slack_q is rounded down to float32: a column's test
 //      lets a few pairs more through, and none fewer, since rounding K plus it, and a bound, keeps their order.
-//   5. Float64: the canonical distance is itself a sum, (d + 8) 2^-53 t, t <= 2.1 (W_q + W_b), and so is row, d 2^-53 N_q^2.
+//   5. Float64: the canonical distance is itself a sum, (d + 8) 2^-53 t, t <= 2.1 (W_q + W_b), in which differences, too, are
+//      rounded to 2^-53 of themselves; and so is row, d 2^-53 N_q^2.
 //      For a row of zeros |q/|q||^2 stands for 1, as which it is known to (d + 8) 2^-53.
 //   6. Underflow: a packed component loses at most 2^-149, a square or product 2^-149: in P^2 and the chain together less than
 //      d 2^-145 (1 + N_q^2 + N_b^2).
 // In all at most W_q (d + 9) u (1 + e) + c for the query and W_b (2.3 d + 16) u (1 + e) + c for the base row, where W_b is
 // known up to g(d/4 + 4) of itself; what is left of W_q (7 u) and c also pays for the few float64 operations of comparisons:
-//        slack_q = (e + r) W_q + c,     slack_b = 3 (e + r) W_b + c,     c = d 2^-140 + 2 z w + z^2,     r = 4 z / w.
+//        slack_q = e W_q + c,     slack_b = 3 e W_b + c,     c = d 2^-140.
 //
 // Inner products.
 //   1. Packing the base row: u N_q N_b. s_q q is exact but for underflow, which moves it by at most 2^-150 a component and the
@@ -72,12 +69,11 @@ struct Frame {
     std::vector<double> unit_origin;  // the same for cosine, instead
     double query_scale = 1, base_scale = 1;
     double chain = 0;                   // e
-    double relative = 0, constant = 0;  // e + r, or h; and c
+    double relative = 0, constant = 0;  // e, or h; and c
     double origin_norm = 0;
     double largest_square = 0x1p60;  // of a packed row, exclusive; what is larger is left to the canonical distance
 
     static constexpr double kLargestError = 1.0 / 7;  // e; beyond it every row is left to the canonical distance
-    static constexpr double kUnitError = 0x1p-50;     // z
 
     bool cosine() const { return metric == Metric::cosine; }
     bool inner_product() const { return metric == Metric::inner_product; }
@@ -156,10 +152,6 @@ inline Frame make_frame(Metric metric, const Canonical& canonical, const Rows<fl
     if (!std::isfinite(width)) std::fill(mean.begin(), mean.end(), 0);
 
     if (frame.cosine()) {
-        // A narrower cone is only the float64 error of its rows: w follows it no further.
-        const double w = std::isfinite(width) ? std::clamp(width, 0x1p-40, 1.0) : 1;
-        frame.relative += 4 * Frame::kUnitError / w;
-        frame.constant += 2 * Frame::kUnitError * w + Frame::kUnitError * Frame::kUnitError;
         frame.unit_origin = mean;
         return frame;
     }

@@ -6,8 +6,10 @@ Run before a release, and after a change of the proofs, the sinks or the plan; h
 build needs: cmake, ninja, pybind11. There is one build folder, so that only what a mutation touches is compiled; the tests run
 in the copy. Exit code 1 if one survives.
 
-What is not listed cannot be noticed, because the code is right without it. The z^2 of cosine is less than a thousandth of the
-2 z w beside it. `shift_` could be rounded to the nearest: `column_high_` is a step above its bound, which is as much.
+What is not listed cannot be noticed, because the code is right without it. `shift_` could be rounded to the nearest, since
+`column_high_` is a step above its bound, which is as much, and `column_high_` be its bound, since both sides of the comparison
+are rounded to float32. Queries need no constant of their own for underflow: that of the base rows is a thousand times what
+both need. A scale beyond 2^119 would only leave more rows to the canonical distance.
 """
 
 from __future__ import annotations

@@ -68,6 +68,21 @@ def test_pairwise_keeps_its_digits_at_any_size(isa, metric, size):
     assert metric == "sqeuclidean" or (finite.all() and (true > 0).sum() > 2000)
 
 
+@pytest.mark.parametrize("size", [2.75e18, 2.0**-76.85])
+@pytest.mark.parametrize("metric", ["inner_product", "sqeuclidean"])
+def test_pairwise_where_float32_cannot_hold_the_unit(isa, metric, size):
+    """2^128 or 2^-150: but the distances it can."""
+    rng = np.random.default_rng(0)
+    x = (size * rng.standard_normal((200, 24))).astype(np.float32)
+    found = hardmine.pairwise(x[:40], x, metric=metric).astype(np.float64)
+    true = reference.distances(x[:40], x, metric)
+    norms = [np.linalg.norm(rows.astype(np.float64), axis=1) for rows in (x[:40], x)]
+    held = np.abs(true) < 2.0**127.9
+    assert held.mean() > 0.1
+    within = 2.0**-10 * true if metric == "sqeuclidean" else 40 * 2.0**-24 * norms[0][:, None] * norms[1]
+    assert (np.abs(found - true)[held] <= (within + 2.0**-149)[held]).all()
+
+
 def signs(array):
     return np.signbit(np.asarray(array)).any()
 

@@ -176,7 +176,7 @@ def cones(rng, power):
 
 @pytest.mark.parametrize("power", [0, 1, 3, 6, 9, 11, 13, 15, 18])
 def test_packing_of_rows_that_are_nearly_parallel(isa, power):
-    """Their unit vectors differ by 2^-47 and more, as little as float64 can tell: z and w pay for that, and nothing else."""
+    """Their unit vectors differ by 2^-47 and more, as little as float64 can tell: both sides must mean the same products."""
     rng = np.random.default_rng(power)
     for base, q in cones(rng, power):
         assert_inside(q, base, "cosine")
@@ -229,8 +229,9 @@ def test_products_that_underflow(isa, few):
             base = np.concatenate([both_signs(np.eye(1, d)[0], tiny[0]), np.float32(2 * tiny)])
             q = np.float32(np.concatenate([tiny, -tiny, 3 * tiny]))
             assert_holds(q, base[2:] if few else base, "inner_product", few)
-            # and where only the frame is too small for them
-            assert_holds(np.float32(2.0**30 * q), np.float32(2.0**30 * base), "inner_product", few)
+            # and where only the frame is too small for them, or one side alone
+            for times in ((2.0**30, 2.0**30), (2.0**-30, 2.0**30), (2.0**30, 2.0**-30)):
+                assert_holds(np.float32(times[0] * q), np.float32(times[1] * base), "inner_product", few)
 
 
 def test_packed_queries_that_underflow_beside_a_far_origin(isa):
@@ -247,6 +248,8 @@ def test_norms_that_underflow(isa):
         b = np.full((1, d), 2.0**-76.2)
         q = np.concatenate([np.full((1, d), 2.0**20), np.full((1, d), 1.1), np.full((1, d), 2.0**-149)])
         assert_holds(np.float32(q), both_signs(b[0], 2.0**70 * b[0]), "inner_product", few=True)
+    ones = np.ones((1, 40))  # all products are half of the least number, and lost
+    assert_holds(np.float32(2.0**-149 * ones), both_signs(0.49 * ones[0]), "cosine", few=True)
 
 
 @pytest.mark.parametrize("q_size", [1e-40, 1e-30, 1e-13, 1.0, 1e13, 1e30])
@@ -256,6 +259,15 @@ def test_cosine_at_any_size(isa, q_size, b_size, few):
     rng = np.random.default_rng(0)
     q, b = np.float32(q_size * rng.standard_normal((8, 6))), np.float32(b_size * rng.standard_normal((16, 6)))
     assert_holds(q, b, "cosine", few)
+
+
+@SCREENS
+def test_products_that_overflow_on_the_way(isa, few):
+    """In one lane of any width: the sum leaves float32 and comes back."""
+    q, b = np.zeros((1, 96), np.float32), np.zeros((1, 96), np.float32)
+    q[0, ::32] = 2.0**66
+    b[0, ::32] = 2.0**61 * np.float32([-1.5, -1.5, 2.5])
+    assert_holds(np.concatenate([q, -q]), both_signs(b[0]), "inner_product", few)
 
 
 @pytest.mark.parametrize("metric", METRICS)
