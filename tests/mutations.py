@@ -1,6 +1,6 @@
 """Whether the tests notice: each line of mutations.txt is spoilt in a copy of the sources, and the tests named must then fail.
 
-    python -m tests.mutations [--only WORD] [--keep FOLDER] [--list]
+    python -m tests.mutations [--only WORD ...] [--keep FOLDER] [--list]
 
 Run before a release, and after a change of the proofs, the sinks or the plan; half an hour on two free cores. It needs what a
 build needs: cmake, ninja, pybind11. There is one build folder, so that only what a mutation touches is compiled; the tests run
@@ -108,10 +108,14 @@ class Copy:
             sys.exit(done.stdout + done.stderr)
         return done
 
-    def build(self) -> None:
-        self.run(["cmake", "--build", "build"], check=True)
+    def build(self) -> str:
+        """Returns what was wrong."""
+        done = self.run(["cmake", "--build", "build"])
+        if done.returncode:
+            return done.stdout
         for path in (self.folder / "build").glob("_core*.so"):
             shutil.copy(path, self.folder / "python" / "hardmine")
+        return ""
 
     def pytest(self, tests: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
         paths = [f"tests/test_{file}.py{colons}{test}" for file, colons, test in (name.partition("::") for name in tests)]
@@ -124,7 +128,8 @@ class Copy:
         for edit in mutation.edits:
             paths[edit.file].write_text(spoilt(mutation, edit, paths[edit.file].read_text()))
         try:
-            self.build()
+            if errors := self.build():
+                return "survived: " + next(line for line in errors.splitlines() if "error:" in line)
             if mutation.tests == ("caught",):
                 done = self.run([sys.executable, "-c", NET])
                 return f"survived: {done.stderr[-300:]}" if done.returncode else "killed: failed_proofs(), all results right"
@@ -140,11 +145,13 @@ class Copy:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutations")
-    parser.add_argument("--only", default="", help="mutations with this in their name")
+    parser.add_argument("--only", nargs="*", default=[""], help="mutations with one of these words in their name")
     parser.add_argument("--keep", type=pathlib.Path, help="a new folder for the copy, which stays")
     parser.add_argument("--list", action="store_true")
     chosen = parser.parse_args()
-    mutations = [m for m in read_mutations(pathlib.Path(__file__).with_suffix(".txt")) if chosen.only in m.name]
+    mutations = [
+        m for m in read_mutations(pathlib.Path(__file__).with_suffix(".txt")) if any(word in m.name for word in chosen.only)
+    ]
     for m in mutations:
         text = {edit.file: (ROOT / "cpp" / edit.file).read_text() for edit in m.edits}
         for edit in m.edits:
@@ -154,7 +161,8 @@ def main() -> int:
         return 0
     with tempfile.TemporaryDirectory() as temporary:
         copy = Copy(chosen.keep or pathlib.Path(temporary) / "copy")
-        copy.build()
+        if errors := copy.build():
+            sys.exit(errors)
         tests = tuple(dict.fromkeys(t for m in mutations for t in m.tests if t != "caught"))
         if tests and (sound := copy.pytest(tests)).returncode:
             sys.exit("the tests fail before anything is spoilt:\n" + sound.stdout)

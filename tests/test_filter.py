@@ -162,6 +162,31 @@ def test_max_per_group(isa, rng, rows, cap, n_groups):
     assert_same(found, reference.topk(queries, base, 12, base_groups=group, max_per_group=cap))
 
 
+@pytest.mark.parametrize("cap", [1, 2, 3])
+@pytest.mark.parametrize("kind", ["same", "different"])
+@pytest.mark.parametrize("sizes", [(6, 6), (2, 10), (1, 2, 3, 4), (13, 12)])
+def test_caps_that_leave_fewer_than_k_of_a_self_join(isa, rng, cap, kind, sizes):
+    """A row's own pair is of its group, or takes a place in another."""
+    group = np.repeat(np.arange(len(sizes)), sizes)
+    x = rng.standard_normal((len(group), 4)).astype(np.float32)
+    for own in (group, rng.permutation(group)):  # the groups of rows as queries
+        where = Filter(query_groups=own, base_groups=group, groups=kind, max_per_group=cap)
+        allowed = (own[:, None] == group) == (kind == "same")
+        assert_same(hardmine.topk(x, k=10, where=where), reference.topk(x, None, 10, "sqeuclidean", allowed, group, cap))
+
+
+def test_caps_hold_for_the_parts_of_a_base_together(isa, rng):
+    """Few queries: the base is cut, and each part keeps `cap` of a group."""
+    base = rng.standard_normal((30_000, 24)).astype(np.float32)
+    queries = base[:3] + np.float32(0.1)
+    group = rng.integers(0, 6, len(base))
+    for cap in (1, 3):
+        where = Filter(base_groups=group, max_per_group=cap)
+        expected = reference.topk(queries, base, 12, base_groups=group, max_per_group=cap)
+        for threads in (1, 3):
+            assert_same(hardmine.topk(queries, base, 12, where=where, threads=threads), expected)
+
+
 @st.composite
 def problems(draw):
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
