@@ -162,6 +162,29 @@ def test_max_per_group(isa, rng, rows, cap, n_groups):
     assert_same(found, reference.topk(queries, base, 12, base_groups=group, max_per_group=cap))
 
 
+@pytest.mark.parametrize("n", [5, 20])
+def test_listed_rows_that_no_screen_can_separate(isa, rng, n):
+    """They are scored by whole blocks: of the rows that a mask or a group leaves."""
+    base = (1 + 1e-6 * rng.standard_normal((3000, 8))).astype(np.float32)
+    queries, mask, group = base[:n] + np.float32(1e-6), rng.random(3000) < 0.5, rng.integers(0, 2, 3000)
+    same = np.arange(n)[:, None] % 2 == group
+    for where, allowed in (
+        (Filter(base_mask=mask), mask[None] & np.ones((n, 1), bool)),
+        (Filter(groups="same", query_groups=np.arange(n) % 2, base_groups=group), same),
+    ):
+        expected = reference.topk(queries, base, 9, "cosine", allowed)
+        for block in (0, 128):
+            found = search.scan(queries, base, 9, metric="cosine", where=where, threads=1, progress=False, block=block)
+            assert_same(found, expected)
+
+
+def test_a_group_of_more_queries_than_a_thread_holds(rng):
+    x = rng.integers(-9, 10, (3100, 2)).astype(np.float32)
+    one = np.zeros(3100, np.int64)
+    where = Filter(query_groups=one[:1500], base_groups=one, groups="same")
+    assert_same(hardmine.topk(x[:1500], x, 1500, where=where), hardmine.topk(x[:1500], x, 1500))
+
+
 @pytest.mark.parametrize("cap", [1, 2, 3])
 @pytest.mark.parametrize("kind", ["same", "different"])
 @pytest.mark.parametrize("sizes", [(6, 6), (2, 10), (1, 2, 3, 4), (13, 12)])

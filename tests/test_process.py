@@ -200,6 +200,25 @@ print((peak() - before - found.distances.nbytes - found.indices.nbytes) / 2**20)
 
 
 @pytest.mark.skipif("HARDMINE_SANITIZED" in os.environ, reason="sanitizers keep freed memory")
+def test_memory_is_bounded_for_many_queries_and_a_large_k():
+    """All sinks together would take 130 MiB: a thread holds those of some hundred queries at a time."""
+    code = (
+        PEAK
+        + """
+b = np.random.default_rng(0).standard_normal((3000, 16), dtype=np.float32)
+q = np.concatenate([b, b[:1000]])
+hardmine.topk(q[:100], b, 1000, threads=2)
+before = peak()
+found = hardmine.topk(q, b, 1000, threads=2)
+print((peak() - before - found.distances.nbytes - found.indices.nbytes) / 2**20)
+"""
+    )
+    done = run(code)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) <= 50
+
+
+@pytest.mark.skipif("HARDMINE_SANITIZED" in os.environ, reason="sanitizers keep freed memory")
 def test_a_memory_map_larger_than_the_budget_is_never_copied_whole(tmp_path):
     np.lib.format.open_memmap(tmp_path / "b.npy", mode="w+", dtype=np.float16, shape=(2_000_000, 128)).flush()
     code = (
