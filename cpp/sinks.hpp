@@ -33,7 +33,13 @@ class TopK {
   public:
     // `reach` is the most pairs a row can be offered: no buffer is larger.
     TopK(std::size_t rows, std::size_t k, std::size_t reach, const Filter& filter, const GroupCaps& caps)
-        : filter_(filter), caps_(caps), k_(k), capacity_(capacity(k, reach)), buffer_(rows * capacity_), rows_(rows) {
+        : filter_(filter),
+          caps_(caps),
+          k_(k),
+          capacity_(capacity(k, reach)),
+          buffer_(rows * capacity_),
+          rows_(rows),
+          bound_(rows) {
         if (!filter.max_per_group) return;
         members_.reserve(capacity_);
         chosen_.reserve(capacity_);
@@ -49,7 +55,7 @@ class TopK {
         return std::max<std::size_t>(1, std::min(2 * k + kSpare, reach));
     }
     static std::size_t bytes_per_row(std::size_t k, std::size_t reach) {
-        return capacity(k, reach) * sizeof(Pair) + sizeof(Row);
+        return capacity(k, reach) * sizeof(Pair) + sizeof(Row) + sizeof(Key);
     }
     // Beside the rows: scratch for caps.
     static std::size_t bytes(std::size_t k, std::size_t reach, const Filter& filter) {
@@ -59,14 +65,14 @@ class TopK {
     void start(std::size_t row, std::size_t query) {
         Row& r = rows_[row];
         r.count = r.clean = r.too_near = r.scored = 0;
-        r.most = caps_.most(query);
+        r.most = static_cast<std::uint32_t>(caps_.most(query));
         r.certified = r.broken = false;
         const Key end = r.most ? window_end(query) : make_key(-kInfinity, 0) + 1;
         set_bound_key(row, end == kNoKey ? kNoKey : end - 1);
     }
 
     // No key after this can be kept. It may be read while another thread tightens it: an older one only keeps more.
-    Key bound_key(std::size_t row) const { return rows_[row].bound.load(std::memory_order_relaxed); }
+    Key bound_key(std::size_t row) const { return bound_[row].load(std::memory_order_relaxed); }
     float bound(std::size_t row) const { return bound_key(row) == kNoKey ? kInfinity : distance_of(bound_key(row)); }
 
     // Whether a pair that is no nearer than `lower` can be kept at all: cheaper than asking the filter.
@@ -124,8 +130,7 @@ class TopK {
         bool exact() const { return lower == distance_of(upper); }
     };
     struct Row {
-        std::atomic<Key> bound;
-        std::size_t most;            // pairs that can be kept, k unless caps leave fewer
+        std::uint32_t most;          // pairs that can be kept, k unless caps leave fewer
         std::uint32_t count, clean;  // pairs in the buffer, and how many of them are known not to be excluded
         std::uint32_t too_near, scored;
         bool certified;  // whether `most` pairs have been found to lie within the bound
@@ -185,7 +190,7 @@ class TopK {
         return distance;
     }
 
-    void set_bound_key(std::size_t row, Key key) { rows_[row].bound.store(key, std::memory_order_relaxed); }
+    void set_bound_key(std::size_t row, Key key) { bound_[row].store(key, std::memory_order_relaxed); }
 
     // `most` pairs are no later than this.
     void certify(std::size_t row, Key key) {
@@ -256,7 +261,8 @@ class TopK {
     std::size_t k_, capacity_;
     std::vector<Pair> buffer_;
     std::vector<Row> rows_;
-    std::vector<Member> members_;  // scratch of tighten_per_group
+    std::vector<std::atomic<Key>> bound_;  // apart from the rest, which is looked at a tenth as often
+    std::vector<Member> members_;          // scratch of tighten_per_group
     std::vector<Key> chosen_;
 };
 
