@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import hardmine
+import reference
 from hardmine import Filter, merge, mine_hard_negatives, pair_distances, pairwise, sample_non_duplicate_split, topk
 
 X = np.ones((4, 3), np.float32)
@@ -276,17 +277,18 @@ def test_numbers_beyond_all_rows_are_no_limit():
     mine_hard_negatives(rows, sampling_strategy="random", seed=2**70)
 
 
-def test_pairs_that_change_meanwhile_are_read_as_they_were_checked(monkeypatch):
+@pytest.mark.parametrize("number", [2**40, -(2**40), -1])
+def test_pairs_that_change_after_they_were_checked_are_never_read_beyond_the_rows(monkeypatch, number):
     rows, cols = np.array([0, 3]), np.array([4, 1])
     core = hardmine._core.pair_distances
 
     def rewritten(**arguments):
-        rows[:] = cols[:] = 2**40
+        rows[:] = cols[:] = number
         return core(**arguments)
 
-    expected = pair_distances(X, Y, rows, cols)
     monkeypatch.setattr(hardmine._core, "pair_distances", rewritten)
-    np.testing.assert_array_equal(pair_distances(X, Y, rows, cols), expected)
+    last = pair_distances(X, Y, rows, cols)
+    np.testing.assert_array_equal(last, np.repeat(reference.rounded(X[-1:], Y[-1:], "sqeuclidean").ravel(), 2))
 
 
 def test_one_row_has_no_neighbour_but_itself():
