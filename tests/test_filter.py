@@ -178,6 +178,23 @@ def test_listed_rows_that_no_screen_can_separate(isa, rng, n):
             assert_same(found, expected)
 
 
+@pytest.mark.parametrize("n", [3, 20])
+def test_windows_of_codes(isa, rng, n):
+    """Strict at both ends, where most codes lie at them."""
+    bits = rng.random((2000, 24)) < 0.5
+    codes = np.packbits(bits, axis=1)
+    distances = reference.bit_distances(bits[:n], bits)
+    start, end = rng.integers(-1, 12, n), rng.integers(9, 26, n)
+    for window in ({"farther_than": start}, {"nearer_than": end}, {"farther_than": start, "nearer_than": end + 0.5}):
+        where = Filter(**{name: value.astype(np.float64) for name, value in window.items()})
+        allowed = (distances > window.get("farther_than", start * 0 - 1)[:, None]) & (
+            distances < window.get("nearer_than", end * 0 + 99)[:, None]
+        )
+        for k in (1, 30, 700):
+            found = hardmine.topk(codes[:n], codes, k, metric="hamming", where=where)
+            assert_same(found, reference.topk_bits(bits[:n], bits, k, allowed))
+
+
 def test_a_group_of_more_queries_than_a_thread_holds(rng):
     x = rng.integers(-9, 10, (3100, 2)).astype(np.float32)
     one = np.zeros(3100, np.int64)

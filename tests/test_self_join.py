@@ -32,6 +32,43 @@ def test_equals_the_plain_scan(isa, rows, metric, k):
     assert_same(hardmine.topk(rows, k=k, metric=metric), plain(rows, k, metric))
 
 
+@pytest.fixture(scope="module")
+def apart():
+    """Rows that the screen can tell apart: with those above the join gives up, and leaves them to the plain scan."""
+    return np.random.default_rng(6).standard_normal((2500, 220)).astype(np.float32)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("k", [1, 30])
+def test_rows_apart(isa, apart, metric, k):
+    own = Filter(exclude=np.arange(len(apart))[:, None].tolist())
+    expected = hardmine.topk(apart, apart.copy(), k, metric=metric, where=own)
+    for threads, block in ((1, 0), (3, 0), (2, 70)):
+        found = search.scan(apart, None, k, metric=metric, where=None, threads=threads, progress=False, block=block)
+        assert_same(found, expected)
+
+
+def test_filters_of_rows_apart(isa, apart, rng):
+    """Those that the join serves, and those that it must leave to the plain scan."""
+    n = len(apart)
+    group, mask = rng.integers(0, 20, n), rng.random(n) < 0.7
+    lists = [sorted({*rng.choice(n, 20, replace=False).tolist(), i}) for i in range(n)]
+    limit = rng.uniform(330, 420, n)
+    groups = {"query_groups": group, "base_groups": group}
+    for options in (
+        {"nearer_than": limit},
+        groups,
+        groups | {"nearer_than": limit},
+        groups | {"groups": "same"},
+        groups | {"max_per_group": 2},
+        {"base_mask": mask},
+        {"farther_than": limit},
+        {"farther_than": limit - 40, "nearer_than": limit},
+    ):
+        expected = hardmine.topk(apart, apart.copy(), 5, where=Filter(exclude=lists, **options))
+        assert_same(hardmine.topk(apart, k=5, where=Filter(exclude=lists, **options)), expected)
+
+
 @pytest.mark.parametrize("threads", [1, 2, 3, 7])
 def test_threads_and_blocks(rows, threads):
     whole = plain(rows, 10, "cosine")
