@@ -46,7 +46,7 @@ class Result(NamedTuple):
 def command(options: Options, name: str, seed: int) -> str:
     """What runs a case again."""
     isa = "" if options.isa is None else f" --isa {options.isa}"
-    return f'PYTHONPATH=python python -m tests.fuzz --only "{name}" --case {seed}{isa}'
+    return f'python -m tests.fuzz --only "{name}" --case {seed}{isa}'
 
 
 def run_case(name: str, seed: int, seconds: float, seen: Counter[str], tell: Callable[[Result], None]) -> None:
