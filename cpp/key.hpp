@@ -23,6 +23,9 @@ inline Key make_key(float distance, std::uint32_t index) {
     return Key{ordered} << 32 | index;
 }
 
+// No pair comes before this key.
+inline const Key kFirstKey = make_key(-kInfinity, 0);
+
 inline float distance_of(Key key) {
     const auto ordered = static_cast<std::uint32_t>(key >> 32);
     return std::bit_cast<float>(ordered & 0x80000000u ? ordered & 0x7fffffffu : ~ordered);

@@ -67,8 +67,8 @@ class TopK {
         r.count = r.clean = r.too_near = r.scored = 0;
         r.most = static_cast<std::uint32_t>(caps_.most(query));
         r.certified = r.broken = false;
-        const Key end = r.most ? window_end(query) : make_key(-kInfinity, 0) + 1;
-        set_bound_key(row, end == kNoKey ? kNoKey : end - 1);
+        const Key end = r.most ? window_end(query) : 0;
+        set_bound_key(row, end == kNoKey ? kNoKey : std::max(end, kFirstKey + 1) - 1);  // a bound is a distance, not NaN
     }
 
     // No key after this can be kept. It may be read while another thread tightens it: an older one only keeps more.

@@ -307,3 +307,12 @@ def test_limits_at_the_ends_of_float32(rng, limit):
     x = rng.standard_normal((30, 4)).astype(np.float32)
     expected = hardmine.topk(x, k=3) if limit > 1 else hardmine.topk(x, k=3, where=Filter(base_mask=np.zeros(30, bool)))
     assert_same(hardmine.topk(x, k=3, where=Filter(nearer_than=limit)), expected)
+
+
+def test_a_window_before_every_distance_holds_nothing(rng):
+    q, b = rng.standard_normal((40, 8)).astype(np.float32), np.zeros((300, 8), np.float32)
+    q[0] = b[7] = 3e38  # an inner product of -infinity
+    for nearer_than in (-np.inf, np.finfo(np.float32).min):
+        found = hardmine.topk(q, b, 2, metric="inner_product", where=Filter(nearer_than=nearer_than))
+        expected = [7, -1] if np.isfinite(nearer_than) else [-1, -1]
+        assert found.indices[0].tolist() == expected and (found.indices[1:] == -1).all()
