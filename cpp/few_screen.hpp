@@ -14,7 +14,7 @@
 //      where the product underflows, which y pays for) are within 1.25 x the 8.
 //   Cosine. t = 1 - V / (|q| |b|) with both norms between 2^-40 and 2^40, where underflow is less than 2^-40 of |q| |b|: e for
 //      V, e/2 for the norm, and 4u for two divisions: 3e. Where a norm lies elsewhere the interval is the whole line.
-// Where float32 overflows V or the norm is not finite and the interval is the whole line.
+// Where float32 overflows, V or the norm is not finite, and the interval is the whole line.
 #pragma once
 
 #include <algorithm>
