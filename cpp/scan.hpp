@@ -34,7 +34,7 @@ void visit_blocks(std::size_t begin, std::size_t end, std::size_t block, bool in
         if (!visit(begin + b * block, std::min(end, begin + (b + 1) * block))) return;
 }
 
-// The base rows of a block for n queries: as many as the screen takes, but no more than a thread goes through in a twentieth
+// The base rows of a block for n queries: as many as the screen takes, but no more than a thread goes through in a small part
 // of a second even if every pair has to be scored, because Ctrl-C waits for the end of a block.
 inline std::size_t block_rows(std::size_t most_rows, std::size_t n, std::size_t width, std::size_t wanted) {
     constexpr std::size_t kPairs = 1 << 23, kNumbers = 1 << 29;  // of the rows, multiplied
