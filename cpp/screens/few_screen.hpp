@@ -23,17 +23,22 @@
 #include <limits>
 #include <vector>
 
-#include "metric.hpp"
-#include "panel_screen.hpp"
+#include "kernels/kernels.hpp"
+#include "screens/frame.hpp"
+#include "screens/screen.hpp"
+#include "terms/finite.hpp"
+#include "terms/metric.hpp"
 
 namespace hardmine {
 
 class FewScreen {
   public:
+    static constexpr bool kHasFloor = false, kBothSides = false;  // pairs nearer than a floor are few beside the cost of reading
     static constexpr std::size_t kMostQueries = 8;
     static constexpr std::size_t kBlockRows = 256;
 
-    FewScreen(const Kernels& kernels, Metric metric, const Canonical& canonical, std::size_t d)
+    FewScreen(const Kernels& kernels, Metric metric, const Canonical& canonical, std::size_t d,
+              bool trusted = true)
         : kernels_(kernels),
           metric_(metric),
           canonical_(canonical),
@@ -42,7 +47,7 @@ class FewScreen {
           norms_(kBlockRows),
           values_(kBlockRows * kMostQueries) {
         const double n = static_cast<double>(d + 8) * 0x1p-24, e = n / (1 - n);
-        relative_ = n < 0.5 && e < 0.25 ? e : kNoLimit;
+        relative_ = trusted && n < 0.5 && e < 0.25 ? e : kNoLimit;
         tiny_ = static_cast<double>(d) * 0x1p-148;
     }
 
@@ -50,19 +55,19 @@ class FewScreen {
 
     std::size_t most_rows() const { return kBlockRows; }
 
-    void load_queries(const Rows<float>& queries, const Selection& ids, std::size_t begin, std::size_t end) {
-        n_ = end - begin;
+    void load_queries(const Rows<float>& queries, const Selection& ids) {
+        n_ = ids.count;
         for (std::size_t i = 0; i < n_; ++i) {
-            queries_[i] = queries[ids[begin + i]];
+            queries_[i] = queries[ids[i]];
             norm_[i] = std::sqrt(canonical_.square(queries_[i]));
             most_norm_[i] = above(norm_[i]);
         }
     }
 
     // Multiplies at once; scan() only looks. Returns false if a row is not finite.
-    bool load_block(const Rows<float>& base, const Selection& ids, std::size_t begin, std::size_t end) {
-        m_ = end - begin;
-        for (std::size_t j = 0; j < m_; ++j) rows_[j] = base[ids[begin + j]];
+    bool load_block(const Rows<float>& base, const Selection& ids) {
+        m_ = ids.count;
+        for (std::size_t j = 0; j < m_; ++j) rows_[j] = base[ids[j]];
         if (differences())
             kernels_.few_sqeuclidean(queries_, n_, rows_.data(), m_, d_, values_.data());
         else
@@ -86,7 +91,6 @@ class FewScreen {
         if (metric_ == Metric::inner_product) return distance(x + 2.5 * relative_ * norm_[i] * longest_ + 2 * tiny_);
         return distance((limit(i, bound) + 2 * tiny_) * (1 + 2 * relative_));
     }
-    void set_floor(std::size_t, float) {}  // the pairs nearer than a floor are few beside the cost of reading
 
     template <class Offer>
     void scan(Offer&& offer) {

@@ -10,30 +10,17 @@
 #include <span>
 #include <vector>
 
-#include "engine.hpp"
-#include "frame.hpp"
 #include "kernels/kernels.hpp"
+#include "screens/frame.hpp"
+#include "screens/screen.hpp"
+#include "terms/finite.hpp"
 
 namespace hardmine {
 
-// A float32 certainly not below or not above x.
-inline float above(double x) { return std::nextafter(static_cast<float>(x), kInfinity); }
-inline float below(double x) { return std::nextafter(static_cast<float>(x), -kInfinity); }
-
-// Whether every number of a row is finite.
-inline bool finite(const float* row, std::size_t d) {
-    return std::all_of(row, row + d, [](float x) { return std::isfinite(x); });
-}
-
-// An input holds NaN or infinity in some row: names the first.
-[[noreturn]] inline void report_not_finite(const Rows<float>& rows, bool base) {
-    std::size_t i = 0;
-    while (i + 1 < rows.count && finite(rows[i], rows.width)) ++i;  // the last one, if the caller has changed it meanwhile
-    throw NotFinite(base, rows.first + i);
-}
-
 class PanelScreen {
   public:
+    static constexpr bool kHasFloor = true, kBothSides = true;
+
     static constexpr std::size_t kBlockBytes = 256 << 10;  // of packed base rows: a quarter of a common L2
     static constexpr std::size_t kQueryTile = 96;          // queries that pass over a panel while it is in L1
 
@@ -77,25 +64,25 @@ class PanelScreen {
 
     std::size_t most_rows() const { return most_rows_; }
 
-    void load_queries(const Rows<float>& queries, const Selection& ids, std::size_t begin, std::size_t end) {
-        n_ = end - begin;
+    void load_queries(const Rows<float>& queries, const Selection& ids) {
+        n_ = ids.count;
         groups_ = (n_ + kernels_.rows - 1) / kernels_.rows;
         std::fill(queries_.begin(), queries_.end(), 0.0f);
         for (std::size_t i = 0; i < groups_ * kernels_.rows; ++i) {
             low_[i] = high_[i] = -kInfinity;
             shift_[i] = kInfinity;
-            if (i < n_) load_query(queries[ids[begin + i]], i);
+            if (i < n_) load_query(queries[ids[i]], i);
         }
     }
 
-    // Packs base rows ids[begin, end). Returns false if one of them is not finite.
-    bool load_block(const Rows<float>& base, const Selection& ids, std::size_t begin, std::size_t end) {
-        m_ = end - begin;
+    // Packs a block of base rows. Returns false if one of them is not finite.
+    bool load_block(const Rows<float>& base, const Selection& ids) {
+        m_ = ids.count;
         most_slack_ = 0;
         bool all_finite = true;
         for (std::size_t first = 0; first < m_; first += kernels_.lanes) {
             for (std::size_t j = 0; j < kernels_.lanes; ++j) {
-                rows_[j] = base[ids[begin + std::min(first + j, m_ - 1)]];  // a panel is filled up with its last row
+                rows_[j] = base[ids[std::min(first + j, m_ - 1)]];  // a panel is filled up with its last row
                 factor_[first + j] = canonical_.factor(rows_[j]);
             }
             float* panel = &panels_[first * frame_.d];

@@ -29,11 +29,13 @@ inline std::size_t position(const std::int64_t* number, std::size_t count) {
     return at < count ? at : count - 1;
 }
 
-// Some rows of an array: those listed, or all.
+// Some rows of an array: those listed, or neighbours.
 struct Selection {
-    const std::uint32_t* ids = nullptr;
-    std::size_t count = 0;
-    std::size_t operator[](std::size_t i) const { return ids ? ids[i] : i; }
+    const std::uint32_t* ids = nullptr;  // null: the numbers themselves
+    std::size_t first = 0, count = 0;
+
+    std::size_t operator[](std::size_t i) const { return ids ? ids[first + i] : first + i; }
+    Selection part(std::size_t begin, std::size_t end) const { return {ids, first + begin, end - begin}; }
 };
 
 }  // namespace hardmine

@@ -11,7 +11,8 @@
 #include <vector>
 
 #include "kernels/kernels.hpp"
-#include "rows.hpp"
+#include "screens/screen.hpp"
+#include "terms/rows.hpp"
 
 namespace hardmine {
 
@@ -19,6 +20,7 @@ using Codes = Rows<std::uint8_t>;
 
 class CodeScreen {
   public:
+    static constexpr bool kHasFloor = false, kBothSides = false;
     static constexpr std::size_t kBlockBytes = 256 << 10;  // of packed base codes
     static constexpr std::size_t kTileBytes = 24 << 10;    // of prepared queries
     static constexpr std::size_t kMostGroups = 24;
@@ -46,18 +48,18 @@ class CodeScreen {
 
     std::size_t most_rows() const { return most_rows_; }
 
-    void load_queries(const Codes& queries, const Selection& ids, std::size_t begin, std::size_t end) {
-        n_ = end - begin;
-        for (std::size_t i = 0; i < n_; ++i) queries_[i] = queries[ids[begin + i]];
+    void load_queries(const Codes& queries, const Selection& ids) {
+        n_ = ids.count;
+        for (std::size_t i = 0; i < n_; ++i) queries_[i] = queries[ids[i]];
         std::fill(stop_.begin() + static_cast<std::ptrdiff_t>(n_), stop_.end(),
                   0u);  // rows that fill up a group ask for nothing
     }
 
-    bool load_block(const Codes& base, const Selection& ids, std::size_t begin, std::size_t end) {
-        m_ = end - begin;
+    bool load_block(const Codes& base, const Selection& ids) {
+        m_ = ids.count;
         for (std::size_t first = 0; first < m_; first += kernels_.code_lanes) {
             for (std::size_t j = 0; j < kernels_.code_lanes; ++j)
-                rows_[j] = base[ids[begin + std::min(first + j, m_ - 1)]];  // a panel is filled up with its last code
+                rows_[j] = base[ids[std::min(first + j, m_ - 1)]];  // a panel is filled up with its last code
             kernels_.pack_codes(rows_.data(), bytes_, panel(first));
         }
         return true;
@@ -79,7 +81,7 @@ class CodeScreen {
                 const std::size_t found =
                     kernels_.screen_codes(tile_.data(), groups, panel(first), bytes_, &stop_[row], hits_.data());
                 for (const CodeHit& hit : std::span(hits_.data(), found))
-                    if (first + hit.lane < m_) offer(row + hit.row, first + hit.lane, hit.distance, hit.distance);
+                    if (first + hit.lane < m_) offer(row + hit.row, first + hit.lane, static_cast<float>(hit.distance), static_cast<float>(hit.distance));
             }
         });
     }
@@ -130,6 +132,7 @@ class CodeScreen {
 // code, 0.08 ns a pair then, 0.33 ns a pair here.
 class FewCodeScreen {
   public:
+    static constexpr bool kHasFloor = false, kBothSides = false;
     static constexpr std::size_t kMostQueries = 4;
 
     FewCodeScreen(const Kernels& kernels, std::size_t bytes) : kernels_(kernels), bytes_(bytes), hits_(kStep) {}
@@ -138,16 +141,14 @@ class FewCodeScreen {
 
     std::size_t most_rows() const { return kMostRows; }
 
-    void load_queries(const Codes& queries, const Selection& ids, std::size_t begin, std::size_t end) {
-        n_ = end - begin;
-        for (std::size_t i = 0; i < n_; ++i) queries_[i] = queries[ids[begin + i]];
+    void load_queries(const Codes& queries, const Selection& ids) {
+        n_ = ids.count;
+        for (std::size_t i = 0; i < n_; ++i) queries_[i] = queries[ids[i]];
     }
 
-    bool load_block(const Codes& base, const Selection& ids, std::size_t begin, std::size_t end) {
+    bool load_block(const Codes& base, const Selection& ids) {
         base_ = &base;
         ids_ = ids;
-        begin_ = begin;
-        end_ = end;
         return true;
     }
 
@@ -155,14 +156,14 @@ class FewCodeScreen {
 
     template <class Offer>
     void scan(Offer&& offer) {
-        for (std::size_t first = begin_, last; first < end_; first = last) {
+        for (std::size_t first = 0, last; first < ids_.count; first = last) {
             last = run_end(first);
             for (std::size_t i = 0; i < n_; ++i)
                 for (std::size_t at = first; at < last; at += kStep) {
                     const std::size_t found = kernels_.few_codes(queries_[i], (*base_)[ids_[at]], base_->stride,
                                                                  std::min(kStep, last - at), bytes_, stop_[i], hits_.data());
                     for (const CodeHit& hit : std::span(hits_.data(), found))
-                        offer(i, at - begin_ + hit.lane, hit.distance, hit.distance);
+                        offer(i, at + hit.lane, static_cast<float>(hit.distance), static_cast<float>(hit.distance));
                 }
         }
     }
@@ -170,8 +171,8 @@ class FewCodeScreen {
   private:
     // Where the rows stop lying side by side.
     std::size_t run_end(std::size_t first) const {
-        std::size_t last = ids_.ids ? first + 1 : end_;
-        while (last < end_ && ids_[last] == ids_[last - 1] + 1) ++last;
+        std::size_t last = ids_.ids ? first + 1 : ids_.count;
+        while (last < ids_.count && ids_[last] == ids_[last - 1] + 1) ++last;
         return last;
     }
 
@@ -179,7 +180,7 @@ class FewCodeScreen {
     static constexpr std::size_t kStep = 1024;  // rows until a tighter bound is used
 
     const Kernels& kernels_;
-    std::size_t bytes_, n_ = 0, begin_ = 0, end_ = 0;
+    std::size_t bytes_, n_ = 0;
     const Codes* base_ = nullptr;
     Selection ids_;
     const std::uint8_t* queries_[kMostQueries];

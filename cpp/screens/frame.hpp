@@ -56,11 +56,15 @@
 #include <limits>
 #include <vector>
 
-#include "key.hpp"
-#include "metric.hpp"
-#include "rows.hpp"
+#include "terms/key.hpp"
+#include "terms/metric.hpp"
+#include "terms/rows.hpp"
 
 namespace hardmine {
+
+// A float32 certainly not below or not above x.
+inline float above(double x) { return std::nextafter(static_cast<float>(x), kInfinity); }
+inline float below(double x) { return std::nextafter(static_cast<float>(x), -kInfinity); }
 
 struct Frame {
     Metric metric;

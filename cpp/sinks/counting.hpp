@@ -13,23 +13,23 @@
 #include <memory>
 #include <vector>
 
-#include "filter.hpp"
-#include "key.hpp"
+#include "terms/filter.hpp"
+#include "terms/key.hpp"
+#include "sinks/sink.hpp"
 
 namespace hardmine {
 
-class CountingTopK {
+class CountingTopK : public HearsNothing {
   public:
-    using Value = std::int32_t;
-    static constexpr bool kInOrder = true;  // pairs must be offered in the order of their indices
+    static constexpr bool kInOrder = true, kOfRows = true, kSifts = false, kShared = false, kOneBound = false;
 
     struct Pair {
         std::uint32_t distance, index;
     };
 
     // Distances are less than `levels`; `reach` is the most pairs a row can be offered. No cap per group.
-    CountingTopK(std::size_t rows, std::size_t k, std::size_t reach, std::size_t levels, const Filter& filter)
-        : filter_(filter),
+    CountingTopK(std::size_t rows, std::size_t k, std::size_t reach, std::size_t levels, const Judge& judge)
+        : judge_(judge),
           k_(k),
           capacity_(capacity(k, reach)),
           levels_(levels),
@@ -49,13 +49,8 @@ class CountingTopK {
     void start(std::size_t row, std::size_t query) {
         std::fill_n(&counts_[row * levels_], levels_, 0u);
         State& s = state_[row];
-        s = {static_cast<std::int32_t>(levels_) - 1, -1, 0, 0, 0, false};
-        if (filter_.nearer_than && filter_.nearer_than[query] < static_cast<float>(levels_))
-            s.limit = static_cast<std::int32_t>(std::ceil(std::max(filter_.nearer_than[query], 0.0f))) - 1;
-        if (filter_.farther_than && filter_.farther_than[query] >= 0)
-            s.floor = static_cast<std::int32_t>(std::min(filter_.farther_than[query], static_cast<float>(levels_)));
-        if (filter_.exclude_start) s.excluded = filter_.exclude_start[query];
-        if (row == 0) fell_short_ = false;
+        const float farthest = std::clamp(judge_.farthest(query), -1.0f, static_cast<float>(levels_ - 1));
+        s = {static_cast<std::int32_t>(std::floor(farthest)), 0, 0, false};
         if (guess_ && (*guess_)[row] < bound(row)) {
             s.limit = static_cast<std::int32_t>((*guess_)[row]);
             s.guessed = true;
@@ -65,37 +60,35 @@ class CountingTopK {
     // Rows begin with these limits until the next call, although nothing proves them; see fell_short().
     void guess(const std::vector<float>* limits) { guess_ = limits; }
 
-    // Whether one of the rows that began with a guess kept fewer than k, and may have missed some.
-    bool fell_short() const { return fell_short_; }
+    // Whether one of the first `rows` began with a guess and kept fewer than k: it may have missed some.
+    bool fell_short(std::size_t rows) const {
+        return std::any_of(state_.begin(), state_.begin() + static_cast<std::ptrdiff_t>(rows),
+                           [&](const State& s) { return s.guessed && s.kept < k_; });
+    }
 
     // The largest distance that can still be kept; -1: none.
     float bound(std::size_t row) const { return static_cast<float>(state_[row].limit); }
-    bool wants(std::size_t row, std::int32_t distance, std::uint32_t) const {
-        return distance <= state_[row].limit && distance > state_[row].floor;
-    }
+    bool wants(std::size_t row, std::uint32_t, float distance) const { return distance <= bound(row); }
 
-    // Offers a wanted pair. Returns whether the bound became tighter.
     template <class Score>
-    bool offer(std::size_t row, std::size_t query, std::int32_t distance, std::int32_t, std::uint32_t index, const Score&) {
+    bool offer(std::size_t row, std::size_t, std::uint32_t index, float exact, float, const Score&) {
         State& s = state_[row];
-        if (excluded(s, query, index)) return false;
+        const auto distance = static_cast<std::uint32_t>(exact);
         std::uint32_t* counts = &counts_[row * levels_];
         if (s.kept == capacity_) compact(row);
-        buffer_[row * capacity_ + s.kept++] = {static_cast<std::uint32_t>(distance), index};
+        buffer_[row * capacity_ + s.kept++] = {distance, index};
         ++counts[distance];
         if (++s.within < k_) return false;
         while (s.limit >= 0 && s.within >= k_) s.within -= counts[s.limit--];
         return true;
     }
 
-    // Nothing here can be wrong: see sinks.hpp.
+    void distrust(std::size_t) {}  // nothing here can be wrong
     template <class Score>
-    bool settle(std::size_t row, std::size_t, const Score&) {
-        fell_short_ |= state_[row].guessed && state_[row].kept < k_;
+    bool settle(std::size_t, std::size_t, const Score&) {
         return true;
     }
 
-    // The keys of a row in ascending order, at most k of them; the row is spent.
     std::size_t take(std::size_t row, Key* keys) {
         const State& s = state_[row];
         const std::uint32_t* counts = &counts_[row * levels_];
@@ -111,20 +104,11 @@ class CountingTopK {
 
   private:
     struct State {
-        std::int32_t limit, floor;  // floor < distance <= limit
-        std::size_t kept;           // pairs in the buffer
-        std::size_t within;         // of these, within the limit: fewer than k
-        std::int64_t excluded;      // the first exclusion that may still come
-        bool guessed;               // whether the limit began as a guess
+        std::int32_t limit;  // distance <= limit
+        std::size_t kept;    // pairs in the buffer
+        std::size_t within;  // of these, within the limit: fewer than k
+        bool guessed;        // whether the limit began as a guess
     };
-
-    bool excluded(State& s, std::size_t query, std::uint32_t index) const {
-        if (!filter_.exclude_start) return false;
-        const std::int64_t* end = filter_.exclude_indices + filter_.exclude_start[query + 1];
-        const std::int64_t* at = std::lower_bound(filter_.exclude_indices + s.excluded, end, static_cast<std::int64_t>(index));
-        s.excluded = at - filter_.exclude_indices;
-        return at < end && *at == static_cast<std::int64_t>(index);
-    }
 
     // Keeps all pairs within the limit, and of those just beyond it the first, so that there are k.
     void compact(std::size_t row) {
@@ -147,14 +131,13 @@ class CountingTopK {
         s.kept = kept;
     }
 
-    const Filter& filter_;
+    const Judge& judge_;
     std::size_t k_, capacity_, levels_;
     std::unique_ptr<Pair[]> buffer_;
     std::vector<std::uint32_t> counts_;
     std::vector<State> state_;
     std::vector<std::size_t> first_;  // scratch of take()
     const std::vector<float>* guess_ = nullptr;
-    bool fell_short_ = false;
 };
 
 }  // namespace hardmine

@@ -11,39 +11,41 @@
 #include <numeric>
 #include <vector>
 
-#include "filter.hpp"
-#include "rows.hpp"
+#include "terms/filter.hpp"
+#include "terms/rows.hpp"
 
 namespace hardmine {
 
 struct Task {
-    std::size_t query_begin, query_end, base_begin, base_end;  // positions in the plan's selections
-    std::size_t part;                                          // which of the parts of these queries this is
+    Selection rows, base;
+    bool both = false;     // whether a pair is offered to its base row, too
+    std::size_t part = 0;  // which of the parts of these queries this is
 };
 
 class Plan {
   public:
-    // most_queries: what a thread's memory holds; fair_queries: what pays for a thread's packing the whole base; most_parts:
-    // into how many ranges the base may be cut.
-    Plan(const Filter& filter, const Extent& queries, const Extent& base, std::size_t most_queries, std::size_t fair_queries,
-         std::size_t most_parts, int threads)
-        : fair_queries_(fair_queries), most_parts_(std::max<std::size_t>(1, most_parts)) {
-        query_ = {nullptr, queries.count};
-        base_ = {nullptr, base.count};
-        if (filter.base_mask || filter.groups == Groups::same) list_base(filter, base);
+    // Queries x base rows; `first_query` is that of the array. most_queries: what a thread's memory holds; fair_queries: what pays for a thread's packing the whole
+    // base; most_parts: into how many ranges the base may be cut.
+    Plan(const Filter& filter, const Selection& queries, std::size_t first_query, const Extent& base, std::size_t most_queries,
+         std::size_t fair_queries, std::size_t most_parts, int threads)
+        : fair_queries_(fair_queries), most_parts_(std::max<std::size_t>(1, most_parts)), query_(queries) {
+        list_base(filter, base);
         if (filter.groups == Groups::same)
-            cut_groups(filter, queries, base, most_queries);
+            cut_groups(filter, {first_query, queries.count}, base, most_queries);
         else
             cut(most_queries, static_cast<std::size_t>(threads));
-        for (const Task& t : tasks_) {
-            longest_ = std::max(longest_, t.query_end - t.query_begin);
-            reach_ = std::max(reach_, t.base_end - t.base_begin);
-            pairs_ += static_cast<std::uint64_t>(t.query_end - t.query_begin) * (t.base_end - t.base_begin);
-        }
+        measure();
+    }
+
+    // The allowed rows of one array against themselves, each pair met once: ranges of rows x all rows from their own start on.
+    Plan(const Filter& filter, const Extent& rows, std::size_t range) : fair_queries_(range), most_parts_(1) {
+        list_base(filter, rows);
+        for (std::size_t begin = 0; begin < base_.count; begin += range)
+            tasks_.push_back({base_.part(begin, std::min(base_.count, begin + range)), base_.part(begin, base_.count)});
+        measure();
     }
 
     const std::vector<Task>& tasks() const { return tasks_; }
-    const Selection& query() const { return query_; }
     const Selection& base() const { return base_; }
     bool complete() const { return complete_; }  // whether every query is in some task
     std::size_t parts() const { return parts_; }
@@ -55,12 +57,23 @@ class Plan {
     static constexpr std::size_t kFairRows = 4096;  // fewer than fair_queries to a thread: cut the base if it is long enough;
     static constexpr std::size_t kFewQueries = 32;  // if not, fewer queries must do
 
+    void measure() {
+        for (const Task& t : tasks_) {
+            longest_ = std::max(longest_, t.rows.count);
+            reach_ = std::max(reach_, t.base.count);
+            pairs_ += static_cast<std::uint64_t>(t.rows.count) * t.base.count;
+        }
+    }
+
+    // All base rows, listed if not all are allowed or their order is to change.
     void list_base(const Filter& filter, const Extent& base) {
+        base_ = {nullptr, 0, base.count};
+        if (!filter.base_mask && filter.groups != Groups::same) return;
         const bool* mask = filter.base_mask ? filter.base_mask + base.first : nullptr;
         base_ids_.reserve(mask ? static_cast<std::size_t>(std::count(mask, mask + base.count, true)) : base.count);
         for (std::size_t j = 0; j < base.count; ++j)
             if (!mask || mask[j]) base_ids_.push_back(static_cast<std::uint32_t>(j));
-        base_ = {base_ids_.data(), base_ids_.size()};
+        base_ = {base_ids_.data(), 0, base_ids_.size()};
     }
 
     void cut(std::size_t most_queries, std::size_t threads) {
@@ -74,7 +87,8 @@ class Plan {
         if (ranges * parts_ < threads) ranges = std::max(ranges, std::min(threads / parts_, n / kFewQueries));
         for (std::size_t i = 0; i < ranges; ++i)
             for (std::size_t p = 0; p < parts_; ++p)
-                tasks_.push_back({n * i / ranges, n * (i + 1) / ranges, m * p / parts_, m * (p + 1) / parts_, p});
+                tasks_.push_back({query_.part(n * i / ranges, n * (i + 1) / ranges),
+                                  base_.part(m * p / parts_, m * (p + 1) / parts_), false, p});
     }
 
     void cut_groups(const Filter& filter, const Extent& queries, const Extent& base, std::size_t most_queries) {
@@ -85,7 +99,7 @@ class Plan {
         std::stable_sort(query_ids_.begin(), query_ids_.end(),
                          [&](auto a, auto b) { return query_group(a) < query_group(b); });
         std::stable_sort(base_ids_.begin(), base_ids_.end(), [&](auto a, auto b) { return base_group(a) < base_group(b); });
-        query_ = {query_ids_.data(), query_ids_.size()};
+        query_ = {query_ids_.data(), 0, query_ids_.size()};
         for (std::size_t q = 0, b = 0; q < query_ids_.size();) {
             const std::int64_t group = query_group(query_ids_[q]);
             std::size_t q_end = q;
@@ -94,7 +108,7 @@ class Plan {
             std::size_t b_end = b;
             while (b_end < base_ids_.size() && base_group(base_ids_[b_end]) == group) ++b_end;
             for (; b < b_end && q < q_end; q += most_queries)
-                tasks_.push_back({q, std::min(q + most_queries, q_end), b, b_end, 0});
+                tasks_.push_back({query_.part(q, std::min(q + most_queries, q_end)), base_.part(b, b_end)});
             q = q_end;
             b = b_end;
         }

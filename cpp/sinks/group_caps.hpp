@@ -8,8 +8,8 @@
 #include <cstdint>
 #include <unordered_map>
 
-#include "filter.hpp"
-#include "rows.hpp"
+#include "terms/filter.hpp"
+#include "terms/rows.hpp"
 
 namespace hardmine {
 

@@ -1,0 +1,242 @@
+// Neighbours of each query: the sinks of rows, of floats and of codes.
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "engine.hpp"
+#include "scan/families.hpp"
+#include "scan/guess.hpp"
+#include "scan/self_join.hpp"
+#include "scan/team.hpp"
+#include "scan/visit.hpp"
+#include "sinks/counting.hpp"
+#include "sinks/group_caps.hpp"
+#include "sinks/top_k.hpp"
+
+namespace hardmine {
+namespace {
+
+// What a thread works with. Either screen can serve a task.
+template <class Family, class S>
+struct Workspace {
+    typename Family::Screens screens;
+    S sink;
+    typename Family::AnyScores scores;
+    std::vector<Key> keys;
+    std::optional<Guess> guess;
+};
+
+// A search of rows: what is the same for every sink.
+template <class Family>
+struct RowSearch {
+    using Distance = typename Family::Distance;
+
+    Family& family;
+    const Judge& judge;
+    Lists<Distance> out;
+    std::int64_t* too_near;
+    const Watcher& watcher;
+
+    // per_query and fixed: what the sink takes; queries: of those the ones that are searched.
+    Plan plan(const Selection& queries, std::size_t per_query, std::size_t fixed) const {
+        const auto& s = family.search;
+        const std::size_t most = family.most_queries(per_query, fixed + out.k * sizeof(Key));
+        const std::size_t parts = kPartBytes / std::max<std::size_t>(1, s.queries.count * out.k * kPairBytes);
+        return Plan(judge.filter(), queries, s.queries.first, s.base.extent(), most, Family::kFairQueries, parts,
+                    family.threads);
+    }
+
+    // scan(loop, task, workspace) fills the sinks of a task.
+    template <class MakeWork, class Scan>
+    void run(const Plan& plan, MakeWork&& make_work, Scan&& scan) const {
+        using Row = typename Family::Row;
+        using Work = std::remove_pointer_t<decltype(make_work())>;
+        const auto& s = family.search;
+        const std::size_t n = s.queries.count;
+        if (plan.tasks().empty()) return;
+        std::vector<Distance> distances(plan.parts() > 1 ? plan.parts() * n * out.k : 0);
+        std::vector<std::int64_t> indices(distances.size());
+        const auto part = [&](std::size_t p) {
+            return plan.parts() == 1 ? out
+                                     : Lists<Distance>{distances.data(), indices.data(), out.k}.from(p * n);
+        };
+        Team<Row, Work> team(s.base, plan.tasks().size(), family.threads, plan.pairs(), watcher, make_work);
+        team.run(plan.tasks().size(), [&](std::size_t t, Work& work, Watch& watch) {
+            const Task& task = plan.tasks()[t];
+            const Loop<Row> loop(s, judge, watch);
+            if (!scan(loop, task, work)) return false;
+            for (std::size_t i = 0; i < task.rows.count && !watch.stopped(); ++i) take(loop, task, i, work, part(task.part));
+            return true;
+        });
+        if (plan.parts() == 1) return;
+        std::vector<Lists<const Distance>> parts;
+        for (std::size_t p = 0; p < plan.parts(); ++p) parts.push_back({part(p).distances, part(p).indices, out.k});
+        const Filter& filter = judge.filter();
+        merge(parts, n, out, filter.max_per_group ? filter.base_groups : nullptr, filter.max_per_group, 1, watcher);
+    }
+
+    // Starts the sinks of a task and goes through it.
+    template <class Work>
+    static bool scan(const Loop<typename Family::Row>& loop, const Task& task, Work& work) {
+        for (std::size_t i = 0; i < task.rows.count; ++i) {
+            work.scores.load(i, task.rows[i]);
+            work.sink.start(i, loop.query(task, i));
+        }
+        return work.screens.with(task.rows.count,
+                                 [&](auto& screen) { return loop.visit(task, screen, work.sink, work.scores); });
+    }
+
+  private:
+    static constexpr std::size_t kPairBytes = sizeof(Distance) + sizeof(std::int64_t);
+
+    // The answer of query i of a task.
+    template <class Work>
+    void take(const Loop<typename Family::Row>& loop, const Task& task, std::size_t i, Work& work,
+              const Lists<Distance>& to) const {
+        const std::size_t row = task.rows[i], query = loop.query(task, i);
+        if constexpr (requires { work.sink.too_near(i); })
+            if (too_near) std::atomic_ref(too_near[row]).fetch_add(work.sink.too_near(i), std::memory_order_relaxed);
+        if (!work.sink.settle(i, query, work.scores[i])) {
+            failed_proofs.fetch_add(1, std::memory_order_relaxed);
+            loop.rescan(Receiver{work.sink, work.scores}, i, query, task.base);
+        }
+        to.write(row, work.keys.data(), work.sink.take(i, work.keys.data()));
+    }
+};
+
+// The rows of an array that a mask leaves, or leaves out.
+std::vector<std::uint32_t> masked(const Filter& filter, const Extent& rows, bool allowed) {
+    std::vector<std::uint32_t> ids;
+    for (std::size_t i = 0; i < rows.count; ++i)
+        if (filter.base_mask[rows.first + i] == allowed) ids.push_back(static_cast<std::uint32_t>(i));
+    return ids;
+}
+
+}  // namespace
+
+void topk(const FloatSearch& s, const Filter& filter, const Lists<float>& out, std::int64_t* too_near, const Watcher& watcher) {
+    Floats family(s, watcher);
+    const Judge judge(filter);
+    const std::size_t n = s.queries.count, m = s.base.count, k = out.k;
+    const GroupCaps caps(filter, s.base.extent(), k);
+    Selection queries{nullptr, 0, n};
+    std::vector<std::uint32_t> others;  // the rows that a self-join leaves
+
+    const std::vector<std::uint32_t> ids =
+        filter.self && filter.base_mask ? masked(filter, s.base.extent(), true) : std::vector<std::uint32_t>();
+    const Selection joined = filter.base_mask ? Selection{ids.data(), 0, ids.size()} : Selection{nullptr, 0, m};
+    if (SelfJoin::serves(s, k, filter, joined.count)) {
+        family.prepare(SelfJoin::kMostRange, joined);
+        if (SelfJoin(family, joined, k, judge, caps, out, too_near, watcher).run()) {
+            if (joined.count == m) return;
+            others = masked(filter, s.base.extent(), false);
+            queries = {others.data(), 0, others.size()};
+        }
+    }
+
+    const RowSearch<Floats> search{family, judge, out, too_near, watcher};
+    const Plan plan = search.plan(queries, TopK::bytes_per_row(k, m), TopK::bytes(k, m, filter));
+    if (!plan.complete())
+        for (std::size_t i = 0; i < queries.count; ++i) out.write(queries[i], nullptr, 0);
+    family.prepare(plan.longest(), plan.base());
+    search.run(
+        plan,
+        [&] {
+            return new Workspace<Floats, TopK>{family.screens(),
+                                               TopK(plan.longest(), k, plan.reach(), judge, caps, too_near != nullptr),
+                                               family.scores(), std::vector<Key>(k), {}};
+        },
+        search.scan<Workspace<Floats, TopK>>);
+}
+
+void topk(const CodeSearch& s, const Filter& filter, const Lists<std::int32_t>& out, const Watcher& watcher) {
+    PackedCodes family(s, watcher);
+    const Judge judge(filter);
+    const std::size_t n = s.queries.count, m = s.base.count, k = out.k, levels = family.levels();
+    const GroupCaps caps(filter, s.base.extent(), k);
+    const bool capped = filter.max_per_group != 0, guess = Guess::serves(k, filter);
+    const std::size_t per_query = (capped ? TopK::bytes_per_row(k, m) : CountingTopK::bytes_per_row(k, m, levels)) +
+                                  (guess ? Guess::bytes_per_row(k, m, levels) : 0);
+    const std::size_t fixed = (capped ? TopK::bytes(k, m, filter) : (levels + 1) * sizeof(std::size_t)) +
+                              (guess ? Guess::bytes(m) : 0);
+    const RowSearch<PackedCodes> search{family, judge, out, nullptr, watcher};
+    const Plan plan = search.plan({nullptr, 0, n}, per_query, fixed);
+    if (!plan.complete())
+        for (std::size_t i = 0; i < n; ++i) out.write(i, nullptr, 0);
+    family.prepare(plan.longest(), plan.base());
+    if (capped) {
+        search.run(
+            plan,
+            [&] {
+                return new Workspace<PackedCodes, TopK>{family.screens(), TopK(plan.longest(), k, plan.reach(), judge, caps),
+                                                        NoScores(), std::vector<Key>(k), {}};
+            },
+            search.scan<Workspace<PackedCodes, TopK>>);
+        return;
+    }
+    using Work = Workspace<PackedCodes, CountingTopK>;
+    search.run(
+        plan,
+        [&] {
+            auto work = new Work{family.screens(), CountingTopK(plan.longest(), k, plan.reach(), levels, judge), NoScores(),
+                                 std::vector<Key>(k), {}};
+            if (guess && work->screens.many) work->guess.emplace(judge, plan, k, levels);
+            return work;
+        },
+        [&](const Loop<std::uint8_t>& loop, const Task& task, Work& work) {
+            if (work.guess && Guess::serves(task, k)) {
+                work.sink.guess(&work.guess->limits(loop, task, *work.screens.many));
+                search.scan(loop, task, work);
+                work.sink.guess(nullptr);
+                if (!work.sink.fell_short(task.rows.count)) return true;
+            }
+            return search.scan(loop, task, work);
+        });
+}
+
+template <class Distance>
+void merge(const std::vector<Lists<const Distance>>& parts, std::size_t n, const Lists<Distance>& out,
+           const std::int64_t* base_groups, std::size_t max_per_group, int threads, const Watcher& watcher) {
+    constexpr std::size_t kRange = 256;
+    const Rows<std::uint8_t> none{};
+    Team<std::uint8_t, ListMerge> team(none, (n + kRange - 1) / kRange, usable_threads(threads), n, watcher,
+                                       [&] { return new ListMerge(base_groups, max_per_group); });
+    team.run((n + kRange - 1) / kRange, [&](std::size_t range, ListMerge& merge, Watch& watch) {
+        const std::size_t begin = range * kRange, end = std::min(n, begin + kRange);
+        for (std::size_t row = begin; row < end; ++row) merge.row(parts, row, out);
+        watch.step(end - begin);
+        return true;
+    });
+}
+template void merge(const std::vector<Lists<const float>>&, std::size_t, const Lists<float>&, const std::int64_t*, std::size_t,
+                    int, const Watcher&);
+template void merge(const std::vector<Lists<const std::int32_t>>&, std::size_t, const Lists<std::int32_t>&, const std::int64_t*,
+                    std::size_t, int, const Watcher&);
+
+void ranking_counts(const CodeSearch& s, const Relevance& relevance, std::size_t top, std::size_t levels, std::uint32_t* counts,
+                    std::uint32_t* relevant, const Watcher& watcher) {
+    PackedCodes family(s, watcher);
+    const Filter everything;
+    const Judge judge(everything);
+    const std::size_t n = s.queries.count;
+    for (std::uint32_t* table : {counts, relevant}) std::fill_n(table, n * levels, 0u);
+    const Plan plan(everything, {nullptr, 0, n}, 0, s.base.extent(), family.most_queries(RankingCounts::bytes_per_row(), 0),
+                    PackedCodes::kFairQueries, 1, family.threads);
+    if (plan.tasks().empty()) return;
+    family.prepare(plan.longest(), plan.base());
+    using Work = Workspace<PackedCodes, RankingCounts>;
+    Team<std::uint8_t, Work> team(s.base, plan.tasks().size(), family.threads, plan.pairs(), watcher, [&] {
+        return new Work{family.screens(), RankingCounts(plan.longest(), relevance, top, levels, counts, relevant), NoScores(), {},
+                        {}};
+    });
+    team.run(plan.tasks().size(), [&](std::size_t t, Work& work, Watch& watch) {
+        const Task& task = plan.tasks()[t];
+        const Loop<std::uint8_t> loop(s, judge, watch);
+        const bool good = RowSearch<PackedCodes>::scan(loop, task, work);
+        for (std::size_t i = 0; i < task.rows.count; ++i) work.sink.finish(i, loop.query(task, i));
+        return good;
+    });
+}
+
+}  // namespace hardmine

@@ -1,0 +1,154 @@
+// What the scans of one kind of rows have in common: screens for many and for few queries, scores, and how much of everything.
+// A further screen of a kind joins its Screens and is chosen there.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <memory>
+#include <optional>
+
+#include "isa.hpp"
+#include "scan/memory.hpp"
+#include "scan/parallel.hpp"
+#include "scan/plan.hpp"
+#include "scan/scores.hpp"
+#include "screens/code_screens.hpp"
+#include "screens/few_screen.hpp"
+#include "screens/panel_screen.hpp"
+#include "terms/finite.hpp"
+#include "terms/search.hpp"
+
+namespace hardmine {
+
+// A look at every number, from which Ctrl-C must not wait for the end.
+inline void check_queries(const FloatSearch& s, const Watcher& watcher) {
+    constexpr std::size_t kNumbers = 1 << 20;
+    Watch watch(watcher, 0);
+    const std::size_t step = std::max<std::size_t>(1, kNumbers / s.queries.width);
+    for (std::size_t i = 0; i < s.queries.count; ++i) {
+        if (!finite(s.queries[i], s.queries.width)) throw NotFinite(false, s.queries.first + i);
+        if (i % step == 0 && !watch.step(0)) throw Stopped();
+    }
+}
+
+class Floats {
+  public:
+    using Row = float;
+    using Distance = float;
+    using ManyScreen = PanelScreen;
+    using AnyScores = Scores;
+    static constexpr std::size_t kFairQueries = 512;  // to a thread: packing is a fortieth of their work
+
+    // Checks the queries.
+    Floats(const FloatSearch& s, const Watcher& watcher)
+        : search(s), kernels(kernels_in_use()), canonical(kernels.canonical, s.metric, s.base.width) {
+        check_queries(s, watcher);
+        const bool small = s.queries.count * s.base.count * s.base.width < kSmallWork;
+        threads = small ? 1 : usable_threads(s.threads);
+    }
+
+    // The queries that a thread takes at a time, if a sink and what else is needed have so many bytes a query.
+    std::size_t most_queries(std::size_t per_query, std::size_t fixed) const {
+        const std::size_t d = search.base.width, rows = most_rows(true);
+        fixed += FewScreen::bytes() + Scores::bytes(d, rows);
+        return queries_in_memory(threads, PanelScreen::bytes_per_query(d) + Scores::bytes_per_query() + per_query,
+                                 fixed + PanelScreen::bytes(kernels.tile, d), FewScreen::kMostQueries, fixed);
+    }
+
+    // Before screens are made: for up to `longest` queries at a time.
+    void prepare(std::size_t longest, const Selection& base) {
+        longest_ = longest;
+        const bool many = longest > FewScreen::kMostQueries;
+        frame_ = many ? make_frame(search.metric, canonical, search.queries, search.base, base)
+                      : Frame{search.metric, search.base.width, {}, {}};
+    }
+    const Frame& frame() const { return frame_; }
+    // Every pair is left to the canonical distance from now on.
+    void distrust() {
+        trusted_ = false;
+        frame_.largest_square = 0;
+    }
+
+    struct Screens {
+        PanelScreen many;
+        FewScreen few;
+        template <class Visit>
+        bool with(std::size_t queries, Visit&& visit) {
+            return queries <= FewScreen::kMostQueries ? visit(few) : visit(many);
+        }
+    };
+    Screens screens() const {
+        return {PanelScreen(kernels.tile, frame_, canonical, many() ? longest_ : 0),
+                FewScreen(kernels.few, search.metric, canonical, search.base.width, trusted_)};
+    }
+    Scores scores() const { return {canonical, search.queries, search.base, longest_, most_rows(many())}; }
+
+    const FloatSearch& search;
+    const Kernels kernels;
+    const Canonical canonical;
+    int threads;
+
+  private:
+    static constexpr std::size_t kSmallWork = 1 << 20;  // multiply-adds that one thread finishes before others have woken
+
+    bool many() const { return longest_ > FewScreen::kMostQueries; }
+    std::size_t most_rows(bool many) const {
+        return std::max(FewScreen::kBlockRows, many ? PanelScreen::most_rows(kernels.tile, search.base.width) : 0);
+    }
+
+    Frame frame_;
+    std::size_t longest_ = 0;
+    bool trusted_ = true;
+};
+
+class PackedCodes {
+  public:
+    using Row = std::uint8_t;
+    using Distance = std::int32_t;
+    using ManyScreen = CodeScreen;
+    using AnyScores = NoScores;
+    static constexpr std::size_t kFairQueries = 64;  // to a thread: packing is a third of their work, merging would be more
+
+    PackedCodes(const CodeSearch& s, const Watcher&) : search(s), kernels(kernels_in_use()) {
+        const bool small = s.queries.count * s.base.count * s.base.width < kSmallWork;
+        threads = small ? 1 : usable_threads(s.threads);
+    }
+
+    std::size_t levels() const { return 8 * search.base.width + 1; }
+
+    std::size_t most_queries(std::size_t per_query, std::size_t fixed) const {
+        fixed += FewCodeScreen::bytes();
+        return queries_in_memory(threads, CodeScreen::bytes_per_query() + per_query,
+                                 fixed + CodeScreen::bytes(kernels.codes, search.base.width), FewCodeScreen::kMostQueries,
+                                 fixed);
+    }
+
+    void prepare(std::size_t longest, const Selection&) { longest_ = longest; }
+    void distrust() {}
+
+    struct Screens {
+        std::optional<CodeScreen> many;
+        FewCodeScreen few;
+        template <class Visit>
+        bool with(std::size_t queries, Visit&& visit) {
+            return queries <= FewCodeScreen::kMostQueries ? visit(few) : visit(*many);
+        }
+    };
+    Screens screens() const {
+        Screens made{{}, FewCodeScreen(kernels.codes, search.base.width)};
+        if (longest_ > FewCodeScreen::kMostQueries) made.many.emplace(kernels.codes, search.base.width, longest_);
+        return made;
+    }
+    NoScores scores() const { return {}; }
+
+    const CodeSearch& search;
+    const Kernels kernels;
+    int threads;
+
+  private:
+    static constexpr std::size_t kSmallWork = 1 << 22;  // bytes compared that one thread finishes before others have woken
+
+    std::size_t longest_ = 0;
+};
+
+}  // namespace hardmine

@@ -1,0 +1,105 @@
+// The nearest of all pairs, in the order of (distance, row, column): one list for all threads, and one bound that tightens as
+// the scan runs.
+//
+// Few pairs are ever offered once the bound is known, so each is scored at once, by the thread that met it, and the list holds
+// exact pairs only. Where pairs are equal (thousands of duplicates) rows and columns decide, so the bound is a whole pair. It is
+// read without the lock: its distance first, then the rest. The writer stores them the other way round, so whoever reads
+// an old distance rejects by it only pairs that the new one would reject too, and whoever reads a new one has the
+// rest that belongs to it or a later one.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "sinks/shared.hpp"
+#include "sinks/sink.hpp"
+#include "sinks/pair_list.hpp"
+
+namespace hardmine {
+
+class ClosestPairs {
+  public:
+    // `reach` is the most pairs that there are.
+    ClosestPairs(std::size_t n_pairs, std::uint64_t reach)
+        : n_(n_pairs), capacity_(static_cast<std::size_t>(std::min<std::uint64_t>(2 * n_pairs + kSpare, reach))) {
+        pairs_.reserve(capacity_);
+    }
+
+    float bound() const { return distance_.load(std::memory_order_acquire); }
+
+    bool wants(std::uint32_t row, std::uint32_t col, float lower) const {
+        const float distance = bound();
+        return lower < distance || (lower == distance && number(row, col) <= rest_.load(std::memory_order_relaxed));
+    }
+
+    // Returns whether the bound became tighter.
+    bool offer(const FoundPair& pair) {
+        const Locked locked(lock_);
+        if (!wants(pair.row, pair.col, pair.distance)) return false;
+        pairs_.push_back(pair);
+        if (pairs_.size() < capacity_ || pairs_.size() <= n_) return false;
+        keep_nearest();
+        return true;
+    }
+
+    // The pairs in ascending order; the list is spent.
+    std::vector<FoundPair>& sorted() {
+        if (pairs_.size() > n_) keep_nearest();
+        std::sort(pairs_.begin(), pairs_.end());
+        return pairs_;
+    }
+
+    std::atomic<bool> distrusted{false};
+
+  private:
+    static constexpr std::size_t kSpare = 1024;
+
+    static std::uint64_t number(std::uint32_t row, std::uint32_t col) { return std::uint64_t{row} << 32 | col; }
+
+    void keep_nearest() {
+        const auto last = pairs_.begin() + static_cast<std::ptrdiff_t>(n_ - 1);
+        std::nth_element(pairs_.begin(), last, pairs_.end());
+        rest_.store(number(last->row, last->col), std::memory_order_relaxed);
+        distance_.store(last->distance, std::memory_order_release);
+        pairs_.resize(n_);
+    }
+
+    std::size_t n_, capacity_;
+    std::vector<FoundPair> pairs_;
+    std::atomic_flag lock_;
+    std::atomic<float> distance_{kInfinity};
+    std::atomic<std::uint64_t> rest_{~std::uint64_t{0}};
+};
+
+// A thread's way to them.
+class Closest : public HearsNothing {
+  public:
+    static constexpr bool kInOrder = false, kOfRows = false, kSifts = false, kShared = true, kOneBound = true;
+
+    Closest(std::size_t rows, ClosestPairs& pairs) : pairs_(pairs), query_(rows) {}
+
+    static std::size_t bytes_per_row() { return sizeof(std::uint32_t); }
+
+    void start(std::size_t row, std::size_t query) { query_[row] = static_cast<std::uint32_t>(query); }
+
+    float bound(std::size_t) const { return pairs_.bound(); }
+    bool wants(std::size_t row, std::uint32_t index, float lower) const { return pairs_.wants(query_[row], index, lower); }
+
+    template <class Score>
+    bool offer(std::size_t row, std::size_t, std::uint32_t index, float lower, float upper, const Score& score) {
+        const float distance = lower == upper ? lower : score(index);
+        if (!(lower <= distance && distance <= upper)) distrust(row);
+        return pairs_.wants(query_[row], index, distance) && pairs_.offer({query_[row], index, distance});
+    }
+
+    void distrust(std::size_t) { pairs_.distrusted = true; }
+
+  private:
+    ClosestPairs& pairs_;
+    std::vector<std::uint32_t> query_;
+};
+
+}  // namespace hardmine

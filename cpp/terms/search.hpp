@@ -1,0 +1,25 @@
+// What is searched: data, and nothing of how.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "terms/metric.hpp"
+#include "terms/rows.hpp"
+
+namespace hardmine {
+
+// Rows are float32 vectors or packed codes.
+template <class Row>
+struct Search {
+    Rows<Row> queries, base;
+    int threads = 0;        // 0: every core the process may use
+    std::size_t block = 0;  // base rows packed at a time; 0 chooses. Changes no result
+};
+
+struct FloatSearch : Search<float> {
+    Metric metric;
+};
+using CodeSearch = Search<std::uint8_t>;
+
+}  // namespace hardmine
