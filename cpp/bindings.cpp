@@ -4,7 +4,6 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
-#include <atomic>
 #include <cstdlib>
 #include <exception>
 #include <optional>
@@ -24,8 +23,6 @@ using Codes = py::array_t<std::uint8_t>;
 using Words = py::array_t<std::uint64_t>;
 using Counts = py::array_t<std::uint32_t>;
 
-std::atomic<const Kernels*> kernels{nullptr};
-
 template <class Row>
 Rows<Row> rows_of(const py::array_t<Row>& array, std::size_t first) {
     if (array.ndim() != 2 || (array.shape(0) > 0 && array.shape(1) > 1 && array.strides(1) != sizeof(Row)))
@@ -37,7 +34,7 @@ Rows<Row> rows_of(const py::array_t<Row>& array, std::size_t first) {
 template <class Row>
 Search<Row> search_of(const py::array_t<Row>& queries, std::size_t first_query, const py::array_t<Row>& base,
                       std::size_t first_base, int threads, std::size_t block) {
-    return {*kernels.load(), rows_of(queries, first_query), rows_of(base, first_base), threads, block};
+    return {rows_of(queries, first_query), rows_of(base, first_base), threads, block};
 }
 
 template <class Array>
@@ -127,17 +124,19 @@ py::array_t<Distance> pair_distances_of(const AnySearch& search, const Ints& row
 PYBIND11_MODULE(_core, m) {
     const char* forced = std::getenv("HARDMINE_ISA");
     try {
-        kernels = &find_isa(forced ? forced : "");
+        use_isa(forced ? forced : "");
     } catch (const std::invalid_argument& e) {
         throw py::import_error("HARDMINE_ISA: " + std::string(e.what()));
     }
 
     m.attr("openmp") = kOpenMP;
     m.attr("most_counted") = kMostCounted;
-    m.def("isa", [] { return std::string(kernels.load()->name); });
+    m.def("isa", &isa_in_use);
     m.def("isas_built", &isas_built);
     m.def("isas_runnable", &isas_runnable);
-    m.def("use_isa", [](const std::string& name) { kernels = &find_isa(name); }, py::arg("name"));
+    m.def("use_isa", &use_isa, py::arg("name"));
+    m.def("kernels", &kernel_names);
+    m.def("kernels_built", &kernels_built);
     m.def("threads", [] { return usable_threads(0); });
     m.def("failed_proofs", [] { return failed_proofs.load(); });
 
@@ -156,7 +155,7 @@ PYBIND11_MODULE(_core, m) {
         [](std::size_t steps) {
             py::gil_scoped_release no_gil;
             float sink[4] = {0.5f, 0.25f, 0.75f, 1.0f};
-            return kernels.load()->peak(steps, sink);
+            return kernels_in_use().tile.peak(steps, sink);
         },
         py::arg("steps"));
 

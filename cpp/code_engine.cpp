@@ -8,6 +8,7 @@
 #include "counting.hpp"
 #include "engine.hpp"
 #include "guess.hpp"
+#include "isa.hpp"
 #include "memory.hpp"
 #include "scan.hpp"
 
@@ -22,10 +23,11 @@ int choose_threads(const CodeSearch& s) {
 }
 
 // The queries that a thread takes at a time.
-std::size_t most_queries(const CodeSearch& s, std::size_t per_query, std::size_t fixed, int threads) {
+std::size_t most_queries(const CodeSearch& s, const CodeKernels& kernels, std::size_t per_query, std::size_t fixed,
+                         int threads) {
     fixed += FewCodeScreen::bytes();
     return queries_in_memory(threads, CodeScreen::bytes_per_query() + per_query,
-                             fixed + CodeScreen::bytes(s.kernels, s.base.width), FewCodeScreen::kMostQueries, fixed);
+                             fixed + CodeScreen::bytes(kernels, s.base.width), FewCodeScreen::kMostQueries, fixed);
 }
 
 template <class Sink>
@@ -40,14 +42,14 @@ struct Workspace {
 // Calls run_task(task, workspace) for every task of a plan, with a workspace a thread whose sink is made by make_sink().
 // Everything is allocated here: a task may not throw.
 template <class Sink, class MakeSink, class RunTask>
-void run(const CodeSearch& s, std::size_t k, const Filter& filter, const Plan& plan, int threads, Watch& watch,
-         MakeSink&& make_sink, RunTask&& run_task) {
+void run(const CodeSearch& s, const CodeKernels& kernels, std::size_t k, const Filter& filter, const Plan& plan, int threads,
+         Watch& watch, MakeSink&& make_sink, RunTask&& run_task) {
     std::vector<std::unique_ptr<Workspace<Sink>>> workspaces;
     for (std::size_t t = 0; t < std::min<std::size_t>(static_cast<std::size_t>(threads), plan.tasks().size()); ++t) {
         workspaces.emplace_back(
-            new Workspace<Sink>{{}, FewCodeScreen(s.kernels, s.base.width), make_sink(), {}, std::vector<Key>(k)});
+            new Workspace<Sink>{{}, FewCodeScreen(kernels, s.base.width), make_sink(), {}, std::vector<Key>(k)});
         if (plan.longest() <= FewCodeScreen::kMostQueries) continue;
-        workspaces.back()->panels.emplace(s.kernels, s.base.width, plan.longest());
+        workspaces.back()->panels.emplace(kernels, s.base.width, plan.longest());
         if (Guess::serves(k, filter)) workspaces.back()->guess.emplace(s, filter, plan, k, 8 * s.base.width + 1);
     }
     run_tasks(plan.tasks().size(), threads, watch,
@@ -78,6 +80,7 @@ class CountLimit {
 
 void topk(const CodeSearch& s, std::size_t k, const Filter& filter, std::int32_t* distances, std::int64_t* indices,
           const Watcher& watcher) {
+    const CodeKernels& kernels = kernels_in_use().codes;
     const std::size_t levels = 8 * s.base.width + 1, reach = s.base.count;
     const int threads = choose_threads(s);
     const std::size_t n = s.queries.count;
@@ -88,8 +91,8 @@ void topk(const CodeSearch& s, std::size_t k, const Filter& filter, std::int32_t
     const std::size_t fixed = k * sizeof(Key) + (capped ? TopK::bytes(k, reach, filter) : (levels + 1) * sizeof(std::size_t)) +
                               (guess ? Guess::bytes(reach) : 0);
     const std::size_t parts = kPartBytes / std::max<std::size_t>(1, n * k * sizeof(Key));
-    const Plan plan(filter, s.queries.extent(), s.base.extent(), most_queries(s, per_query, fixed, threads), kFairQueries,
-                    parts, threads);
+    const Plan plan(filter, s.queries.extent(), s.base.extent(), most_queries(s, kernels, per_query, fixed, threads),
+                    kFairQueries, parts, threads);
     if (!plan.complete())
         for (std::size_t i = 0; i < n; ++i) write_row(nullptr, 0, k, distances + i * k, indices + i * k);
     if (plan.tasks().empty()) return;
@@ -104,11 +107,12 @@ void topk(const CodeSearch& s, std::size_t k, const Filter& filter, std::int32_t
     };
     if (capped)
         run<TopK>(
-            s, k, filter, plan, threads, watch, [&] { return TopK(plan.longest(), k, plan.reach(), filter, caps); },
+            s, kernels, k, filter, plan, threads, watch, [&] { return TopK(plan.longest(), k, plan.reach(), filter, caps); },
             scan_task);
     else
         run<CountingTopK>(
-            s, k, filter, plan, threads, watch, [&] { return CountingTopK(plan.longest(), k, plan.reach(), levels, filter); },
+            s, kernels, k, filter, plan, threads, watch,
+            [&] { return CountingTopK(plan.longest(), k, plan.reach(), levels, filter); },
             [&](const Task& task, Workspace<CountingTopK>& work) {
                 if (work.guess && Guess::serves(task, k)) {
                     work.sink.guess(&work.guess->limits(task, *work.panels));
@@ -123,14 +127,15 @@ void topk(const CodeSearch& s, std::size_t k, const Filter& filter, std::int32_t
 }
 
 void pairwise(const CodeSearch& s, std::int32_t* out, std::size_t stride, const Watcher& watcher) {
+    const CodeKernels& kernels = kernels_in_use().codes;
     const int threads = choose_threads(s);
     const Filter everything;
-    const Plan plan(everything, s.queries.extent(), s.base.extent(), most_queries(s, 0, 0, threads), kFairQueries,
+    const Plan plan(everything, s.queries.extent(), s.base.extent(), most_queries(s, kernels, 0, 0, threads), kFairQueries,
                     s.base.count, threads);
     if (plan.tasks().empty()) return;
     std::vector<std::unique_ptr<CodeScreen>> screens;
     for (std::size_t t = 0; t < std::min<std::size_t>(static_cast<std::size_t>(threads), plan.tasks().size()); ++t)
-        screens.emplace_back(new CodeScreen(s.kernels, s.base.width, plan.longest()));
+        screens.emplace_back(new CodeScreen(kernels, s.base.width, plan.longest()));
     Watch watch(watcher, plan.pairs());
     run_tasks(plan.tasks().size(), threads, watch, [&](std::size_t t, int thread) {
         const Task& task = plan.tasks()[t];
@@ -149,6 +154,7 @@ void pairwise(const CodeSearch& s, std::int32_t* out, std::size_t stride, const 
 
 void pair_distances(const CodeSearch& s, const std::int64_t* rows, const std::int64_t* cols, std::size_t pairs,
                     std::int32_t* distances, const Watcher& watcher) {
+    const CodeKernels& kernels = kernels_in_use().codes;
     constexpr std::size_t kBatch = 1 << 16;
     const int threads = pairs * s.base.width < kSmallWork ? 1 : usable_threads(s.threads);
     Watch watch(watcher, pairs);
@@ -156,7 +162,7 @@ void pair_distances(const CodeSearch& s, const std::int64_t* rows, const std::in
         const std::size_t begin = batch * kBatch, end = std::min(pairs, begin + kBatch);
         for (std::size_t p = begin; p < end; ++p) {
             const std::size_t q = position(&rows[p], s.queries.count), b = position(&cols[p], s.base.count);
-            distances[p] = static_cast<std::int32_t>(s.kernels.hamming(s.queries[q], s.base[b], s.base.width));
+            distances[p] = static_cast<std::int32_t>(kernels.hamming(s.queries[q], s.base[b], s.base.width));
         }
         watch.step(end - begin);
     });
@@ -165,6 +171,7 @@ void pair_distances(const CodeSearch& s, const std::int64_t* rows, const std::in
 
 void histograms(const CodeSearch& s, const Relevance& relevance, std::size_t top, std::size_t levels, std::uint32_t* counts,
                 std::uint32_t* relevant, const Watcher& watcher) {
+    const CodeKernels& kernels = kernels_in_use().codes;
     constexpr std::size_t kMostRange = 256;  // queries of a task, for which the base is packed once
     const std::size_t n = s.queries.count, m = s.base.count;
     const auto threads = static_cast<std::size_t>(choose_threads(s));
@@ -173,7 +180,7 @@ void histograms(const CodeSearch& s, const Relevance& relevance, std::size_t top
     std::fill_n(counts, n * levels, 0u);
     std::fill_n(relevant, n * levels, 0u);
     std::vector<std::unique_ptr<CodeScreen>> screens;
-    for (std::size_t t = 0; t < threads; ++t) screens.emplace_back(new CodeScreen(s.kernels, s.base.width, range));
+    for (std::size_t t = 0; t < threads; ++t) screens.emplace_back(new CodeScreen(kernels, s.base.width, range));
     std::vector<std::vector<CountLimit>> all_limits(threads, std::vector<CountLimit>(range, CountLimit(top, levels)));
     Watch watch(watcher, static_cast<std::uint64_t>(n) * m);
     run_tasks((n + range - 1) / range, static_cast<int>(threads), watch, [&](std::size_t t, int thread) {

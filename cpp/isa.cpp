@@ -1,29 +1,44 @@
-// One row a table, best first. A new instruction set is one row here and one hardmine_isa() line in CMakeLists.txt.
+// A list of tables a family, best first, and one of the sets that can be asked for. A new table is one row here, in the list
+// of its family and in the sets that want it, and one hardmine_kernels() line in CMakeLists.txt.
 #include "isa.hpp"
 
+#include <atomic>
 #include <stdexcept>
 
 namespace hardmine {
 
-#define HM_DECLARE(name)        \
-    namespace name {            \
-    extern const Kernels table; \
+#define HM_DECLARE(isa)                      \
+    namespace isa {                          \
+    extern const TileKernels tile;           \
+    extern const FewKernels few;             \
+    extern const CodeKernels codes;          \
+    extern const CanonicalKernels canonical; \
     }
 HM_DECLARE(generic)
 #if defined(__x86_64__)
-HM_DECLARE(avx512_bitalg)
-HM_DECLARE(avx512)
 HM_DECLARE(avx2)
+HM_DECLARE(avx512)
 HM_DECLARE(wide)
+namespace avx512_bitalg {
+extern const CodeKernels codes;
+}
 #endif
 
 namespace {
 
+template <class Table>
 struct Row {
-    const Kernels* table;
+    const Table& table;
     bool (*runs)();
-    bool automatic;
+    bool unasked;  // whether it may be chosen without being asked for
 };
+
+struct Set {
+    const char* name;
+    Kernels kernels;
+};
+
+bool runs_always() { return true; }
 
 #if defined(__x86_64__)
 // The levels x86-64-v3 and v4 by their features: clang 15 does not know them by name. A CPU with these has the rest of the
@@ -40,20 +55,71 @@ bool runs_v4() {
 bool runs_v4_bitalg() {
     return runs_v4() && __builtin_cpu_supports("avx512bitalg") && __builtin_cpu_supports("avx512vpopcntdq");
 }
+
+// `wide` is the 64-byte code with AVX2's instructions: slower, but it shows that the width changes no bit on CPUs without
+// AVX-512.
+constexpr Row<TileKernels> kTile[] = {
+    {avx512::tile, runs_v4, true},
+    {avx2::tile, runs_v3, true},
+    {generic::tile, runs_always, true},
+    {wide::tile, runs_v3, false},
+};
+constexpr Row<FewKernels> kFew[] = {
+    {avx512::few, runs_v4, true},
+    {avx2::few, runs_v3, true},
+    {generic::few, runs_always, true},
+    {wide::few, runs_v3, false},
+};
+constexpr Row<CodeKernels> kCodes[] = {
+    {avx512_bitalg::codes, runs_v4_bitalg, true}, {avx512::codes, runs_v4, true}, {avx2::codes, runs_v3, true},
+    {generic::codes, runs_always, true},          {wide::codes, runs_v3, false},
+};
+constexpr Row<CanonicalKernels> kCanonical[] = {
+    {avx512::canonical, runs_v4, true},
+    {avx2::canonical, runs_v3, true},
+    {generic::canonical, runs_always, true},
+    {wide::canonical, runs_v3, false},
+};
+constexpr Set kSets[] = {
+    {"avx512_bitalg", {avx512::tile, avx512::few, avx512_bitalg::codes, avx512::canonical}},
+    {"avx512", {avx512::tile, avx512::few, avx512::codes, avx512::canonical}},
+    {"avx2", {avx2::tile, avx2::few, avx2::codes, avx2::canonical}},
+    {"generic", {generic::tile, generic::few, generic::codes, generic::canonical}},
+    {"wide", {wide::tile, wide::few, wide::codes, wide::canonical}},
+};
+#else
+constexpr Row<TileKernels> kTile[] = {{generic::tile, runs_always, true}};
+constexpr Row<FewKernels> kFew[] = {{generic::few, runs_always, true}};
+constexpr Row<CodeKernels> kCodes[] = {{generic::codes, runs_always, true}};
+constexpr Row<CanonicalKernels> kCanonical[] = {{generic::canonical, runs_always, true}};
+constexpr Set kSets[] = {{"generic", {generic::tile, generic::few, generic::codes, generic::canonical}}};
 #endif
 
-const Row kRows[] = {
-#if defined(__x86_64__)
-    {&avx512_bitalg::table, runs_v4_bitalg, true},
-    {&avx512::table, runs_v4, true},
-    {&avx2::table, runs_v3, true},
-#endif
-    {&generic::table, [] { return true; }, true},
-#if defined(__x86_64__)
-    // The 64-byte code with AVX2's instructions: slower, but it shows that the width changes no bit on CPUs without AVX-512.
-    {&wide::table, runs_v3, false},
-#endif
-};
+template <class Table, std::size_t n>
+bool runs(const Row<Table> (&rows)[n], const Table& table) {
+    for (const Row<Table>& row : rows)
+        if (&row.table == &table) return row.runs();
+    return false;
+}
+
+bool runs(const Set& set) {
+    return runs(kTile, set.kernels.tile) && runs(kFew, set.kernels.few) && runs(kCodes, set.kernels.codes) &&
+           runs(kCanonical, set.kernels.canonical);
+}
+
+template <class Table, std::size_t n>
+const Table& best(const Row<Table> (&rows)[n]) {
+    const Row<Table>* row = rows;
+    while (!(row->unasked && row->runs())) ++row;  // ends: the generic tables run anywhere
+    return row->table;
+}
+
+template <class Table, std::size_t n>
+std::vector<std::string> names(const Row<Table> (&rows)[n]) {
+    std::vector<std::string> found;
+    for (const Row<Table>& row : rows) found.emplace_back(row.table.name);
+    return found;
+}
 
 std::string join(const std::vector<std::string>& names) {
     std::string text;
@@ -61,26 +127,59 @@ std::string join(const std::vector<std::string>& names) {
     return text;
 }
 
+// What "" stands for: the best table of each family, by the name of the best set that runs.
+const Set& best_of_each() {
+    const Set* set = kSets;
+    while (!runs(*set)) ++set;
+    static const Set found{set->name, {best(kTile), best(kFew), best(kCodes), best(kCanonical)}};
+    return found;
+}
+
+std::atomic<const Set*> in_use{nullptr};
+
 }  // namespace
 
+Kernels kernels_in_use() { return in_use.load()->kernels; }
+
+std::string isa_in_use() { return in_use.load()->name; }
+
+std::map<std::string, std::vector<std::string>> kernels_built() {
+    return {{"tile", names(kTile)}, {"few", names(kFew)}, {"codes", names(kCodes)}, {"canonical", names(kCanonical)}};
+}
+
+std::map<std::string, std::string> kernel_names() {
+    const Kernels kernels = kernels_in_use();
+    return {{"tile", kernels.tile.name},
+            {"few", kernels.few.name},
+            {"codes", kernels.codes.name},
+            {"canonical", kernels.canonical.name}};
+}
+
 std::vector<std::string> isas_built() {
-    std::vector<std::string> names;
-    for (const Row& row : kRows) names.emplace_back(row.table->name);
-    return names;
+    std::vector<std::string> found;
+    for (const Set& set : kSets) found.emplace_back(set.name);
+    return found;
 }
 
 std::vector<std::string> isas_runnable() {
-    std::vector<std::string> names;
-    for (const Row& row : kRows)
-        if (row.runs()) names.emplace_back(row.table->name);
-    return names;
+    std::vector<std::string> found;
+    for (const Set& set : kSets)
+        if (runs(set)) found.emplace_back(set.name);
+    return found;
 }
 
-const Kernels& find_isa(std::string_view name) {
-    for (const Row& row : kRows)
-        if (row.runs() && (name.empty() ? row.automatic : name == row.table->name)) return *row.table;
+void use_isa(const std::string& name) {
+    if (name.empty()) {
+        in_use = &best_of_each();
+        return;
+    }
+    for (const Set& set : kSets)
+        if (name == set.name && runs(set)) {
+            in_use = &set;
+            return;
+        }
     throw std::invalid_argument("expected one of " + join(isas_runnable()) + " (built: " + join(isas_built()) + "), got '" +
-                                std::string(name) + "'");
+                                name + "'");
 }
 
 }  // namespace hardmine

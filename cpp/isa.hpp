@@ -1,19 +1,31 @@
-// The tables that were built, which of them this CPU can run, and the one in use.
+// The tables of kernels that were built, which of them this CPU can run, and those in use.
 #pragma once
 
+#include <map>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "kernels/kernels.hpp"
 
 namespace hardmine {
 
+// The tables in use; use_isa() comes first. They may change between two looks, so a call of the engine takes one, at its
+// start.
+Kernels kernels_in_use();
+
+// The sets of tables, one of each family, by the machine they are meant for.
 std::vector<std::string> isas_built();
 std::vector<std::string> isas_runnable();  // best first; those never chosen unasked last
 
-// The table of that name, or the best one for "". Throws std::invalid_argument, naming the runnable ones, for a name that is
-// unknown, not built or not runnable.
-const Kernels& find_isa(std::string_view name);
+// Takes the set of that name; for "" each family takes its best table. Throws std::invalid_argument, naming the runnable ones,
+// for a name that is unknown, not built or not runnable.
+void use_isa(const std::string& name);
+
+// The set last taken, for "" the best that runs.
+std::string isa_in_use();
+
+// The names of each family's tables: of those built, best first, and of the one in use.
+std::map<std::string, std::vector<std::string>> kernels_built();
+std::map<std::string, std::string> kernel_names();
 
 }  // namespace hardmine

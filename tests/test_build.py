@@ -18,22 +18,23 @@ CPP = sorted((ROOT / "cpp").rglob("*.[ch]pp"))
 PYTHON = sorted((ROOT / "python").rglob("*.py"))
 
 
-def test_each_isa_object_defines_one_symbol_its_table():
+def test_each_object_of_kernels_defines_one_symbol_its_table():
     """A second one could be linked from an object whose instructions this CPU lacks (numpy#25274)."""
-    objects = sorted(ROOT.glob("build/*/CMakeFiles/isa_*.dir/cpp/kernels/kernels.cpp.o"))
+    objects = sorted(ROOT.glob("build/*/CMakeFiles/kernels_*.dir/cpp/kernels/*.cpp.o"))
     if not objects or not shutil.which("nm"):
         pytest.skip("needs the build folder that `pip install .` leaves here, and nm")
-    seen = set()
+    seen = {}
     for path in objects:
         listed = subprocess.run(["nm", "--extern-only", "--defined-only", path], capture_output=True, text=True, check=True)
         symbols = [line.split() for line in listed.stdout.splitlines() if line.strip() and not line.endswith(":")]
-        name = re.search(r"isa_(\w+)\.dir", str(path)).group(1)
+        family, name = re.search(r"kernels_([a-z]+)_(\w+)\.dir", str(path)).groups()
+        assert path.name == f"{family}.cpp.o"
         tables = [symbol for _, kind, symbol in symbols if not symbol.startswith(("__asan", "__odr_asan", "DW.ref"))]
-        assert tables == [f"_ZN8hardmine{len(name)}{name}5tableE"], path
+        assert tables == [f"_ZN8hardmine{len(name)}{name}{len(family)}{family}E"], path
         initialisers = subprocess.run(["nm", path], capture_output=True, text=True, check=True).stdout
         assert "_GLOBAL__sub_I" not in initialisers.replace("_GLOBAL__sub_I_00099", ""), "runs code before it is chosen"
-        seen.add(name)
-    assert seen == set(_core.isas_built())
+        seen.setdefault(family, set()).add(name)
+    assert seen == {family: set(names) for family, names in _core.kernels_built().items()}
 
 
 def includes(path):
@@ -44,7 +45,7 @@ def test_layers():
     for path in CPP:
         found = includes(path)
         if path.parent.name == "kernels":
-            good = r'<(std\w+|string|immintrin|arm_neon)\.h>|"(kernels|canonical_sums|code_kernels|few_codes|bytes|simd)\.hpp"'
+            good = r'<(std\w+|string|immintrin|arm_neon)\.h>|"(kernels|simd|doubles|bytes|code_tile|few_codes)\.hpp"'
             assert all(re.fullmatch(good, i) for i in found), path
         if path.name != "bindings.cpp":
             assert not any("pybind11" in i or "Python.h" in i for i in found), path

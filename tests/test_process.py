@@ -156,6 +156,32 @@ def test_forced_instruction_set_is_the_one_in_use(name):
     assert done.stdout == name + "\n", done.stderr
 
 
+def test_each_family_chooses_its_best_table_unasked():
+    code = """
+from hardmine import _core
+chosen = _core.isa(), _core.kernels()
+_core.use_isa(_core.isas_runnable()[0])
+assert chosen == (_core.isa(), _core.kernels())
+print("best")
+"""
+    done = run(code, HARDMINE_ISA="")
+    assert done.stdout == "best\n", done.stderr
+
+
+def test_every_table_is_in_a_set_that_can_be_forced():
+    """So that the tests that ask for `isa` run all of them."""
+    built, before = _core.kernels_built(), _core.isa()
+    forced = {family: set() for family in built}
+    for isa in _core.isas_runnable():
+        _core.use_isa(isa)
+        for family, name in _core.kernels().items():
+            assert name == isa or isa not in built[family]
+            forced[family].add(name)
+    _core.use_isa(before)
+    if _core.isas_runnable() == _core.isas_built():
+        assert forced == {family: set(names) for family, names in built.items()}
+
+
 def test_an_impossible_instruction_set_is_an_import_error_that_names_the_good_ones():
     done = run("import hardmine", HARDMINE_ISA="avx1024")
     assert done.returncode == 1

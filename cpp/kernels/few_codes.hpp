@@ -1,7 +1,7 @@
 // The kernel for a few queries: codes are read where they lie, one word of 64 bits after the other, at the pace of memory.
 #pragma once
 
-#include "code_kernels.hpp"
+#include "code_tile.hpp"
 
 namespace hardmine {
 namespace HM_ISA {

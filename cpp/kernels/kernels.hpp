@@ -1,11 +1,13 @@
-// The seam between arithmetic and everything else: one constant table of functions per instruction set.
-//
-// A lane is a base row. `pack` turns `lanes` base rows into a panel laid out [dimension][lane], and `screen` multiplies
-// groups of `rows` queries by it, so that every dot product is one chain of fused multiply-adds in one lane: no horizontal
-// sums, no tails in the dimensions, and the same bits at every vector width.
+// The seam between arithmetic and everything else: constant tables of functions, one per family and instruction set.
 //
 // Contract of every function: no allocation, no exception, no threads, no global state; pointers need only the alignment of
 // their type; inputs and outputs do not overlap. d >= 1.
+//
+// A family is one source, compiled once per instruction set (the table in CMakeLists.txt): HM_ISA names the set, HM_BYTES is
+// the width of its vectors. Five rules, kept by tests/test_build.py, because objects built for different CPUs are linked
+// together: a source defines exactly one external symbol, its table; the table is constant-initialised; only C headers and
+// this folder are included (a template shared with another object could be linked from the wrong one); no vector type crosses
+// the border; no allocation, exception or thread.
 #pragma once
 
 #include <stddef.h>
@@ -26,7 +28,10 @@ struct CodeHit {
     uint32_t distance;
 };
 
-struct Kernels {
+// Many float rows. A lane is a base row. `pack` turns `lanes` base rows into a panel laid out [dimension][lane], and `screen`
+// multiplies groups of `rows` queries by it, so that every dot product is one chain of fused multiply-adds in one lane: no
+// horizontal sums, no tails in the dimensions, and the same bits at every vector width.
+struct TileKernels {
     const char* name;
     size_t rows;   // queries in a register tile; packed queries come in groups of this many
     size_t lanes;  // base rows in a panel
@@ -58,38 +63,49 @@ struct Kernels {
                     const float* doubt_row, const float* doubt, float floor, const float* unit, bool root, float* out,
                     size_t stride, size_t m, Hit* hits);
 
-    // For few queries, straight from unpacked rows: out[r * n + i] is the squared distance (or the dot product) of row r and
-    // query i, in float32 and in no stated order of summation; norms[r] is the squared norm of row r.
-    void (*few_sqeuclidean)(const float* const* queries, size_t n, const float* const* rows, size_t count, size_t d,
-                            float* out);
-    void (*few_dot)(const float* const* queries, size_t n, const float* const* rows, size_t count, size_t d, float* out,
-                    float* norms);
+    // For the benchmark: `steps` rounds of one multiply-add on every sum of a register tile, with all operands in registers.
+    // Returns the floating-point operations done; *sink keeps them from being optimised away.
+    double (*peak)(size_t steps, float* sink);
+};
 
-    // Packed codes (code_kernels.hpp). A group is code_rows queries, prepared by prepare_codes into code_query bytes for each
-    // byte of a code; a panel is code_lanes codes, packed by pack_codes into code_panel bytes for each byte of a code.
-    size_t code_rows, code_lanes, code_query, code_panel;
-    void (*prepare_codes)(const uint8_t* const* rows, size_t bytes, uint8_t* prepared);
-    void (*pack_codes)(const uint8_t* const* rows, size_t bytes, uint8_t* panel);
+// Few float queries, straight from unpacked rows: out[r * n + i] is the squared distance (or the dot product) of row r and
+// query i, in float32 and in no stated order of summation; norms[r] is the squared norm of row r.
+struct FewKernels {
+    const char* name;
+    void (*sqeuclidean)(const float* const* queries, size_t n, const float* const* rows, size_t count, size_t d, float* out);
+    void (*dot)(const float* const* queries, size_t n, const float* const* rows, size_t count, size_t d, float* out,
+                float* norms);
+};
+
+// Packed codes (code_tile.hpp). A group is `rows` queries, prepared by `prepare` into `query` bytes for each byte of a code; a
+// panel is `lanes` codes, packed by `pack` into `panel` bytes for each byte of a code.
+struct CodeKernels {
+    const char* name;
+    size_t rows, lanes, query, panel;
+    void (*prepare)(const uint8_t* const* rows, size_t bytes, uint8_t* prepared);
+    void (*pack)(const uint8_t* const* rows, size_t bytes, uint8_t* panel);
 
     // Writes the pairs whose distance in bits is less than stop[i], in the order of the lanes for each i, and returns their
-    // number. `stop` has groups * code_rows entries, hits has room for as many times code_lanes, and two more.
-    size_t (*screen_codes)(const uint8_t* queries, size_t groups, const uint8_t* panel, size_t bytes, const uint32_t* stop,
-                           CodeHit* hits);
+    // number. `stop` has groups * rows entries, hits has room for as many times `lanes`, and two more.
+    size_t (*screen)(const uint8_t* queries, size_t groups, const uint8_t* panel, size_t bytes, const uint32_t* stop,
+                     CodeHit* hits);
 
-    // out[i][j] = the distance, for i < n and j < m <= code_lanes.
-    void (*dense_codes)(const uint8_t* queries, size_t n, const uint8_t* panel, size_t bytes, int32_t* out, size_t stride,
-                        size_t m);
+    // out[i][j] = the distance, for i < n and j < m <= lanes.
+    void (*dense)(const uint8_t* queries, size_t n, const uint8_t* panel, size_t bytes, int32_t* out, size_t stride, size_t m);
 
     // For few queries, straight from unpacked rows `stride` bytes apart: the rows nearer than `stop`, as lanes of row 0. hits
     // has room for `count`, at most 65,536.
-    size_t (*few_codes)(const uint8_t* query, const uint8_t* rows, ptrdiff_t stride, size_t count, size_t bytes, uint32_t stop,
-                        CodeHit* hits);
+    size_t (*few)(const uint8_t* query, const uint8_t* rows, ptrdiff_t stride, size_t count, size_t bytes, uint32_t stop,
+                  CodeHit* hits);
 
     // The distance of two codes.
     uint32_t (*hamming)(const uint8_t* a, const uint8_t* b, size_t bytes);
+};
 
-    // The canonical sums: float64, eight fixed lanes (k modulo 8), then ((0+1)+(2+3))+((4+5)+(6+7)); nothing is contracted,
-    // so every table returns the same bits.
+// The canonical sums: float64, eight fixed lanes (k modulo 8), then ((0+1)+(2+3))+((4+5)+(6+7)); nothing is contracted, so
+// every table returns the same bits.
+struct CanonicalKernels {
+    const char* name;
     double (*sqeuclidean)(const float* a, const float* b, size_t d);
     double (*scaled_sqeuclidean)(const float* a, double scale_a, const float* b, double scale_b, size_t d);
     double (*dot)(const float* a, const float* b, size_t d);
@@ -100,10 +116,14 @@ struct Kernels {
     void (*scaled_sqeuclidean_rows)(const double* a, const float* const* rows, const double* scales, size_t count, size_t d,
                                     double* out);
     void (*dot_rows)(const double* a, const float* const* rows, size_t count, size_t d, double* out);
+};
 
-    // For the benchmark: `steps` rounds of one multiply-add on every sum of a register tile, with all operands in registers.
-    // Returns the floating-point operations done; *sink keeps them from being optimised away.
-    double (*peak)(size_t steps, float* sink);
+// What one call of the engine works with: a table of each family.
+struct Kernels {
+    const TileKernels& tile;
+    const FewKernels& few;
+    const CodeKernels& codes;
+    const CanonicalKernels& canonical;
 };
 
 }  // namespace hardmine

@@ -16,6 +16,10 @@
 #include <arm_neon.h>
 #endif
 
+#define HM_TEXT(x) #x
+#define HM_TEXT_OF(x) HM_TEXT(x)
+#define HM_NAME HM_TEXT_OF(HM_ISA)  // of a table
+
 namespace hardmine {
 namespace HM_ISA {
 namespace {

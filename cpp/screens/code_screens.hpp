@@ -25,25 +25,25 @@ class CodeScreen {
     static constexpr std::size_t kTileBytes = 24 << 10;    // of prepared queries
     static constexpr std::size_t kMostGroups = 24;
 
-    CodeScreen(const Kernels& kernels, std::size_t bytes, std::size_t most_queries)
+    CodeScreen(const CodeKernels& kernels, std::size_t bytes, std::size_t most_queries)
         : kernels_(kernels),
           bytes_(bytes),
           groups_(most_groups(kernels, bytes)),
           most_rows_(most_rows(kernels, bytes)),
           queries_(most_queries),
-          stop_(most_queries + kernels.code_rows * groups_),
-          tile_(groups_ * bytes * kernels.code_query),
-          panels_(most_rows_ / kernels.code_lanes * bytes * kernels.code_panel),
-          rows_(std::max(kernels.code_lanes, kernels.code_rows)),
-          hits_(groups_ * kernels.code_rows * kernels.code_lanes + 2) {}
+          stop_(most_queries + kernels.rows * groups_),
+          tile_(groups_ * bytes * kernels.query),
+          panels_(most_rows_ / kernels.lanes * bytes * kernels.panel),
+          rows_(std::max(kernels.lanes, kernels.rows)),
+          hits_(groups_ * kernels.rows * kernels.lanes + 2) {}
 
     static std::size_t bytes_per_query() { return sizeof(const std::uint8_t*) + sizeof(std::uint32_t); }
     // Beside the queries: a block, a tile and its hits.
-    static std::size_t bytes(const Kernels& kernels, std::size_t bytes) {
+    static std::size_t bytes(const CodeKernels& kernels, std::size_t bytes) {
         const std::size_t groups = most_groups(kernels, bytes);
-        return most_rows(kernels, bytes) / kernels.code_lanes * bytes * kernels.code_panel +
-               groups * (bytes * kernels.code_query + kernels.code_rows * (kernels.code_lanes * sizeof(CodeHit) + 4)) +
-               kernels.code_lanes * sizeof(const std::uint8_t*);
+        return most_rows(kernels, bytes) / kernels.lanes * bytes * kernels.panel +
+               groups * (bytes * kernels.query + kernels.rows * (kernels.lanes * sizeof(CodeHit) + 4)) +
+               kernels.lanes * sizeof(const std::uint8_t*);
     }
 
     std::size_t most_rows() const { return most_rows_; }
@@ -57,10 +57,10 @@ class CodeScreen {
 
     bool load_block(const Codes& base, const Selection& ids) {
         m_ = ids.count;
-        for (std::size_t first = 0; first < m_; first += kernels_.code_lanes) {
-            for (std::size_t j = 0; j < kernels_.code_lanes; ++j)
+        for (std::size_t first = 0; first < m_; first += kernels_.lanes) {
+            for (std::size_t j = 0; j < kernels_.lanes; ++j)
                 rows_[j] = base[ids[std::min(first + j, m_ - 1)]];  // a panel is filled up with its last code
-            kernels_.pack_codes(rows_.data(), bytes_, panel(first));
+            kernels_.pack(rows_.data(), bytes_, panel(first));
         }
         return true;
     }
@@ -77,9 +77,9 @@ class CodeScreen {
     template <class Offer>
     void scan(Offer&& offer) {
         for_tiles([&](std::size_t row, std::size_t groups) {
-            for (std::size_t first = 0; first < m_; first += kernels_.code_lanes) {
+            for (std::size_t first = 0; first < m_; first += kernels_.lanes) {
                 const std::size_t found =
-                    kernels_.screen_codes(tile_.data(), groups, panel(first), bytes_, &stop_[row], hits_.data());
+                    kernels_.screen(tile_.data(), groups, panel(first), bytes_, &stop_[row], hits_.data());
                 for (const CodeHit& hit : std::span(hits_.data(), found))
                     if (first + hit.lane < m_) offer(row + hit.row, first + hit.lane, static_cast<float>(hit.distance), static_cast<float>(hit.distance));
             }
@@ -89,37 +89,37 @@ class CodeScreen {
     // Writes the distances of all queries to the block at out[i * stride + j].
     void write(std::int32_t* out, std::size_t stride) {
         for_tiles([&](std::size_t row, std::size_t groups) {
-            const std::size_t n = std::min(groups * kernels_.code_rows, n_ - row);
-            for (std::size_t first = 0; first < m_; first += kernels_.code_lanes)
-                kernels_.dense_codes(tile_.data(), n, panel(first), bytes_, out + row * stride + first, stride,
-                                     std::min(kernels_.code_lanes, m_ - first));
+            const std::size_t n = std::min(groups * kernels_.rows, n_ - row);
+            for (std::size_t first = 0; first < m_; first += kernels_.lanes)
+                kernels_.dense(tile_.data(), n, panel(first), bytes_, out + row * stride + first, stride,
+                               std::min(kernels_.lanes, m_ - first));
         });
     }
 
   private:
-    static std::size_t most_groups(const Kernels& kernels, std::size_t bytes) {
-        return std::clamp<std::size_t>(kTileBytes / (bytes * kernels.code_query), 1, kMostGroups);
+    static std::size_t most_groups(const CodeKernels& kernels, std::size_t bytes) {
+        return std::clamp<std::size_t>(kTileBytes / (bytes * kernels.query), 1, kMostGroups);
     }
-    static std::size_t most_rows(const Kernels& kernels, std::size_t bytes) {
-        return std::max<std::size_t>(1, kBlockBytes / (bytes * kernels.code_panel)) * kernels.code_lanes;
+    static std::size_t most_rows(const CodeKernels& kernels, std::size_t bytes) {
+        return std::max<std::size_t>(1, kBlockBytes / (bytes * kernels.panel)) * kernels.lanes;
     }
 
-    std::uint8_t* panel(std::size_t first) { return &panels_[first / kernels_.code_lanes * bytes_ * kernels_.code_panel]; }
+    std::uint8_t* panel(std::size_t first) { return &panels_[first / kernels_.lanes * bytes_ * kernels_.panel]; }
 
     template <class Visit>
     void for_tiles(Visit&& visit) {
-        for (std::size_t row = 0; row < n_; row += groups_ * kernels_.code_rows) {
-            const std::size_t groups = std::min(groups_, (n_ - row + kernels_.code_rows - 1) / kernels_.code_rows);
+        for (std::size_t row = 0; row < n_; row += groups_ * kernels_.rows) {
+            const std::size_t groups = std::min(groups_, (n_ - row + kernels_.rows - 1) / kernels_.rows);
             for (std::size_t g = 0; g < groups; ++g) {
-                for (std::size_t r = 0; r < kernels_.code_rows; ++r)
-                    rows_[r] = queries_[std::min(row + g * kernels_.code_rows + r, n_ - 1)];
-                kernels_.prepare_codes(rows_.data(), bytes_, &tile_[g * bytes_ * kernels_.code_query]);
+                for (std::size_t r = 0; r < kernels_.rows; ++r)
+                    rows_[r] = queries_[std::min(row + g * kernels_.rows + r, n_ - 1)];
+                kernels_.prepare(rows_.data(), bytes_, &tile_[g * bytes_ * kernels_.query]);
             }
             visit(row, groups);
         }
     }
 
-    const Kernels& kernels_;
+    const CodeKernels& kernels_;
     std::size_t bytes_, groups_, most_rows_, n_ = 0, m_ = 0;
     std::vector<const std::uint8_t*> queries_;
     std::vector<std::uint32_t> stop_;
@@ -135,7 +135,7 @@ class FewCodeScreen {
     static constexpr bool kHasFloor = false, kBothSides = false;
     static constexpr std::size_t kMostQueries = 4;
 
-    FewCodeScreen(const Kernels& kernels, std::size_t bytes) : kernels_(kernels), bytes_(bytes), hits_(kStep) {}
+    FewCodeScreen(const CodeKernels& kernels, std::size_t bytes) : kernels_(kernels), bytes_(bytes), hits_(kStep) {}
 
     static std::size_t bytes() { return kStep * sizeof(CodeHit); }
 
@@ -160,8 +160,8 @@ class FewCodeScreen {
             last = run_end(first);
             for (std::size_t i = 0; i < n_; ++i)
                 for (std::size_t at = first; at < last; at += kStep) {
-                    const std::size_t found = kernels_.few_codes(queries_[i], (*base_)[ids_[at]], base_->stride,
-                                                                 std::min(kStep, last - at), bytes_, stop_[i], hits_.data());
+                    const std::size_t found = kernels_.few(queries_[i], (*base_)[ids_[at]], base_->stride,
+                                                           std::min(kStep, last - at), bytes_, stop_[i], hits_.data());
                     for (const CodeHit& hit : std::span(hits_.data(), found))
                         offer(i, at + hit.lane, static_cast<float>(hit.distance), static_cast<float>(hit.distance));
                 }

@@ -37,7 +37,7 @@ class FewScreen {
     static constexpr std::size_t kMostQueries = 8;
     static constexpr std::size_t kBlockRows = 256;
 
-    FewScreen(const Kernels& kernels, Metric metric, const Canonical& canonical, std::size_t d,
+    FewScreen(const FewKernels& kernels, Metric metric, const Canonical& canonical, std::size_t d,
               bool trusted = true)
         : kernels_(kernels),
           metric_(metric),
@@ -69,9 +69,9 @@ class FewScreen {
         m_ = ids.count;
         for (std::size_t j = 0; j < m_; ++j) rows_[j] = base[ids[j]];
         if (differences())
-            kernels_.few_sqeuclidean(queries_, n_, rows_.data(), m_, d_, values_.data());
+            kernels_.sqeuclidean(queries_, n_, rows_.data(), m_, d_, values_.data());
         else
-            kernels_.few_dot(queries_, n_, rows_.data(), m_, d_, values_.data(), norms_.data());
+            kernels_.dot(queries_, n_, rows_.data(), m_, d_, values_.data(), norms_.data());
         longest_ = 0;
         for (std::size_t j = 0; j < m_; ++j) {
             if (!differences()) longest_ = std::max(longest_, static_cast<double>(std::sqrt(norms_[j])));
@@ -151,7 +151,7 @@ class FewScreen {
         return static_cast<float>(metric_ == Metric::euclidean ? std::sqrt(std::fmax(x, 0)) : std::fmax(x, 0));
     }
 
-    const Kernels& kernels_;
+    const FewKernels& kernels_;
     Metric metric_;
     const Canonical& canonical_;
     std::size_t d_, n_ = 0, m_ = 0;

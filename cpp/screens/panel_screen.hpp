@@ -27,18 +27,18 @@ class PanelScreen {
     static constexpr double kLeastSquare = 0x1p-120;
     static constexpr std::size_t kMostRows = 8192;  // of a block, in a few dimensions
 
-    static std::size_t most_rows(const Kernels& kernels, std::size_t d) {
+    static std::size_t most_rows(const TileKernels& kernels, std::size_t d) {
         const std::size_t panels = kBlockBytes / (kernels.lanes * d * sizeof(float));
         return std::clamp<std::size_t>(panels, 1, kMostRows / kernels.lanes) * kernels.lanes;
     }
     static std::size_t bytes_per_query(std::size_t d) { return d * sizeof(float) + 3 * sizeof(double) + 5 * sizeof(float); }
     // Beside the queries: a block, the queries that fill up a group, and hits.
-    static std::size_t bytes(const Kernels& kernels, std::size_t d) {
+    static std::size_t bytes(const TileKernels& kernels, std::size_t d) {
         return most_rows(kernels, d) * ((d + 5) * sizeof(float) + sizeof(double)) + kernels.rows * bytes_per_query(d) +
                most_hits(kernels) * sizeof(Hit);
     }
 
-    PanelScreen(const Kernels& kernels, const Frame& frame, const Canonical& canonical, std::size_t most_queries)
+    PanelScreen(const TileKernels& kernels, const Frame& frame, const Canonical& canonical, std::size_t most_queries)
         : kernels_(kernels), frame_(frame), canonical_(canonical), most_rows_(most_rows(kernels, frame.d)) {
         if (most_queries == 0) return;  // never used
         const std::size_t padded = (most_queries + kernels.rows - 1) / kernels.rows * kernels.rows;
@@ -172,7 +172,7 @@ class PanelScreen {
     static double relative(const Frame& frame) { return std::max(0x1p-10, 4 * frame.chain); }
 
   private:
-    static std::size_t most_hits(const Kernels& kernels) {
+    static std::size_t most_hits(const TileKernels& kernels) {
         return (kQueryTile / kernels.rows + 1) * kernels.rows * kernels.lanes;
     }
 
@@ -261,7 +261,7 @@ class PanelScreen {
         return true;
     }
 
-    const Kernels& kernels_;
+    const TileKernels& kernels_;
     const Frame& frame_;
     const Canonical& canonical_;
     std::size_t most_rows_, n_ = 0, groups_ = 0, m_ = 0;

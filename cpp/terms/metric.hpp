@@ -19,7 +19,7 @@ enum class Metric { sqeuclidean, euclidean, cosine, inner_product };
 
 class Canonical {
   public:
-    Canonical(const Kernels& kernels, Metric metric, std::size_t d) : kernels_(kernels), metric_(metric), d_(d) {}
+    Canonical(const CanonicalKernels& kernels, Metric metric, std::size_t d) : kernels_(kernels), metric_(metric), d_(d) {}
 
     std::size_t width() const { return d_; }
 
@@ -58,7 +58,7 @@ class Canonical {
         return static_cast<float>(unit * sum) + 0.0f;
     }
 
-    const Kernels& kernels_;
+    const CanonicalKernels& kernels_;
     Metric metric_;
     std::size_t d_;
 };
@@ -80,7 +80,7 @@ class CanonicalRows {
 
     // `factors` are those of the rows.
     void distances(const float* const* rows, const double* factors, std::size_t count, float* out) {
-        const Kernels& kernels = canonical_.kernels_;
+        const CanonicalKernels& kernels = canonical_.kernels_;
         if (factor_ == 0) {
             std::fill_n(out, count, 1.0f);
             return;

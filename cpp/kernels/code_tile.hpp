@@ -1,4 +1,4 @@
-// The kernels for packed codes. A lane is a base code, and a byte of every code is one step, as a dimension is for floats.
+// The tile for packed codes. A lane is a base code, and a byte of every code is one step, as a dimension is for floats.
 //
 // A tile is kCodeRows queries against a panel of kCodeLanes codes laid out [byte][plane][lane]. What a step costs depends on
 // the CPU. Where a vector can count the bits of its bytes (AVX-512 BITALG, NEON): one exclusive or, one count, one addition,

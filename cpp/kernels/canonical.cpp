@@ -1,7 +1,6 @@
 // The canonical sums: float64, eight lanes whatever the machine, in one vector of AVX-512, two of AVX2, four of SSE2 or NEON,
 // so that every table returns the same bits. Nothing is contracted.
-#pragma once
-
+#include "doubles.hpp"
 #include "kernels.hpp"
 #include "simd.hpp"
 
@@ -9,30 +8,11 @@ namespace hardmine {
 namespace HM_ISA {
 namespace {
 
-constexpr size_t kParts = 64 / HM_BYTES;
-constexpr size_t kDoubles = 8 / kParts;
-typedef double Doubles __attribute__((vector_size(HM_BYTES)));
-typedef float Half __attribute__((vector_size(HM_BYTES / 2)));
+constexpr size_t kParts = 8 / kDoubles;
 
 struct Eight {
     Doubles part[kParts];
 };
-
-// Left to itself GCC converts eight floats in two halves: a third slower.
-inline Doubles to_doubles(Half v) {
-#if HM_BYTES == 64 && defined(__AVX512F__)
-    return (Doubles)_mm512_maskz_cvtps_pd(0xff, (__m256)v);  // the plain one trips GCC's warning, as in simd.hpp
-#else
-    return __builtin_convertvector(v, Doubles);
-#endif
-}
-inline Half to_floats(Doubles v) {
-#if HM_BYTES == 64 && defined(__AVX512F__)
-    return (Half)_mm512_maskz_cvtpd_ps(0xff, (__m512d)v);
-#else
-    return __builtin_convertvector(v, Half);
-#endif
-}
 
 inline Eight widen(const float* p) {
     Eight e;
@@ -145,5 +125,17 @@ void dot_rows(const double* a, const float* const* rows, size_t count, size_t d,
 }
 
 }  // namespace
+
+extern const CanonicalKernels canonical;
+constexpr CanonicalKernels canonical = {
+    .name = HM_NAME,
+    .sqeuclidean = sqeuclidean,
+    .scaled_sqeuclidean = scaled_sqeuclidean,
+    .dot = dot,
+    .sqeuclidean_rows = sqeuclidean_rows,
+    .scaled_sqeuclidean_rows = scaled_sqeuclidean_rows,
+    .dot_rows = dot_rows,
+};
+
 }  // namespace HM_ISA
 }  // namespace hardmine

@@ -1,18 +1,9 @@
-// The arithmetic, written once and compiled once per instruction set into one constant table (see CMakeLists.txt).
+// The kernels of the tile: HM_ROWS queries by two vectors of base rows, whose sums stay in registers.
 //
-// Five rules, kept by tests/test_build.py, because objects built for different CPUs are linked together: this file defines
-// exactly one external symbol, its table; the table is constant-initialised; only C headers and this folder are included (a
-// template shared with another object could be linked from the wrong one); no vector type crosses the border; no allocation,
-// exception or thread.
-//
-// HM_ISA names the table, HM_BYTES the vector width, HM_ROWS the queries in a register tile. A tile keeps HM_ROWS x 2 vectors
-// of sums in registers; one step in k costs two loads of the panel, HM_ROWS broadcasts and 2 x HM_ROWS multiply-adds. AVX2:
-// 6 x 2 sums + 2 + 1 of 16 registers; AVX-512: 14 x 2 + 2 + 1 of 32.
+// One step in k costs two loads of the panel, HM_ROWS broadcasts and 2 x HM_ROWS multiply-adds. AVX2: 6 x 2 sums + 2 + 1 of 16
+// registers; AVX-512: 14 x 2 + 2 + 1 of 32.
+#include "doubles.hpp"
 #include "kernels.hpp"
-
-#include "canonical_sums.hpp"
-#include "code_kernels.hpp"
-#include "few_codes.hpp"
 #include "simd.hpp"
 
 namespace hardmine {
@@ -173,57 +164,6 @@ size_t dense(const float* queries, size_t n, const float* panel, const float* bi
     return found;
 }
 
-// Q queries against one row: Q x 2 running sums hide the latency of the multiply-add, and the row is loaded once for all.
-template <size_t Q, bool kDifference>
-inline void few(const float* const* queries, const float* row, size_t d, float* out, float* norm) {
-    Vec sums[Q][2] = {}, squares[2] = {};
-    size_t k = 0;
-    for (; k + 2 * kWidth <= d; k += 2 * kWidth)
-#pragma GCC unroll 2
-        for (size_t h = 0; h < 2; ++h) {
-            const Vec b = load(row + k + h * kWidth);
-            if (!kDifference) squares[h] = fma(b, b, squares[h]);
-#pragma GCC unroll 4
-            for (size_t i = 0; i < Q; ++i) {
-                const Vec a = load(queries[i] + k + h * kWidth);
-                const Vec e = a - b;
-                sums[i][h] = kDifference ? fma(e, e, sums[i][h]) : fma(a, b, sums[i][h]);
-            }
-        }
-    float tail[Q + 1] = {};
-    for (; k < d; ++k) {
-        tail[Q] += row[k] * row[k];
-        for (size_t i = 0; i < Q; ++i) {
-            const float e = queries[i][k] - row[k];
-            tail[i] += kDifference ? e * e : queries[i][k] * row[k];
-        }
-    }
-    for (size_t i = 0; i < Q; ++i) out[i] = sum(sums[i][0] + sums[i][1]) + tail[i];
-    if (!kDifference) *norm = sum(squares[0] + squares[1]) + tail[Q];
-}
-
-template <bool kDifference>
-inline void few_rows(const float* const* queries, size_t n, const float* const* rows, size_t count, size_t d, float* out,
-                     float* norms) {
-    for (size_t r = 0; r < count; ++r, out += n) {
-        float unused;
-        float* norm = kDifference ? &unused : norms + r;
-        size_t i = 0;
-        for (; i + 4 <= n; i += 4) few<4, kDifference>(queries + i, rows[r], d, out + i, norm);
-        for (; i + 2 <= n; i += 2) few<2, kDifference>(queries + i, rows[r], d, out + i, norm);
-        for (; i < n; ++i) few<1, kDifference>(queries + i, rows[r], d, out + i, norm);
-    }
-}
-
-void few_sqeuclidean(const float* const* queries, size_t n, const float* const* rows, size_t count, size_t d, float* out) {
-    few_rows<true>(queries, n, rows, count, d, out, nullptr);
-}
-
-void few_dot(const float* const* queries, size_t n, const float* const* rows, size_t count, size_t d, float* out,
-             float* norms) {
-    few_rows<false>(queries, n, rows, count, d, out, norms);
-}
-
 // Without contraction: the product and the difference are rounded to float64, which costs 2^-53 of either.
 void pack_unit(const float* const* rows, const double* factor, const double* origin, size_t d, float* panel, float* norms) {
     constexpr size_t kPieces = kWidth / kDoubles;
@@ -254,14 +194,11 @@ double peak(size_t steps, float* sink) {
     return 2.0 * (double)steps * 2 * kRows * kWidth;
 }
 
-#define HM_TEXT(x) #x
-#define HM_NAME(x) HM_TEXT(x)
-
 }  // namespace
 
-extern const Kernels table;
-constexpr Kernels table = {
-    .name = HM_NAME(HM_ISA),
+extern const TileKernels tile;
+constexpr TileKernels tile = {
+    .name = HM_NAME,
     .rows = kRows,
     .lanes = kLanes,
     .pack = pack,
@@ -269,24 +206,6 @@ constexpr Kernels table = {
     .screen = screen,
     .screen_both = screen_both,
     .dense = dense,
-    .few_sqeuclidean = few_sqeuclidean,
-    .few_dot = few_dot,
-    .code_rows = kCodeRows,
-    .code_lanes = kCodeLanes,
-    .code_query = kTileByte,
-    .code_panel = kPanelByte,
-    .prepare_codes = prepare_codes,
-    .pack_codes = pack_codes,
-    .screen_codes = screen_codes,
-    .dense_codes = dense_codes,
-    .few_codes = few_codes,
-    .hamming = hamming,
-    .sqeuclidean = sqeuclidean,
-    .scaled_sqeuclidean = scaled_sqeuclidean,
-    .dot = dot,
-    .sqeuclidean_rows = sqeuclidean_rows,
-    .scaled_sqeuclidean_rows = scaled_sqeuclidean_rows,
-    .dot_rows = dot_rows,
     .peak = peak,
 };
 

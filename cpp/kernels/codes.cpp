@@ -1,0 +1,25 @@
+// The kernels for packed codes.
+#include "code_tile.hpp"
+#include "few_codes.hpp"
+#include "kernels.hpp"
+
+namespace hardmine {
+namespace HM_ISA {
+
+extern const CodeKernels codes;
+constexpr CodeKernels codes = {
+    .name = HM_NAME,
+    .rows = kCodeRows,
+    .lanes = kCodeLanes,
+    .query = kTileByte,
+    .panel = kPanelByte,
+    .prepare = prepare_codes,
+    .pack = pack_codes,
+    .screen = screen_codes,
+    .dense = dense_codes,
+    .few = few_codes,
+    .hamming = hamming,
+};
+
+}  // namespace HM_ISA
+}  // namespace hardmine
