@@ -34,6 +34,7 @@ def test_info(capsys):
     assert lines["hardmine"] == hardmine.__version__
     assert lines["ISA"] == _core.isa()
     assert lines["ISAs_runnable"] == ", ".join(_core.isas_runnable())
+    assert lines["kernels"] == ", ".join(f"{family} {name}" for family, name in _core.kernels().items())
     assert lines["OpenMP"].startswith("yes" if _core.openmp else "no")
     assert int(lines["threads"]) == _core.threads()
 

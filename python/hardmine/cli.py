@@ -129,6 +129,7 @@ def _info(_: argparse.Namespace) -> None:
     print(f"ISA             {_core.isa()}")
     print(f"ISAs built      {', '.join(_core.isas_built())}")
     print(f"ISAs runnable   {', '.join(_core.isas_runnable())}")
+    print(f"kernels         {', '.join(f'{family} {name}' for family, name in _core.kernels().items())}")
     print(f"OpenMP          {'yes' if _core.openmp else 'no: every call runs on one thread'}")
     print(f"threads         {_core.threads()}")
 
