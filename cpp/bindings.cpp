@@ -10,6 +10,8 @@
 
 #include "engine.hpp"
 #include "isa.hpp"
+#include "scan/team.hpp"
+#include "sinks/top_k.hpp"
 
 namespace py = pybind11;
 using namespace hardmine;
@@ -181,7 +183,7 @@ PYBIND11_MODULE(_core, m) {
             std::int64_t* counts = too_near ? too_near->mutable_data() : nullptr;
             return topk_of<float>(search, k, filter, progress,
                                   [&](float* distances, std::int64_t* indices, const Watcher& watcher) {
-                                      topk(search, k, filter, distances, indices, counts, watcher);
+                                      topk(search, filter, {distances, indices, k}, counts, watcher);
                                   });
         },
         py::arg("queries").noconvert(), py::arg("first_query"), py::arg("base").noconvert(), py::arg("first_base"),
@@ -204,7 +206,7 @@ PYBIND11_MODULE(_core, m) {
                                             exclude_indices, base_mask, nearer_than, farther_than, max_per_group);
             return topk_of<std::int32_t>(search, k, filter, progress,
                                          [&](std::int32_t* distances, std::int64_t* indices, const Watcher& watcher) {
-                                             topk(search, k, filter, distances, indices, watcher);
+                                             topk(search, filter, {distances, indices, k}, watcher);
                                          });
         },
         py::arg("queries").noconvert(), py::arg("first_query"), py::arg("base").noconvert(), py::arg("first_base"),
@@ -278,7 +280,7 @@ PYBIND11_MODULE(_core, m) {
             Counts counts(shape), relevant(shape);
             std::uint32_t *counts_out = counts.mutable_data(), *relevant_out = relevant.mutable_data();
             run("query_codes", "base_codes", progress, [&](const Watcher& watcher) {
-                histograms(search, relevance, top, bits + 1, counts_out, relevant_out, watcher);
+                ranking_counts(search, relevance, top, bits + 1, counts_out, relevant_out, watcher);
             });
             return py::make_tuple(counts, relevant);
         },

@@ -32,16 +32,16 @@ void merge(const std::vector<Lists<const Distance>>& parts, std::size_t n, const
 struct FoundPairs {
     std::uint64_t count = 0;
     std::vector<PairList> lists;  // empty if count > most
-    std::size_t rows = 0;         // before the last row that has a pair
-
-    // Into arrays of `count` numbers, on several threads.
-    template <class Distance>
-    void write(std::int64_t* rows, std::int64_t* cols, Distance* distances, int threads, const Watcher& watcher) const;
 };
 FoundPairs radius_neighbors(const FloatSearch& search, const Filter& filter, const float* radius, std::uint64_t most,
                             const Watcher& watcher);
 FoundPairs radius_neighbors(const CodeSearch& search, const Filter& filter, const float* radius, std::uint64_t most,
                             const Watcher& watcher);
+
+// Into arrays of found.count numbers; the lists are spent.
+template <class Distance>
+void write_pairs(FoundPairs& found, std::int64_t* rows, std::int64_t* cols, Distance* distances, int threads,
+                 const Watcher& watcher);
 
 // The n_pairs nearest of all pairs, in the order of (distance, row, col); self as above.
 std::vector<FoundPair> closest_pairs(const FloatSearch& search, const Filter& filter, std::size_t n_pairs,

@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <stdexcept>
 #include <thread>
 #include <vector>
 
@@ -39,6 +40,11 @@ class StandardArithmetic {
 
   private:
     std::fenv_t before_;
+};
+
+// The watcher ended the work; outputs are incomplete.
+struct Stopped : std::runtime_error {
+    Stopped() : std::runtime_error("stopped") {}
 };
 
 class Watch {

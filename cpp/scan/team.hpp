@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <stdexcept>
 #include <type_traits>
 #include <vector>
 
@@ -14,11 +13,6 @@
 #include "terms/search.hpp"
 
 namespace hardmine {
-
-// The watcher ended the work; outputs are incomplete.
-struct Stopped : std::runtime_error {
-    Stopped() : std::runtime_error("stopped") {}
-};
 
 // How often an interval was found not to hold a distance, in all calls: a proof in screens/ is wrong then. The row is scanned
 // again without it. Zero, as far as anyone knows.

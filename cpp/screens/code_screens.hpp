@@ -179,7 +179,7 @@ class FewCodeScreen {
     static constexpr std::size_t kMostRows = 8192;
     static constexpr std::size_t kStep = 1024;  // rows until a tighter bound is used
 
-    const Kernels& kernels_;
+    const CodeKernels& kernels_;
     std::size_t bytes_, n_ = 0;
     const Codes* base_ = nullptr;
     Selection ids_;

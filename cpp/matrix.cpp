@@ -1,0 +1,202 @@
+// Distances of all pairs as a matrix, and of listed pairs: every pair is an answer, so that kernels write rows and nothing is
+// offered to a sink. The one loop beside scan/visit.hpp.
+#include <algorithm>
+#include <span>
+#include <vector>
+
+#include "engine.hpp"
+#include "scan/families.hpp"
+#include "scan/team.hpp"
+#include "scan/visit.hpp"
+#include "sinks/intervals.hpp"
+
+namespace hardmine {
+namespace {
+
+constexpr std::size_t kSmallMatrix = 1 << 23;  // in float64 a millisecond; a batch is mined between steps of training
+
+// The screen of a thread and, for floats, what scores the pairs of a query and a panel whose values are too doubtful.
+struct FloatWriter {
+    using Family = Floats;
+
+    FloatWriter(const Floats& family, const Frame& frame, std::size_t longest)
+        : search(family.search),
+          screen(family.kernels.tile, frame, family.canonical, longest),
+          canonical(family.canonical),
+          rows(family.kernels.tile.lanes),
+          factors(rows.size()),
+          distances(rows.size()) {}
+
+    void write(const Task& task, const Selection& base, float* out, std::size_t stride) {
+        screen.write(out, stride, [&](std::size_t i, std::span<const Hit> hits) {
+            for (std::size_t h = 0; h < hits.size(); ++h) {
+                rows[h] = search.base[base[hits[h].lane]];
+                factors[h] = screen.factor(hits[h].lane);
+            }
+            canonical.load(search.queries[task.rows[i]], screen.query_factor(i));
+            canonical.distances(rows.data(), factors.data(), hits.size(), distances.data());
+            for (std::size_t h = 0; h < hits.size(); ++h) out[i * stride + hits[h].lane] = distances[h];
+        });
+    }
+
+    const FloatSearch& search;
+    PanelScreen screen;
+    CanonicalRows canonical;
+    std::vector<const float*> rows;
+    std::vector<double> factors;
+    std::vector<float> distances;
+};
+
+struct CodeWriter {
+    using Family = PackedCodes;
+    CodeWriter(const PackedCodes& family, std::size_t longest)
+        : screen(family.kernels.codes, family.search.base.width, longest) {}
+    void write(const Task&, const Selection&, std::int32_t* out, std::size_t stride) { screen.write(out, stride); }
+    CodeScreen screen;
+};
+
+Plan matrix_plan(const auto& family, std::size_t stride) {
+    const auto& s = family.search;
+    const Filter everything;
+    const std::size_t rows = rows_at_once(stride, family.most_queries(0, 0));
+    return Plan(everything, {nullptr, 0, s.queries.count}, 0, s.base.extent(), rows, family.kFairQueries, s.base.count,
+                family.threads);
+}
+
+template <class Writer, class Distance, class Make>
+void write_matrix(const typename Writer::Family& family, const Plan& plan, Distance* out, std::size_t stride,
+                  const Watcher& watcher, Make&& make) {
+    const auto& s = family.search;
+    Team<typename Writer::Family::Row, Writer> team(s.base, plan.tasks().size(), family.threads, plan.pairs(), watcher, make);
+    team.run(plan.tasks().size(), [&](std::size_t t, Writer& writer, Watch& watch) {
+        const Task& task = plan.tasks()[t];
+        const std::size_t block = block_rows(writer.screen.most_rows(), task.rows.count, s.base.width, 0);
+        bool good = true;
+        writer.screen.load_queries(s.queries, task.rows);
+        visit_blocks(task.base.count, block, true, [&](std::size_t begin, std::size_t end) {
+            const Selection base = task.base.part(begin, end);
+            good = writer.screen.load_block(s.base, base);
+            if (!good) return false;
+            writer.write(task, base, out + task.rows.first * stride + base.first, stride);
+            return watch.step(task.rows.count * base.count);
+        });
+        return good;
+    });
+}
+
+}  // namespace
+
+void pairwise(const FloatSearch& s, float* out, std::size_t stride, const Watcher& watcher) {
+    const Floats family(s, watcher);
+    const Plan plan = matrix_plan(family, stride);
+    if (plan.tasks().empty()) return;
+    const Frame frame = make_frame(s.metric, family.canonical, s.queries, s.base, plan.base());
+    write_matrix<FloatWriter>(family, plan, out, stride, watcher,
+                              [&] { return new FloatWriter(family, frame, plan.longest()); });
+}
+
+void pairwise(const CodeSearch& s, std::int32_t* out, std::size_t stride, const Watcher& watcher) {
+    const PackedCodes family(s, watcher);
+    const Plan plan = matrix_plan(family, stride);
+    if (plan.tasks().empty()) return;
+    write_matrix<CodeWriter>(family, plan, out, stride, watcher, [&] { return new CodeWriter(family, plan.longest()); });
+}
+
+void pair_distances(const FloatSearch& s, const std::int64_t* rows, const std::int64_t* cols, std::size_t pairs,
+                    float* distances, const Watcher& watcher) {
+    constexpr std::size_t kBatch = 4096;
+    constexpr std::size_t kAhead = 4;              // rows anywhere in memory are asked for early
+    constexpr std::size_t kMostFactors = 1 << 20;  // that are kept: 8 MiB
+    constexpr std::size_t kSmallWork = 1 << 20;
+    const Floats family(s, watcher);
+    const Canonical& canonical = family.canonical;
+    const std::size_t m = s.base.count, batches = (pairs + kBatch - 1) / kBatch;
+    std::vector<double> factors(pairs > m && m <= kMostFactors ? m : 0);  // where a base row occurs more than once
+    for (std::size_t j = 0; j < factors.size(); ++j) factors[j] = canonical.factor(s.base[j]);
+    const int threads = pairs * s.base.width < kSmallWork ? 1 : usable_threads(s.threads);
+    Team<float, NoWork> team(s.base, batches, threads, pairs, watcher, [] { return new NoWork; });
+    team.run(batches, [&](std::size_t batch, NoWork&, Watch& watch) {
+        const std::size_t begin = batch * kBatch, end = std::min(pairs, begin + kBatch);
+        double q_factor = 0;
+        std::size_t last = 0;
+        for (std::size_t p = begin; p < end; ++p) {
+            const std::size_t row = position(&rows[p], s.queries.count), col = position(&cols[p], m);
+            const float *q = s.queries[row], *b = s.base[col];
+            if (p + kAhead < end) fetch_row(s.base[position(&cols[p + kAhead], m)], s.base.width);
+            if (p == begin || row != last) q_factor = canonical.factor(q);
+            last = row;
+            const double b_factor = factors.empty() ? canonical.factor(b) : factors[col];
+            distances[p] = canonical.distance(q, q_factor, b, b_factor);
+            // NaN or infinity in the row ends up in the distance, or in a norm of which the factor is 0.
+            if ((!std::isfinite(distances[p]) || b_factor == 0) && !finite(b, s.base.width)) return false;
+        }
+        watch.step(end - begin);
+        return true;
+    });
+}
+
+void pair_distances(const CodeSearch& s, const std::int64_t* rows, const std::int64_t* cols, std::size_t pairs,
+                    std::int32_t* distances, const Watcher& watcher) {
+    constexpr std::size_t kBatch = 1 << 16, kSmallWork = 1 << 22;
+    const Kernels kernels = kernels_in_use();
+    const std::size_t batches = (pairs + kBatch - 1) / kBatch;
+    const int threads = pairs * s.base.width < kSmallWork ? 1 : usable_threads(s.threads);
+    Team<std::uint8_t, NoWork> team(s.base, batches, threads, pairs, watcher, [] { return new NoWork; });
+    team.run(batches, [&](std::size_t batch, NoWork&, Watch& watch) {
+        const std::size_t begin = batch * kBatch, end = std::min(pairs, begin + kBatch);
+        for (std::size_t p = begin; p < end; ++p) {
+            const std::size_t q = position(&rows[p], s.queries.count), b = position(&cols[p], s.base.count);
+            distances[p] = static_cast<std::int32_t>(kernels.codes.hamming(s.queries[q], s.base[b], s.base.width));
+        }
+        watch.step(end - begin);
+        return true;
+    });
+}
+
+void canonical_matrix(const FloatSearch& s, bool self, float* out, const Watcher& watcher) {
+    constexpr std::size_t kTile = 32;  // rows of either side: 32 KiB at 128 dimensions
+    const std::size_t n = s.queries.count, m = s.base.count, tiles = (n + kTile - 1) / kTile;
+    const Kernels kernels = kernels_in_use();
+    const Canonical canonical(kernels.canonical, s.metric, s.base.width);
+    std::vector<double> query_factors(n), base_factors(m);
+    for (std::size_t i = 0; i < n; ++i) query_factors[i] = canonical.factor(s.queries[i]);
+    for (std::size_t j = 0; j < m; ++j) base_factors[j] = canonical.factor(s.base[j]);
+    const int threads = n * m * s.base.width < kSmallMatrix ? 1 : usable_threads(s.threads);
+    Team<float, NoWork> team(s.base, tiles, threads, static_cast<std::uint64_t>(n) * m, watcher, [] { return new NoWork; });
+    team.run(tiles, [&](std::size_t tile, NoWork&, Watch& watch) {
+        const std::size_t begin = tile * kTile, end = std::min(n, begin + kTile);
+        for (std::size_t first = self ? begin : 0; first < m; first += kTile) {
+            const std::size_t last = std::min(m, first + kTile);
+            for (std::size_t i = begin; i < end; ++i)
+                for (std::size_t j = self ? std::max(first, i) : first; j < last; ++j) {
+                    const float distance = canonical.distance(s.queries[i], query_factors[i], s.base[j], base_factors[j]);
+                    out[i * m + j] = distance;
+                    if (self) out[j * m + i] = distance;  // canonical distances are symmetric to the last bit
+                }
+            if (!watch.step((end - begin) * (last - first))) break;
+        }
+        return true;
+    });
+}
+
+void intervals(const FloatSearch& s, bool few, float* lower, float* upper) {
+    Floats family(s, {});
+    const Filter everything;
+    const Judge judge(everything);
+    const std::size_t n = s.queries.count, step = few ? FewScreen::kMostQueries : n;
+    const Selection queries{nullptr, 0, n}, base{nullptr, 0, s.base.count};
+    const Frame frame = make_frame(s.metric, family.canonical, s.queries, s.base, base);
+    PanelScreen many_screen(family.kernels.tile, frame, family.canonical, few ? 0 : n);
+    FewScreen few_screen(family.kernels.few, s.metric, family.canonical, s.base.width);
+    Intervals sink(s.base.count, lower, upper);
+    NoScores none;
+    Watch unwatched({}, 0);
+    const Loop<float> loop(s, judge, unwatched);
+    for (std::size_t i = 0; i < n; i += step) {
+        const Task task{queries.part(i, std::min(n, i + step)), base};
+        if (!(few ? loop.visit(task, few_screen, sink, none) : loop.visit(task, many_screen, sink, none)))
+            report_not_finite(s.base, true);
+    }
+}
+
+}  // namespace hardmine
