@@ -118,7 +118,8 @@ class Copy:
         return ""
 
     def pytest(self, tests: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
-        paths = [f"tests/test_{file}.py{colons}{test}" for file, colons, test in (name.partition("::") for name in tests)]
+        files = {path.stem.removeprefix("test_"): path for path in (self.folder / "tests").rglob("test_*.py")}
+        paths = [f"{files[file]}{colons}{test}" for file, colons, test in (name.partition("::") for name in tests)]
         return self.run([sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *paths])
 
     def try_out(self, mutation: Mutation) -> str:

@@ -1,27 +1,27 @@
 """Exact nearest neighbours among the rows that are allowed: hard negatives mined with them, hash centers, codes judged."""
 
-from hardmine.batch.pairs import mine_pairs
-from hardmine.batch.triplets import mine_triplets
-from hardmine.centers import HashCenters, assign_centers, assign_classes, hash_centers, semantic_centers
-from hardmine.codes import pack, unpack
-from hardmine.deep_ranking.ranking_triplets import score_at_top_k, similarity_precision
-from hardmine.deep_ranking.relevance import total_relevance
-from hardmine.deep_ranking.relevance_triplets import RelevanceTripletSampler
-from hardmine.distances import pair_distances, pairwise
 from hardmine.duplicates import sample_non_duplicate_split
-from hardmine.evaluation import (
+from hardmine.evaluation.code_retrieval import (
     PrecisionRecall,
     mean_average_precision,
     precision_at_k,
     precision_recall_curve,
     precision_within_radius,
 )
-from hardmine.filter import Filter
-from hardmine.hard_examples import select_hard_examples
+from hardmine.hashing.centers import HashCenters, assign_centers, assign_classes, hash_centers, semantic_centers
+from hardmine.hashing.codes import pack, unpack
+from hardmine.mining.batch.pairs import mine_pairs
+from hardmine.mining.batch.triplets import mine_triplets
+from hardmine.mining.deep_ranking.ranking_triplets import score_at_top_k, similarity_precision
+from hardmine.mining.deep_ranking.relevance import total_relevance
+from hardmine.mining.deep_ranking.relevance_triplets import RelevanceTripletSampler
+from hardmine.mining.hard_examples import select_hard_examples
 from hardmine.mining.mined import MinedNegatives
 from hardmine.mining.negatives import mine_hard_negatives
-from hardmine.neighbors import Neighbors, merge
-from hardmine.search import topk
+from hardmine.search.distances import pair_distances, pairwise
+from hardmine.search.filter import Filter
+from hardmine.search.neighbors import Neighbors, merge
+from hardmine.search.topk import topk
 
 __version__ = "0.1.0"
 

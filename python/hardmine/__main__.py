@@ -2,7 +2,7 @@
 
 import sys
 
-from hardmine.cli import main
+from hardmine.cli.command import main
 
 if __name__ == "__main__":
     sys.exit(main())

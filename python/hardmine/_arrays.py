@@ -7,13 +7,14 @@ float16 array is never copied whole.
 
 from __future__ import annotations
 
-import operator
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from hardmine import _arguments
 
 ArrayLike: TypeAlias = Any  # NumPy, torch (CPU), or anything with __dlpack__ or __array__
 Floats: TypeAlias = NDArray[np.float32]
@@ -176,7 +177,7 @@ class CodeRows(Rows):
         """How many bits count, which must belong to the width; None: all."""
         if bits is None:
             return 8 * self.width
-        bits = positive("bits", bits)
+        bits = _arguments.positive("bits", bits)
         if -(-bits // 8) != self.width:
             least, most = 8 * self.width - 7, 8 * self.width
             raise ValueError(f"bits: expected {least} to {most} for {self.name} of {self.width} bytes, got {bits}")
@@ -245,30 +246,3 @@ def round_up(values: NDArray[np.float64]) -> Floats:
 def round_down(values: NDArray[np.float64]) -> Floats:
     """The largest float32 not above each value."""
     return -round_up(-values)
-
-
-def whole(name: str, value: Any, least: int = 0, most: int | None = None) -> int:
-    """Check that an argument is an integer of at least `least`, and at most `most`."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name}: expected an integer, got {type(value).__name__}") from None
-    if isinstance(value, bool):
-        raise TypeError(f"{name}: expected an integer, got bool")
-    if number < least:
-        raise ValueError(f"{name}: expected at least {least}, got {number}")
-    if most is not None and number > most:
-        raise ValueError(f"{name}: expected at most {most}, got {number}")
-    return number
-
-
-def one_of(name: str, value: Any, choices: Iterable[Any]) -> None:
-    """Raise unless `value` is one of `choices`: strings, and perhaps None."""
-    good = tuple(choices)
-    if not any(value is choice or (isinstance(value, str) and value == choice) for choice in good):
-        raise ValueError(f"{name}: expected one of {', '.join(map(str, good))}, got {value!r}")
-
-
-def positive(name: str, value: Any, most: int | None = None) -> int:
-    """Check that an argument is an integer of at least 1, and at most `most`."""
-    return whole(name, value, 1, most)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hardmine import _arrays, _labels
+from hardmine import _arguments, _arrays, _labels
 from hardmine._arrays import ArrayLike, Ints
 
 
@@ -50,7 +50,7 @@ def sample_non_duplicate_split(groups: ArrayLike, n_queries: int, n_base: int, s
     >>> len(queries), len(base)
     (1, 3)
     """
-    n_queries, n_base = _arrays.positive("n_queries", n_queries), _arrays.positive("n_base", n_base)
+    n_queries, n_base = _arguments.positive("n_queries", n_queries), _arguments.positive("n_base", n_base)
     values = _arrays.to_numpy("groups", groups)
     if values.ndim != 1:
         raise ValueError(f"groups: expected one group for each row, got shape {values.shape}")
@@ -58,7 +58,7 @@ def sample_non_duplicate_split(groups: ArrayLike, n_queries: int, n_base: int, s
     n = len(codes)
     if n_queries + n_base > n:
         raise ValueError(f"n_queries + n_base: expected at most {n} rows, got {n_queries + n_base}")
-    order = np.random.default_rng(_arrays.whole("seed", seed)).permutation(n)
+    order = np.random.default_rng(_arguments.whole("seed", seed)).permutation(n)
     queries, rest = order[:n_queries], order[n_queries:]
     taken = codes[queries]
     free = rest[~np.isin(codes[rest], taken[taken >= 0])]

@@ -11,5 +11,5 @@ import pathlib
 import sys
 
 TESTS = pathlib.Path(__file__).parents[1]
-if str(TESTS) not in sys.path:  # pytest puts the folder there itself: `reference` and the oracles of other tests lie in it
+if str(TESTS) not in sys.path:  # pytest puts the folder there itself: `reference` and other oracles lie in it
     sys.path.insert(0, str(TESTS))

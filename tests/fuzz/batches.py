@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import hardmine
-from test_triplets import STRATEGY_PAIRS, brute_force, easy_hard, everything, known, listed, ranked
+from batch_reference import STRATEGY_PAIRS, brute_force, easy_hard, everything, known, listed, ranked
 
 from . import layouts, oracle, rows, search, surroundings
 from .cases import Case, Property

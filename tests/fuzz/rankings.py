@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import hardmine
-from test_evaluation import oracle_map, ranked
+from ranking_reference import oracle_map, ranked
 
 from . import layouts, rows, surroundings
 from .cases import Case, Property

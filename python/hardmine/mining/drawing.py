@@ -23,7 +23,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from hardmine import _arrays, _random, _sphere
+from hardmine import _arguments, _random, _sphere
 from hardmine._arrays import Floats, Ints
 from hardmine.mining.limits import Reals, ScoreWindow
 
@@ -45,7 +45,7 @@ GUMBEL, FILL = 0, 1  # streams of random numbers
 
 def check_strategy(strategy: Any, parameters: dict[str, float] | None, metric: str, known_positives: bool) -> dict[str, float]:
     """The parameters of a strategy, with its defaults, or raise."""
-    _arrays.one_of("sampling_strategy", strategy, STRATEGIES)
+    _arguments.one_of("sampling_strategy", strategy, STRATEGIES)
     defaults = PARAMETERS[strategy]
     given = {} if parameters is None else parameters
     if not isinstance(given, dict):

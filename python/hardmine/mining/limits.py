@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hardmine import _arrays
 from hardmine._arrays import ArrayLike, Floats, Ints
-from hardmine.neighbors import scores_of
+from hardmine.search.neighbors import scores_of
 
 Reals = NDArray[np.float64]
 UPPER = ("max_score", "absolute_margin", "relative_margin", "sampling_strategy")  # the limits a score may be too high for

@@ -15,10 +15,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from hardmine import _arrays, _core
+from hardmine import _arguments, _arrays, _core
 from hardmine._arithmetic import in_standard_arithmetic
 from hardmine._arrays import ArrayLike, Ints
-from hardmine.filter import Filter
 from hardmine.mining import drawing
 from hardmine.mining.limits import ScoreWindow, as_given, check_limits
 from hardmine.mining.mined import MinedNegatives, collect
@@ -37,8 +36,9 @@ from hardmine.mining.rescoring import ask, rescore_positives, rescore_window
 from hardmine.mining.sides import Sides
 from hardmine.mining.stats import count_scan, count_thresholds, count_window
 from hardmine.mining.window import Window
-from hardmine.neighbors import check_padding
-from hardmine.search import Metric
+from hardmine.search.filter import Filter
+from hardmine.search.metric import Metric
+from hardmine.search.neighbors import check_padding
 
 DRAWN_FROM = 10  # candidates for each negative that a draw chooses from, unless range_max says otherwise
 
@@ -190,9 +190,9 @@ def mine_hard_negatives(
     if max_per_label is not None:
         if known.base_codes is None:
             raise ValueError("max_per_label: expected base_labels beside it, got None")
-        max_per_label = _arrays.positive("max_per_label", max_per_label)
-    _arrays.one_of("rank_base", rank_base, ("filtered", "raw"))
-    _arrays.one_of("positive_reference", positive_reference, REFERENCES)
+        max_per_label = _arguments.positive("max_per_label", max_per_label)
+    _arguments.one_of("rank_base", rank_base, ("filtered", "raw"))
+    _arguments.one_of("positive_reference", positive_reference, REFERENCES)
     wanted = _check_wanted(num_negatives, top_fraction, n, m)
     ranks = _check_range(range_min, range_max, wanted, sampling_strategy)
     if not 0 <= _arrays.thresholds("random_ratio", random_ratio, 1)[0] <= 1:
@@ -210,7 +210,7 @@ def mine_hard_negatives(
         "max_per_label": max_per_label,
         "sampling_strategy": sampling_strategy,
         "sampling_params": values,
-        "seed": _arrays.whole("seed", seed),
+        "seed": _arguments.whole("seed", seed),
         "rescored": rescore is not None,
     }  # fmt: skip
 
@@ -250,7 +250,7 @@ def mine_hard_negatives(
 
 def _check_wanted(num_negatives: Any, top_fraction: Any, n: int, m: int) -> int:
     if top_fraction is None:
-        wanted = _arrays.positive("num_negatives", num_negatives)
+        wanted = _arguments.positive("num_negatives", num_negatives)
         check_padding("num_negatives", wanted, n, m)
         return wanted
     fraction = float(_arrays.thresholds("top_fraction", top_fraction, 1)[0])
@@ -275,10 +275,10 @@ def _check_query_ids(query_ids: Any, n: int) -> Ints:
 
 
 def _check_range(range_min: Any, range_max: Any, wanted: int, strategy: str) -> tuple[int, int]:
-    first = _arrays.whole("range_min", range_min)
+    first = _arguments.whole("range_min", range_min)
     if range_max is None:
         return first, first + wanted * (1 if strategy in drawing.WITHOUT_DRAW else DRAWN_FROM)
-    last = _arrays.positive("range_max", range_max)
+    last = _arguments.positive("range_max", range_max)
     if last < first + wanted:
         raise ValueError(f"range_max: expected at least range_min + num_negatives = {first + wanted}, got {last}")
     return first, last
@@ -295,7 +295,7 @@ def _scan(
 ) -> tuple[Window, Ints]:
     """The candidates of every query: raw ranks, or what the filters let through, those on scores and caps too if `limited`.
 
-    Beside them, for each query, how many rows had too high a score (see `search.scan`).
+    Beside them, for each query, how many rows had too high a score (see `scan`).
     """
     n, m = sides.queries.count, sides.base.count
     cap = None if limited is None else params["max_per_label"]

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from hardmine import _arrays, _labels, _lists
 from hardmine._arrays import ArrayLike, Floats, Ints
-from hardmine.filter import Filter
 from hardmine.mining.sides import Sides
+from hardmine.search.filter import Filter
 
 Reference: TypeAlias = Literal["max", "min", "mean"]
 REFERENCES = ("max", "min", "mean")

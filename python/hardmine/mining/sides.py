@@ -7,10 +7,11 @@ from collections.abc import Callable
 import numpy as np
 
 from hardmine._arrays import ArrayLike, FloatRows, Floats, Ints, to_numpy
-from hardmine.distances import pair_distances
-from hardmine.filter import Filter, check_query_rows
-from hardmine.neighbors import scores_of
-from hardmine.search import Metric, check_float_metric, scan
+from hardmine.search.distances import pair_distances
+from hardmine.search.filter import Filter, check_query_rows
+from hardmine.search.metric import Metric, check_float_metric
+from hardmine.search.neighbors import scores_of
+from hardmine.search.topk import scan
 
 
 class Sides:
@@ -44,7 +45,7 @@ class Sides:
         progress: bool | Callable[[int, int], object] = False,
         too_near: Ints | None = None,
     ) -> tuple[Floats, Ints]:
-        """(distances, indices) of the k nearest allowed rows of each query; see `search.scan`."""
+        """(distances, indices) of the k nearest allowed rows of each query; see `scan`."""
         found = scan(
             *self._arrays,
             k,

@@ -1,0 +1,255 @@
+"""The command `hardmine`: what this build can do, searches and mining over .npy files, and a demonstration."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pkgutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+import hardmine
+from hardmine import _core
+from hardmine._files import check_writable, save_npz
+from hardmine.hashing.centers import METHODS
+from hardmine.mining.drawing import STRATEGIES
+from hardmine.mining.positives import REFERENCES
+from hardmine.search.metric import FLOAT_METRICS, METRICS
+
+MINING_OPTIONS = (
+    "num_negatives", "metric", "max_score", "min_score", "absolute_margin", "relative_margin", "max_per_label", "range_min",
+    "range_max", "rank_base", "positive_reference", "sampling_strategy", "random_ratio", "top_fraction", "seed",
+)  # fmt: skip
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code: 0, or 2 after an error of one line."""
+    arguments = _parser().parse_args(argv)
+    try:
+        if "output" in arguments:
+            check_writable(arguments.output)
+        arguments.run(arguments)
+    except (OSError, TypeError, ValueError, RuntimeError, ImportError, MemoryError) as error:
+        text = " ".join(str(error).split()) or type(error).__name__
+        print(f"hardmine: error: {text}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("hardmine: interrupted; nothing was written", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="hardmine", description="Exact nearest neighbours among the rows that are allowed.")
+    parser.add_argument("--version", action="version", version=f"hardmine {hardmine.__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    info = commands.add_parser("info", help="version, instruction sets, OpenMP and threads of this build")
+    info.set_defaults(run=_info)
+
+    topk = commands.add_parser("topk", help="the k nearest base rows of each query")
+    _add_rows(topk, "floats or packed codes")
+    topk.add_argument("-k", type=int, default=10, help="rows to keep for each query (%(default)s)")
+    topk.add_argument("--metric", choices=METRICS, default="sqeuclidean", help="(%(default)s)")
+    topk.add_argument("--bits", type=int, metavar="B", help="of packed codes, for hamming; by default all of their bytes")
+    topk.set_defaults(run=_topk)
+
+    mine = commands.add_parser("mine", help="the hardest negatives of each query")
+    _add_rows(mine, "floats")
+    mine.add_argument("--query-labels", type=Path, metavar="L.npy", help="a label for each query")
+    mine.add_argument("--base-labels", type=Path, metavar="L.npy", help="a label for each base row")
+    mine.add_argument("-n", "--num-negatives", type=int, default=5, help="negatives for each query (%(default)s)")
+    mine.add_argument("--metric", choices=list(FLOAT_METRICS), default="cosine", help="(%(default)s)")
+    mine.add_argument(
+        "--positives", type=Path, metavar="P.npy", help="a base row for each query, or rows of (query, base row)"
+    )
+    mine.add_argument("--exclude", type=Path, metavar="E.npy", help="rows of (query, base row) that are not to be given")
+    for name, meaning in (
+        ("max-score", "no negatives of a higher score"),
+        ("min-score", "no negatives of a lower score"),
+        ("absolute-margin", "no negatives above the positive's score less X"),
+        ("relative-margin", "no negatives above the positive's score less this share of it"),
+        ("top-fraction", "instead of -n: this share of the base"),
+    ):
+        mine.add_argument(f"--{name}", type=float, metavar="X", help=meaning)
+    mine.add_argument("--max-per-label", type=int, metavar="N", help="at most N negatives of each label for a query")
+    mine.add_argument("--range-min", type=int, default=0, metavar="N", help="skip the nearest N negatives (%(default)s)")
+    mine.add_argument("--range-max", type=int, metavar="N", help="choose from the nearest N negatives")
+    mine.add_argument(
+        "--rank-base", choices=("filtered", "raw"), default="filtered", help="ranks count negatives, or all rows (%(default)s)"
+    )
+    mine.add_argument("--positive-reference", choices=REFERENCES, default="max", help="of several, by score (%(default)s)")
+    mine.add_argument("--sampling-strategy", choices=STRATEGIES, default="top", help="(%(default)s)")
+    mine.add_argument(
+        "--sampling-param", type=_parameter, action="append", default=[], metavar="NAME=X", help="of the strategy"
+    )
+    mine.add_argument("--random-ratio", type=float, default=0.0, metavar="X", help="share of random negatives (%(default)s)")
+    mine.add_argument(
+        "--rescore", metavar="MODULE:FUNCTION", help="a second opinion to import: (rows, cols) -> scores of these pairs"
+    )
+    mine.add_argument("--seed", type=int, default=0, help="(%(default)s)")
+    mine.add_argument("--query-ids", type=Path, metavar="I.npy", help="a number for each query that draws depend on")
+    mine.add_argument("--explain", action="store_true", help="print what was found and what was dropped")
+    mine.set_defaults(run=_mine)
+
+    centers = commands.add_parser("centers", help="hash centers: codes for classes, as far apart as known constructions reach")
+    centers.add_argument("-m", "--classes", type=int, required=True, metavar="M", help="centers to make")
+    centers.add_argument("-b", "--bits", type=int, required=True, metavar="B", help="bits of each")
+    centers.add_argument("--method", choices=METHODS, default="best", help="(%(default)s)")
+    centers.add_argument("--multi-label", action="store_true", help="for rows of several labels, whose centers are voted")
+    centers.add_argument("--seed", type=int, default=0, help="(%(default)s)")
+    centers.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.npz", help="where the centers go")
+    centers.set_defaults(run=_centers)
+
+    demo = commands.add_parser(
+        "demo", help="1,797 handwritten digits: hardest negatives as numbers and a picture, and binary codes"
+    )
+    demo.add_argument("--folder", type=Path, default=Path(), help="where hardmine-demo.npz and .png go (here)")
+    demo.set_defaults(run=_demo)
+    return parser
+
+
+def _add_rows(command: argparse.ArgumentParser, kinds: str) -> None:
+    command.add_argument("queries", type=Path, metavar="Q.npy", help=f"rows of {kinds}, memory-mapped")
+    command.add_argument("base", type=Path, metavar="B.npy", nargs="?", help="the same; by default the queries themselves")
+    command.add_argument(
+        "--query-rows", type=Path, metavar="R.npy", help="the base row that each query is, -1 for none: it is left out"
+    )
+    command.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.npz", help="where the result goes")
+    command.add_argument("--threads", type=int, help="by default every core the process may use")
+
+
+def _info(_: argparse.Namespace) -> None:
+    print(f"hardmine        {hardmine.__version__}")
+    print(f"ISA             {_core.isa()}")
+    print(f"ISAs built      {', '.join(_core.isas_built())}")
+    print(f"ISAs runnable   {', '.join(_core.isas_runnable())}")
+    print(f"kernels         {', '.join(f'{family} {name}' for family, name in _core.kernels().items())}")
+    print(f"OpenMP          {'yes' if _core.openmp else 'no: every call runs on one thread'}")
+    print(f"threads         {_core.threads()}")
+
+
+def _topk(arguments: argparse.Namespace) -> None:
+    found = hardmine.topk(
+        _load(arguments.queries),
+        _load(arguments.base),
+        arguments.k,
+        metric=arguments.metric,
+        query_rows=_load(arguments.query_rows),
+        bits=arguments.bits,
+        threads=arguments.threads,
+        progress=_progress(),
+    )
+    save_npz(arguments.output, distances=found.distances, indices=found.indices)
+    print(f"{arguments.output}: distances and indices {found.indices.shape}")
+
+
+def _mine(arguments: argparse.Namespace) -> None:
+    queries, base = _load(arguments.queries), _load(arguments.base)
+    mined = hardmine.mine_hard_negatives(
+        queries,
+        base,
+        query_labels=_load(arguments.query_labels),
+        base_labels=_load(arguments.base_labels),
+        positives=_lists("positives", _load(arguments.positives), len(queries)),
+        exclude=_lists("exclude", _load(arguments.exclude), len(queries)),
+        sampling_params=dict(arguments.sampling_param),
+        rescore=None if arguments.rescore is None else _function(arguments.rescore),
+        query_rows=_load(arguments.query_rows),
+        query_ids=_load(arguments.query_ids),
+        threads=arguments.threads,
+        progress=_progress(),
+        **{name: getattr(arguments, name) for name in MINING_OPTIONS},
+    )
+    mined.save(arguments.output)
+    if arguments.explain:
+        print(mined.summary())
+    print(
+        f"{arguments.output}: {mined.stats['negatives']} negatives for {mined.stats['queries']} queries, "
+        f"{mined.stats['shortfall']} of them short"
+    )
+
+
+def _parameter(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    try:
+        return name, float(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected NAME=X with a number X, got {text!r}") from None
+
+
+def _function(name: str) -> Any:
+    """What `module:function` names, modules of the working directory included."""
+    sys.path.insert(0, os.getcwd())
+    try:
+        return pkgutil.resolve_name(name)
+    except (AttributeError, ValueError, ImportError) as error:
+        raise ValueError(f"rescore: expected module:function that can be imported, got {name!r} ({error})") from None
+
+
+def _lists(name: str, rows: Any, n: int) -> Any:
+    """One id a query as it is; rows of (query, base row) as lists."""
+    if rows is None or rows.ndim == 1:
+        return rows
+    if rows.ndim != 2 or rows.shape[1] != 2:
+        raise ValueError(f"{name}: expected ids or rows of (query, base row), got shape {rows.shape}")
+    if len(rows) and (rows[:, 0].min() < 0 or rows[:, 0].max() >= n):
+        raise ValueError(f"{name}: expected queries from 0 to {n - 1}, got {rows[:, 0].min()} to {rows[:, 0].max()}")
+    order = np.argsort(rows[:, 0], kind="stable")
+    return np.concatenate([[0], np.cumsum(np.bincount(rows[:, 0], minlength=n))]), rows[order, 1]
+
+
+def _centers(arguments: argparse.Namespace) -> None:
+    made = hardmine.hash_centers(
+        arguments.classes, arguments.bits, method=arguments.method, multi_label=arguments.multi_label, seed=arguments.seed
+    )
+    share = (made.signs() > 0).mean(axis=0)
+    save_npz(
+        arguments.output,
+        codes=made.codes,
+        bits=made.bits,
+        min_distance=made.min_distance,
+        mean_distance=made.mean_distance,
+        upper_bound=made.upper_bound,
+        construction=made.construction,
+    )
+    print(f"construction      {made.construction}")
+    print(f"minimum distance  {made.min_distance}")
+    print(f"proved bound      {made.upper_bound}{' (reached: no code is better)' if made.optimal else ''}")
+    print(f"mean distance     {made.mean_distance:.3f}")
+    print(f"bit balance       {share.min():.3f} to {share.max():.3f} of the centers have a bit set")
+    print(f"{arguments.output}: {len(made.codes)} centers of {made.bits} bits")
+
+
+def _demo(arguments: argparse.Namespace) -> None:
+    from hardmine.cli import demo
+
+    demo.run(arguments.folder, _progress())
+
+
+def _progress() -> bool:
+    """A bar where there is a terminal to draw it on and tqdm to draw it with."""
+    if not sys.stderr.isatty():
+        return False
+    try:
+        import tqdm  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def _load(path: Path | None) -> Any:
+    if path is None:
+        return None
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, BadZipFile):
+        raise ValueError(f"{path}: expected a .npy file of numbers") from None
+    if not isinstance(array, np.ndarray):
+        raise ValueError(f"{path}: expected a .npy file of numbers, got an archive of {', '.join(array.files)}")
+    return array

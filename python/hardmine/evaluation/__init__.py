@@ -1,0 +1,1 @@
+"""How well codes retrieve what is relevant."""

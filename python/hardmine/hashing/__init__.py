@@ -1,0 +1,1 @@
+"""Packed codes, hash centers, and the coding theory they come from."""

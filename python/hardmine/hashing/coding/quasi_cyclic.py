@@ -1,0 +1,163 @@
+"""Linear codes that a search over quasi-cyclic columns found, better than those of any family: the columns themselves.
+
+The search was coordinate descent as in `column_search`, over orbits of columns under multiplication by x modulo a divisor of
+x^p - 1 in place of single columns. Tests check every distance by one Walsh-Hadamard transform.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache, partial
+
+import numpy as np
+
+from hardmine._arrays import Ints
+from hardmine.hashing.coding.cyclic import Family
+from hardmine.hashing.coding.linear import shortened
+
+# (bits, dimension): the minimum distance and the columns, hexadecimal numbers of one width.
+COLUMNS = {
+    (32, 8): (
+        13,
+        "81f7da5e3afc2fc2f4688d98ad5f8f3c92417cbce1fb0d34587f6d4ea7ea44e8",
+    ),
+    (32, 13): (
+        9,
+        "003b007600ec01d803b007600ec01d801ae1142309a7134e077d0efa1df41a0915f30a07140e09fd13fa06150c2a18541149037306e60dcc"
+        "1b9816d10c431886",
+    ),
+    (48, 8): (
+        22,
+        "3f7efcf9f3e7cf9f254a942952a449927ffefdfbf7efdfbf3d7af4e9d3a74f9e376edcb973e6cd9b172e5cb871e2c58b",
+    ),
+    (48, 9): (
+        20,
+        "03506a0d41a811907b0f61ec19116b09f13e00d01a0340680d01a010905b0b616c09112200b01602c0580b016008911206d0da1b41210430"
+        "8610c0510a21440c118214d0d31a6105",
+    ),
+    (48, 10): (
+        20,
+        "01f03e07c0f81f03e029507f0fe1fc3f82a50cf19e33c32d30f34b3c32d30f31e63cc2cd06d0da1b436838525f1eb3d62f90a714e29c06f0"
+        "de1bc3783a521f16b2d60f91f23e429d",
+    ),
+    (48, 11): (
+        18,
+        "14b29652c5a74b169d2c558a4eb6293ad75a04d09a1342684d065f3416822fb5f64137d904508a11422845075f1412825045f74117dd18d3"
+        "1a63439772e1a334668c2e75ce463739",
+    ),
+    (48, 12): (
+        17,
+        "19f33e67ccf89f13e37c6f8cf19e33c678cf0d31a634c698d30a614c398630d61ac348692d75aeb5c6b9d72ae55cbb9672de5acb596b3d77"
+        "aef5ceb9d73ae75cfb9e73de7acf59eb",
+    ),
+    (48, 13): (
+        16,
+        "00bf017e02fc05f80bf017e00919123202bd057a0af415e80d091a1212fd032306460c8c191814e90f0b1e161af5133300430086010c0218"
+        "0430086010c007590eb21d641c111efb1b2f108707d70fae1f5c1861161b0aef15de0d651aca134d",
+    ),
+    (48, 14): (
+        16,
+        "0b6f16de2dbc0e2d1c5a38b4243d1d2f3a5e21e916872d0e0f491e923d242f1d01f703ee07dc0fb81f703ee02895047f08fe11fc23f812a5"
+        "254a1fc13f822a51093d127a24f41cbd397a27a11a17342e3d092f470bdb17b62f6c0b8d171a2e34",
+    ),
+    (48, 15): (
+        16,
+        "08c9119223244648736f19213242648436f76dee242348466f73211942327b9b013d027a04f409e813d027a04f40617f3d017a020bfb17f6"
+        "2fec5fd8404f7f6116b72d6e5adc4a476b71291d523a5b8b48e96e2d23a5474a716b1d293a5274a4",
+    ),
+    (64, 8): (
+        29,
+        "b01eb7bb9ad5b6a032afdebc20d934d2c2665aa4e3ab2711ff55a68a61d493f73b03055cac330e4a6b395e437612301ad3e4fd7c382d2f92"
+        "6afb426015ad57df",
+    ),
+    (96, 8): (
+        46,
+        "0912244890214284193264c89123468c0d1a3468d0a14386070e1c3870e0c18357ae5dba75ead5ab13264c983162c48903060c183060c081"
+        "7ffefdfbf7efdfbf254a942952a449922f5ebc79f2e5cb975fbe7dfaf5ebd7af274e9c3972e4c993",
+    ),
+    (96, 9): (
+        44,
+        "00b01602c0580b016008911206d0da1b412101302604c0981300290520a41480d91b212d04708e11c0710e21c41c11cb1df1f71a71070010"
+        "020040080100200400801000490921240630c618c1510eb1d61e518314f0d71ae11503506a0d41a811907b0f61ec19116b09f13e01f03e07"
+        "c0f81f01a911b07f0fe1fc1b112b05f0be17c0b116208d11a07d0fa1f41a110b",
+    ),
+    (96, 10): (
+        44,
+        "0710e21c43882451df3be22910720e1492920d91b236439d26f18b3163793a721b1632c600500a0140280500a01402800550aa1542a803d0"
+        "7a0f41e83d02f50bf17e2fc0ad15a2b405b0b616c2d80e51ca39427d1af35e3e92870cf19e33c32d30f34b3c32d30f31e63cc2cd04308610"
+        "c2181652ca0c118230435d3ef28b02b0560ac1582b003506a0d41a83503f52bf",
+    ),
+    (96, 12): (
+        40,
+        "0a714e29c538a704e19c238570ae14c298531bf37e6fcdf8bf17e3fc6f8df1be37c6f8df25d4ba9742e95d2ba4749e92d25a4b49792e0350"
+        "6a0d41a83506a0d40a81503a0640d81a2ff5febfc7f9ff2fe5fcbf97f2fe5fcbf97f6ffdfebfd7fbff6fedfdbfb7f6fedfdbfb7f09112224"
+        "44889102214428841092124248482f35e6bcc799f32e65ccb99732f65ecbc979",
+    ),
+    (96, 13): (
+        40,
+        "003d007a00f401e803d007a00f401e800e331c660bff17fe1ccf0aad155a1987016502ca05940b2816501f930c15182a036706ce0d9c1b38"
+        "05430a86150c192b01a30346068c0d181a3007530ea61d4c09ab1356159f180d032906520ca41948017f02fe05fc0bf817f01cd30a95152a"
+        "196701fd03fa07f40fe81fd00c93192605090a1214241b7b05c50b8a17141d1b0905120a17271d7d09c9139214171b1d00e301c6038c0718"
+        "0e301c600bf317e61cff0acd159a1807033d067a0cf419e8",
+    ),
+    (96, 14): (
+        38,
+        "029305260a4c1498293007350e6a1cd439a82605195f32be302935073f5b2be3041b0836106c20d814e529ca06c10d821b043608394527df"
+        "1aeb35d63ef928a7005700ae015c02b805700ae015c02b80025504aa095412a825501ff53fea2a810b1d163a2c740dbd1b7a36f438bd242f"
+        "1d0b3a16217917a72f4e0bc917922f240987130e261c196d32da30e134973c7b2da30e131c26384c25cd1ecf3d9e2e6901b9037206e40dc8"
+        "1b9037203b15237f13ab27561bf937f23ab12037153b2a76",
+    ),
+    (96, 15): (
+        36,
+        "02e505ca0b9417282e505ca00f2d1e5a3cb4796844bd3f177e2e4a31220f441e3e517ca24f29283f507e16912d225a441041208241043465"
+        "68ca67f9799f45533ccb799645413cef79de45d13dcf7b9e415134cf699e65517ccf4ff3298b531604cf099e133c26784cf02f8d5f1a0859"
+        "10b2216442c833fd67fa7999455f3cd379a645213c2f785e46d13bcf779e59510d471a8e351c6a38621d725752c313eb27d64fac2935526a"
+        "12b925724ae423a5474a38f971f255891d7f3afe75fc5d95",
+    ),
+    (96, 17): (
+        34,
+        "005a300b460168c02d1805a300b460168c00be5917cb2096bd12d7a0352d06a5a0d4b41a96813d09015cb02b960572c0ae5815cb00d6b91a"
+        "d721353d06c3b0d8761b0ec10e01073db0e7b61cf6c1f10118ddb1746f0870710e0e073c50e78a1cf141f1f118c3b177af080871010e06dc"
+        "50db8a1b714101f1019db033b60676c0ced819db0154b90c6ab18d56175750853310a6607b150f62a1ec541b7711013b06daf0db5e1b6bc1"
+        "02a106a9b0d5361aa6c13b01008bb01176022ec045d808bb011760041190823210464067110ce2219c44157510c17b182f616a350bbb3177"
+        "66081151022a06b8d0d71a1ae34133b1",
+    ),
+    (128, 9): (
+        60,
+        "06d0da1b41690d31a614d09b1360ef1de1bd17b0f71ee1dd1bb17700700e01c0380700e01c018110304b09612c0590b21640c919212502f0"
+        "5e0bc1780f11e21c518b11700500a0140280500a014008110201f03e07c0f81f01e11c318710f0190320640c819012104308610c04d09a13"
+        "40690d21a414909312603706e0dc1b81710e31c618d11b06b0d61ac1590b31660cd19a13500b01602c0580b01600c118210500d01a034068"
+        "0d01a01410831060550aa1540a91520a514a09512a1ff1ff",
+    ),
+    (128, 10): (
+        58,
+        "2432862cc2582b02e925b2b62e504608c0d80700a90db0760a50c325e2bc2f126b29f2fe2752a32cf34b3963ec3513a23cd35a3b43e114e1"
+        "9c1f81791bb1ff1771a71c735f3be3f536338f3de37c3b13eb14d19a1f416118b1d616c1911e23423843c83503a03c93523a43c124d29a2f"
+        "426128b2d626c2912e220120220420821022020921222410310610c11813012911b13612520720e21c23823923b23f23722725f2be2f5263"
+        "28f2de27c2b12eb34d39a3f436138b3d636c3913e2300200",
+    ),
+}
+
+
+@lru_cache(maxsize=1)
+def families() -> list[Family]:
+    """The codes of the table, and with a parity bit those of an odd distance."""
+    found = []
+    for (bits, dimension), (distance, _) in COLUMNS.items():
+        for parity in range(1 + distance % 2):
+            columns = partial(_columns, bits, dimension, parity)
+            name = f"quasi-cyclic({bits}, {dimension})" + " with parity" * parity
+            found.append(Family(name, bits + parity, dimension, distance + parity, columns))
+    return found
+
+
+def _columns(bits: int, full: int, parity: int, dimension: int) -> Ints:
+    columns = stored(bits, full)
+    if parity:
+        columns = np.append(np.bitwise_xor.reduce(columns), columns)
+    return shortened(columns, full, full - dimension)
+
+
+def stored(bits: int, dimension: int) -> Ints:
+    """The columns of the table."""
+    text, width = COLUMNS[bits, dimension][1], -(-dimension // 4)
+    return np.array([int(text[i : i + width], 16) for i in range(0, len(text), width)], dtype=np.int64)

@@ -1,0 +1,185 @@
+"""The distances of all pairs, and of listed ones: nothing is searched for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hardmine import _arrays, _core
+from hardmine._arguments import check_threads
+from hardmine._arithmetic import in_standard_arithmetic
+from hardmine._arrays import ArrayLike, Ints
+from hardmine.search.metric import FLOAT_METRICS, Metric
+from hardmine.search.neighbors import Distances
+from hardmine.search.sides import check_rows
+
+
+@in_standard_arithmetic
+def pairwise(
+    queries: ArrayLike,
+    base: ArrayLike = None,
+    *,
+    metric: Metric = "sqeuclidean",
+    out: Any = None,
+    bits: int | None = None,
+    threads: int | None = None,
+) -> Any:
+    """Compute the matrix of all distances, fast.
+
+    Parameters
+    ----------
+    queries : array of shape (n, d), any float dtype, or packed codes
+        Read in place where float32 (see `topk`).
+    base : array of shape (m, d), optional
+        By default the queries themselves.
+    metric : {"sqeuclidean", "euclidean", "cosine", "inner_product", "hamming"}
+        See `topk`.
+    out : array of shape (n, m), float32, or int32 for codes, optional
+        Where to write, without a copy; its rows must be of adjacent numbers and share no memory with the inputs.
+    bits : int, optional
+        See `topk`.
+    threads : int, optional
+        See `topk`.
+
+    Returns
+    -------
+    array of shape (n, m), float32, or int32 for codes
+        `out` if given; else a tensor if `queries` is one.
+
+    Raises
+    ------
+    TypeError, ValueError, RuntimeError
+        As `topk`; also if `out` cannot be written to.
+
+    Notes
+    -----
+    Distances of codes are exact. Those of floats are not canonical, here alone: they come from float32 dot products about
+    a common origin o, with an error of at most about (d + 16) 2^-24 (|q-o|^2 + 3 |b-o|^2) for squared distances and, for
+    inner_product, (d + 16) 2^-25 (|q|^2 / c + c |b-o|^2) + 2^-23 |q| |o| with c about |q| / |b-o| (cpp/frame.hpp derives
+    them). Where that exceeds 2^-10 of a distance (4 (d + 16) 2^-24 in more than 4,000 dimensions), the pair is computed anew
+    and canonical, so that equal rows have distance exactly 0; inner products, which may be near 0 for other reasons, are not.
+    The same bits come from every CPU with fused multiply-adds, for any threads. O(n m d) time; memory above inputs and `out`
+    as in `topk`.
+
+    Examples
+    --------
+    >>> import numpy as np, hardmine
+    >>> hardmine.pairwise(np.eye(2, dtype=np.float32)).tolist()
+    [[0.0, 2.0], [2.0, 0.0]]
+    """
+    q, b = check_rows(queries, base, metric, bits)
+    n_threads = check_threads(threads)
+    core: Callable[..., None] = _core.pairwise_codes
+    dtype: type = np.int32
+    if metric != "hamming":
+        core, dtype = partial(_core.pairwise, metric=FLOAT_METRICS[metric]), np.float32
+    if out is None:
+        result: Distances = np.empty((q.count, b.count), dtype)
+    else:
+        if not _arrays.is_output(out):
+            raise TypeError(f"out: expected a NumPy array or a tensor to write to, got {type(out).__name__}")
+        result = _arrays.to_numpy("out", out)
+        if result.dtype != dtype or not result.dtype.isnative:
+            raise TypeError(f"out: expected {np.dtype(dtype)}, got {result.dtype}")
+        if result.shape != (q.count, b.count):
+            raise ValueError(f"out: expected shape ({q.count}, {b.count}), got {result.shape}")
+        adjacent = result.size == 0 or b.count == 1 or result.strides[1] == 4
+        if not result.flags.writeable or not result.flags.aligned or not adjacent:
+            raise ValueError("out: expected writable rows of adjacent numbers")
+        if result.size and (result.strides[0] % 4 or (q.count > 1 and result.strides[0] < 4 * b.count)):
+            raise ValueError("out: expected rows that follow one another without overlap")
+        if q.overlaps(result) or b.overlaps(result):
+            raise ValueError("out: expected memory of its own, got memory shared with an input")
+    for first_query, q_rows in q.blocks():
+        for first_base, b_rows in b.blocks():
+            part = result[first_query : first_query + len(q_rows), first_base : first_base + len(b_rows)]
+            core(
+                queries=q_rows,
+                first_query=first_query,
+                base=b_rows,
+                first_base=first_base,
+                out=part,
+                threads=n_threads,
+                progress=None,
+            )
+    return _arrays.like(result, q.torch) if out is None else out
+
+
+@in_standard_arithmetic
+def pair_distances(
+    queries: ArrayLike,
+    base: ArrayLike,
+    rows: ArrayLike,
+    cols: ArrayLike,
+    *,
+    metric: Metric = "sqeuclidean",
+    bits: int | None = None,
+    threads: int | None = None,
+) -> Any:
+    """Compute the canonical distances of listed pairs: the same bits as in every function that selects.
+
+    Parameters
+    ----------
+    queries, base : arrays of shape (n, d) and (m, d), any float dtype, or packed codes
+        See `topk`; ``base=None`` for the queries themselves.
+    rows, cols : arrays of shape (p,), integers
+        Pair i is query ``rows[i]`` and base row ``cols[i]``.
+    metric : {"sqeuclidean", "euclidean", "cosine", "inner_product", "hamming"}
+        See `topk`.
+    bits, threads : int, optional
+        See `topk`.
+
+    Returns
+    -------
+    array of shape (p,), float32, or int32 for codes
+        A tensor if `queries` is one.
+
+    Raises
+    ------
+    TypeError, ValueError, RuntimeError
+        As `topk`; also if a row number is out of range.
+
+    Notes
+    -----
+    O(p d) time in float64. Memory above inputs and output is 8 MiB and, for inputs that must be converted, two blocks of
+    32 MiB and 17 bytes a pair; each block of the queries then converts the base once.
+
+    Examples
+    --------
+    >>> import numpy as np, hardmine
+    >>> x = np.array([[0.0, 0.0], [3.0, 4.0]], dtype=np.float32)
+    >>> hardmine.pair_distances(x, None, [0, 1], [1, 1], metric="euclidean").tolist()
+    [5.0, 0.0]
+    """
+    q, b = check_rows(queries, base, metric, bits)
+    n_threads = check_threads(threads)
+    pairs = _arrays.integers("rows", rows), _arrays.integers("cols", cols)
+    if len(pairs[0]) != len(pairs[1]):
+        raise ValueError(f"cols: expected {len(pairs[0])} numbers like rows, got {len(pairs[1])}")
+    for name, numbers, limit in (("rows", pairs[0], q.count), ("cols", pairs[1], b.count)):
+        if len(numbers) and (numbers.min() < 0 or numbers.max() >= limit):
+            bad = numbers[(numbers < 0) | (numbers >= limit)][0]
+            raise ValueError(f"{name}: expected row numbers from 0 to {limit - 1}, got {bad}")
+    core: Callable[..., Distances] = _core.pair_distances_codes
+    dtype: type = np.int32
+    if metric != "hamming":
+        core, dtype = partial(_core.pair_distances, metric=FLOAT_METRICS[metric]), np.float32
+    core = partial(core, threads=n_threads, progress=None)
+    distances: Distances = np.empty(len(pairs[0]), dtype)
+    for first_query, q_rows in q.blocks():
+        for first_base, b_rows in b.blocks():
+            block = {"queries": q_rows, "first_query": first_query, "base": b_rows, "first_base": first_base}
+            if len(q_rows) == q.count and len(b_rows) == b.count:
+                distances = core(**block, rows=pairs[0], cols=pairs[1])
+            else:
+                listed = _within(pairs[0], first_query, len(q_rows)) & _within(pairs[1], first_base, len(b_rows))
+                distances[listed] = core(**block, rows=pairs[0][listed] - first_query, cols=pairs[1][listed] - first_base)
+    return _arrays.like(distances, q.torch)
+
+
+def _within(numbers: Ints, first: int, count: int) -> NDArray[np.bool_]:
+    return (numbers >= first) & (numbers < first + count)

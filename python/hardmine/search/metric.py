@@ -1,0 +1,16 @@
+"""The metrics, by name."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from hardmine import _arguments, _core
+
+Metric: TypeAlias = Literal["sqeuclidean", "euclidean", "cosine", "inner_product", "hamming"]
+FLOAT_METRICS: dict[str, _core.Metric] = dict(_core.Metric.__members__)
+METRICS = (*FLOAT_METRICS, "hamming")
+
+
+def check_float_metric(metric: str) -> None:
+    """Raise unless `metric` is one of float rows."""
+    _arguments.one_of("metric", metric, FLOAT_METRICS)

@@ -1,0 +1,157 @@
+"""The code base keeps its own rules: symbols, layers, sizes, versions, and what the README promises."""
+
+import ast
+import doctest
+import importlib
+import pathlib
+import re
+import shutil
+import subprocess
+
+import pytest
+
+import hardmine
+from hardmine import _core
+
+ROOT = pathlib.Path(__file__).parents[2]
+CPP = sorted((ROOT / "cpp").rglob("*.[ch]pp"))
+PYTHON = sorted((ROOT / "python").rglob("*.py"))
+MODULES = {".".join(path.relative_to(ROOT / "python").with_suffix("").parts): path for path in PYTHON}
+
+
+def test_each_object_of_kernels_defines_one_symbol_its_table():
+    """A second one could be linked from an object whose instructions this CPU lacks (numpy#25274)."""
+    objects = sorted(ROOT.glob("build/*/CMakeFiles/kernels_*.dir/cpp/kernels/*.cpp.o"))
+    if not objects or not shutil.which("nm"):
+        pytest.skip("needs the build folder that `pip install .` leaves here, and nm")
+    seen = {}
+    for path in objects:
+        listed = subprocess.run(["nm", "--extern-only", "--defined-only", path], capture_output=True, text=True, check=True)
+        symbols = [line.split() for line in listed.stdout.splitlines() if line.strip() and not line.endswith(":")]
+        family, name = re.search(r"kernels_([a-z]+)_(\w+)\.dir", str(path)).groups()
+        assert path.name == f"{family}.cpp.o"
+        tables = [symbol for _, kind, symbol in symbols if not symbol.startswith(("__asan", "__odr_asan", "DW.ref"))]
+        assert tables == [f"_ZN8hardmine{len(name)}{name}{len(family)}{family}E"], path
+        initialisers = subprocess.run(["nm", path], capture_output=True, text=True, check=True).stdout
+        assert "_GLOBAL__sub_I" not in initialisers.replace("_GLOBAL__sub_I_00099", ""), "runs code before it is chosen"
+        seen.setdefault(family, set()).add(name)
+    assert seen == {family: set(names) for family, names in _core.kernels_built().items()}
+
+
+def includes(path):
+    return re.findall(r'^#include ([<"][^>"]+[>"])', path.read_text(), re.MULTILINE)
+
+
+def test_layers():
+    for path in CPP:
+        found = includes(path)
+        if path.parent.name == "kernels":
+            good = r'<(std\w+|string|immintrin|arm_neon)\.h>|"(kernels|simd|doubles|bytes|code_tile|few_codes)\.hpp"'
+            assert all(re.fullmatch(good, i) for i in found), path
+        if path.name != "bindings.cpp":
+            assert not any("pybind11" in i or "Python.h" in i for i in found), path
+        if path.name != "parallel.hpp":
+            assert "omp.h" not in path.read_text() and "#pragma omp" not in path.read_text(), path
+        for word in ("negative", "triplet", "center"):
+            assert not re.search(rf"\b{word}s?\b", re.sub(r"Negative floats", "", path.read_text())), (path, word)
+    bindings = (ROOT / "cpp/bindings.cpp").read_text()
+    assert not re.search(r"\b(for|while) \(", bindings), "the binding has no loop over data"
+    for path in PYTHON:
+        if path.name == "_arrays.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not any(name.split(".")[0] == "torch" for name in names), path
+
+
+def defined(path):
+    """The names that the statements of a module define, and those that it imports from modules of the package."""
+    names, imported = set(), []
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            names.add(node.name)
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+            names |= {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "hardmine":
+            imported += [(node.module, alias.name) for alias in node.names]
+    return names, imported
+
+
+def test_modules_import_the_module_that_defines_a_thing_and_never_in_a_circle():
+    import graphlib
+
+    graph = {}
+    for name, path in MODULES.items():
+        graph[name] = set()
+        for module, imported in defined(path)[1]:
+            whole = f"{module}.{imported}"
+            if whole in MODULES or whole == "hardmine._core":
+                graph[name].add(whole)
+            else:
+                assert imported in defined(MODULES[module])[0], f"{name}: {imported} is not defined in {module}"
+                graph[name].add(module)
+    graphlib.TopologicalSorter(graph).prepare()
+
+
+def test_no_file_is_long_and_none_is_a_drawer():
+    for path in [*CPP, *PYTHON, *(ROOT / "tests").rglob("*.py"), *(ROOT / "bench").rglob("*.py")]:
+        text = path.read_text()
+        assert text.count("\n") <= 350, f"{path}: split it by noun"
+        assert not re.search(r"utils|helpers|common|manager", path.stem), path
+    kernels = (ROOT / "CMakeLists.txt").read_text()
+    for flag in ("-march=native", "-ffast-math"):
+        assert not re.search(rf"^[^#]*{flag}", kernels, re.MULTILINE)
+
+
+def test_stub_lists_every_option_of_the_core():
+    stub = ast.parse((ROOT / "python/hardmine/_core.pyi").read_text())
+    stubbed = {f.name: [a.arg for a in f.args.args] for f in stub.body if isinstance(f, ast.FunctionDef)}
+    for name, arguments in stubbed.items():
+        signature = getattr(_core, name).__doc__.splitlines()[0]
+        found = re.findall(r"(\w+): ", signature.split("->")[0])
+        assert [a for a in found if a != "typing"] == arguments, signature
+    classes = {c.name for c in stub.body if isinstance(c, ast.ClassDef)}
+    assert {n for n in vars(_core) if not n.startswith("_")} == {*stubbed, *classes, "openmp", "most_counted"}
+
+
+def test_metric_names_agree():
+    from typing import get_args
+
+    import reference
+    from hardmine.search.metric import METRICS, Metric
+
+    assert METRICS == get_args(Metric) == (*reference.METRICS, "hamming")
+
+
+def test_version_is_in_the_changelog():
+    assert f"## {hardmine.__version__}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_ci_runs_the_lines_of_the_readme():
+    readme, ci = (ROOT / "README.md").read_text(), (ROOT / ".ci/run").read_text()
+    line = 'pip install ".[test]" && pytest'
+    assert f"\n{line}\n" in readme
+    assert f"\n{line}\n" in ci
+    assert '\npip install ".[demo]" && hardmine demo\n' in readme
+
+
+def test_what_the_readme_shows_and_points_to_is_here():
+    paths = [path for path in re.findall(r"\]\(([^)#]+)\)", (ROOT / "README.md").read_text()) if "://" not in path]
+    assert "docs/hardmine-demo.png" in paths
+    for path in paths:
+        assert (ROOT / path).is_file(), path
+        if (ROOT / ".git").exists():
+            ignored = subprocess.run(["git", "check-ignore", "-q", path], cwd=ROOT)
+            assert ignored.returncode == 1, f"{path} is ignored, and would not be in a clone"
+
+
+def test_readme_examples():
+    outcome = doctest.testfile(str(ROOT / "README.md"), module_relative=False, optionflags=doctest.ELLIPSIS)
+    assert outcome.attempted >= 8 and outcome.failed == 0
+
+
+@pytest.mark.parametrize("name", [name for name, path in MODULES.items() if ">>> " in path.read_text()])
+def test_docstring_examples(name):
+    outcome = doctest.testmod(importlib.import_module(name))
+    assert outcome.attempted >= 2 and outcome.failed == 0

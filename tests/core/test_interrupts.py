@@ -1,0 +1,69 @@
+"""Ctrl-C within a second, wherever a block could be long.
+
+What is measured is the processor time of the calling thread from the signal to the exception: other work on the machine
+does not count, and a busy core cannot make the test fail.
+"""
+
+import pytest
+from test_process import run
+
+CODE = """
+import os, signal, threading, time
+import numpy as np, hardmine
+from hardmine import Filter, _core
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
+rng = np.random.default_rng(0)
+floats = lambda *shape: rng.standard_normal(shape, dtype=np.float32)
+codes = lambda *shape: rng.integers(0, 256, shape, dtype=np.uint8)
+_core.use_isa({isa!r} or _core.isa())
+{inputs}
+caller, sent = threading.get_ident(), []
+started = threading.Event()
+
+def interrupt():
+    started.wait()
+    time.sleep(0.5)
+    sent.append(time.clock_gettime(time.pthread_getcpuclockid(caller)))
+    os.kill(os.getpid(), signal.SIGINT)
+
+threading.Thread(target=interrupt, daemon=True).start()
+try:
+    started.set()
+    {call}
+except KeyboardInterrupt:
+    print(time.thread_time() - sent[0])
+"""
+
+CASES = {
+    "many pairs in one dimension": ("q, b = floats(97_000, 1), floats(2_000_000, 1)", "hardmine.topk(q, b)"),
+    "cosine of tiny rows": (
+        "q, b = floats(20_000, 64) * np.float32(1e-38), floats(200_000, 64) * np.float32(1e-38)",
+        "hardmine.topk(q, b, metric='cosine')",
+    ),
+    "equal rows": ("q, b = np.ones((20_000, 64), np.float32), np.ones((400_000, 64), np.float32)", "hardmine.topk(q, b)"),
+    "codes of one byte": ("q, b = codes(400_000, 1), codes(4_000_000, 1)", "hardmine.topk(q, b, metric='hamming')"),
+    "a large matrix": ("q = floats(34_641, 64)", "hardmine.pairwise(q)"),
+    "a matrix of equal rows": ("q = np.ones((34_641, 64), np.float32)", "hardmine.pairwise(q)"),
+    "many dimensions": ("q, b = floats(600, 100_000), floats(2000, 100_000)", "hardmine.topk(q, b)"),
+    "one array": ("q = floats(160_000, 16)", "hardmine.topk(q)"),
+    "one array of equal rows": ("q = np.ones((100_000, 16), np.float32)", "hardmine.topk(q)"),
+    "one group": (
+        "q, g = floats(100_000, 16), np.zeros(100_000, int)",
+        "hardmine.topk(q, q.copy(), where=Filter(query_groups=g, base_groups=g, groups='same'))",
+    ),
+    "judged codes": (
+        "q, b, g, h = codes(50_000, 8), codes(2_000_000, 8), rng.integers(0, 9, 50_000), rng.integers(0, 9, 2_000_000)",
+        "hardmine.mean_average_precision(q, b, g, h)",
+    ),
+}
+
+
+@pytest.mark.parametrize("isa", ["", "generic"], ids=["best", "generic"])
+@pytest.mark.parametrize("name", CASES)
+def test_ctrl_c_ends_a_call_within_a_second(name, isa):
+    inputs, call = CASES[name]
+    done = run(CODE.format(isa=isa, inputs=inputs, call=call))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout, "the call ended before it was interrupted"
+    assert float(done.stdout) < 1

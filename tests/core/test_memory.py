@@ -1,0 +1,87 @@
+"""The one rule of memory: above inputs and outputs 34 MiB and 3 MiB a thread, and what the README adds for some inputs.
+
+Each case runs in a process of its own. Freed memory is given back before the call, and the peak is counted from there, so that
+nothing left over from making the inputs hides what the call takes.
+"""
+
+import os
+
+import pytest
+from test_process import run
+
+pytestmark = pytest.mark.skipif("HARDMINE_SANITIZED" in os.environ, reason="sanitizers keep freed memory")
+
+CASE = """
+import ctypes
+import numpy as np
+from hardmine import Filter, mean_average_precision, pair_distances, pairwise, topk
+
+def status(key):
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith(key)) << 10
+
+rng = np.random.default_rng(0)
+floats = lambda *shape: rng.standard_normal(shape, dtype=np.float32)
+codes = lambda *shape: rng.integers(0, 256, shape, dtype=np.uint8)
+topk(floats(20, 8), floats(100, 8), 3, threads=1)
+{inputs}
+ctypes.CDLL(None).malloc_trim(0)
+open("/proc/self/clear_refs", "w").write("5")  # the peak starts anew
+before = status("VmRSS")
+found = {call}
+outputs = sum(a.nbytes for a in (found if isinstance(found, tuple) else (found,)))
+print((status("VmHWM") - before - outputs) / 2**20)
+"""
+
+# name: (inputs, call with `threads=THREADS`, MiB beyond the rule)
+CASES = {
+    "many rows": ("q, b = floats(3000, 128), floats(1_000_000, 128)", "topk(q, b, 10, threads=THREADS)", 0),
+    "large k": ("q, b = floats(1000, 64), floats(50_000, 64)", "topk(q, b, 5000, threads=THREADS)", 0),
+    "large k, few queries": ("q, b = floats(40, 64), floats(300_000, 64)", "topk(q, b, 5000, threads=THREADS)", 0),
+    "100,000 dimensions": ("q, b = floats(100, 100_000), floats(300, 100_000)", "topk(q, b, 10, threads=THREADS)", 0),
+    "20,000 dimensions": ("q, b = floats(500, 20_000), floats(2000, 20_000)", "topk(q, b, 10, threads=THREADS)", 0),
+    "20,000 dimensions, matrix": ("q, b = floats(500, 20_000), floats(2000, 20_000)", "pairwise(q, b, threads=THREADS)", 0),
+    "one dimension": ("q, b = floats(97_000, 1), floats(100_000, 1)", "topk(q, b, 10, threads=THREADS)", 0),
+    "caps": (
+        "q, b, g = floats(3000, 64), floats(100_000, 64), rng.integers(0, 10_000, 100_000)",
+        "topk(q, b, 500, where=Filter(base_groups=g, max_per_group=3), threads=THREADS)",
+        0,
+    ),
+    "long codes": ("q, b = codes(1000, 8192), codes(5000, 8192)", "topk(q, b, 10, metric='hamming', threads=THREADS)", 0),
+    "codes, large k": ("q, b = codes(300, 8), codes(500_000, 8)", "topk(q, b, 5000, metric='hamming', threads=THREADS)", 0),
+    "judged codes": (
+        "q, b, g, h = codes(100_000, 1), codes(2000, 1), rng.integers(0, 9, 100_000), rng.integers(0, 9, 2000)",
+        "np.array(mean_average_precision(q, b, g, h, threads=THREADS))",
+        9 * 2 * 4 * 100_000 / 2**20 + 34,  # the counts at each distance, and what NumPy makes of them
+    ),
+    "listed pairs": (
+        "q, b = floats(1000, 128), floats(900_000, 128)\ni, j = rng.integers(0, 1000, 10**6), rng.integers(0, 900_000, 10**6)",
+        "pair_distances(q, b, i, j, threads=THREADS)",
+        0,
+    ),
+    "a mask": (
+        "q, b, mask = floats(100, 16), floats(4_000_000, 16), rng.random(4_000_000) < 0.75",
+        "topk(q, b, 10, where=Filter(base_mask=mask), threads=THREADS)",
+        4 * 0.75 * 4_000_000 / 2**20,
+    ),
+    "the same group": (
+        "q, b, g = floats(1_000_000, 4), floats(1_000_000, 4), np.repeat(np.arange(100_000), 10)",
+        "topk(q, b, 1, where=Filter(query_groups=g, base_groups=g, groups='same'), threads=THREADS)",
+        (2 * 4 * 1_000_000 + 40 * 100_000 + 2 * 8 * 1_000_000) / 2**20,  # rows in groups, groups, copies of the groups
+    ),
+    "float16": (
+        "q, b = floats(300, 128), floats(1_000_000, 128).astype(np.float16)",
+        "topk(q, b, 10, threads=THREADS)",
+        64,
+    ),
+    "a self-join": ("q = floats(60_000, 16)", "topk(q, k=10, threads=THREADS)", 96),
+    "a self-join, large k": ("q = floats(20_000, 256)", "topk(q, k=50, threads=THREADS)", 96),
+}
+
+
+@pytest.mark.parametrize("threads", [1, 16])
+@pytest.mark.parametrize("name", CASES)
+def test_memory_above_inputs_and_outputs(name, threads):
+    inputs, call, beyond = CASES[name]
+    done = run(CASE.format(inputs=inputs, call=call.replace("THREADS", str(threads))))
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) <= 34 + 3 * threads + beyond
