@@ -180,7 +180,7 @@ void canonical_matrix(const FloatSearch& s, bool self, float* out, const Watcher
 }
 
 void intervals(const FloatSearch& s, bool few, float* lower, float* upper) {
-    Floats family(s, {});
+    Floats family(s, kNobody);
     const Filter everything;
     const Judge judge(everything);
     const std::size_t n = s.queries.count, step = few ? FewScreen::kMostQueries : n;
@@ -190,7 +190,7 @@ void intervals(const FloatSearch& s, bool few, float* lower, float* upper) {
     FewScreen few_screen(family.kernels.few, s.metric, family.canonical, s.base.width);
     Intervals sink(s.base.count, lower, upper);
     NoScores none;
-    Watch unwatched({}, 0);
+    Watch unwatched(kNobody, 0);
     const Loop<float> loop(s, judge, unwatched);
     for (std::size_t i = 0; i < n; i += step) {
         const Task task{queries.part(i, std::min(n, i + step)), base};

@@ -25,6 +25,7 @@ namespace hardmine {
 
 // Called with (done, total); false ends the work.
 using Watcher = std::function<bool(std::uint64_t, std::uint64_t)>;
+inline const Watcher kNobody;  // watches
 
 // The floating-point environment that every proof assumes: rounding to nearest, subnormal numbers kept. The caller's own
 // (torch can be told to flush subnormals to zero) comes back at the end.
@@ -49,6 +50,7 @@ struct Stopped : std::runtime_error {
 
 class Watch {
   public:
+    Watch(Watcher&&, std::uint64_t) = delete;  // it must outlive the watch
     Watch(const Watcher& watcher, std::uint64_t total) : watcher_(watcher), total_(total), last_(Clock::now()) {}
 
     // Counts work done; true while the work should go on. Every thread calls it after every block.

@@ -202,7 +202,7 @@ class SelfJoin {
             if (too_near_) counts_[slab.begin + row] += sink.too_near(row);
             if (!sink.settle(row, query, scores[row])) {
                 failed_proofs.fetch_add(1, std::memory_order_relaxed);
-                Watch unwatched({}, 0);
+                Watch unwatched(kNobody, 0);
                 Loop<float>(s_, judge_, unwatched)
                     .rescan(Receiver<TopK, SlabScores>{sink, scores, row}, 0, query, rows_.part(0, met));
             }
