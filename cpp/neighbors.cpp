@@ -221,7 +221,7 @@ void ranking_counts(const CodeSearch& s, const Relevance& relevance, std::size_t
     const Judge judge(everything);
     const std::size_t n = s.queries.count;
     for (std::uint32_t* table : {counts, relevant}) std::fill_n(table, n * levels, 0u);
-    const Plan plan(everything, {nullptr, 0, n}, 0, s.base.extent(), family.most_queries(RankingCounts::bytes_per_row(), 0),
+    const Plan plan(everything, {nullptr, 0, n}, 0, s.base.extent(), std::min<std::size_t>(256, family.most_queries(RankingCounts::bytes_per_row(), 0)),
                     PackedCodes::kFairQueries, 1, family.threads);
     if (plan.tasks().empty()) return;
     family.prepare(plan.longest(), plan.base());
@@ -234,7 +234,7 @@ void ranking_counts(const CodeSearch& s, const Relevance& relevance, std::size_t
         const Task& task = plan.tasks()[t];
         const Loop<std::uint8_t> loop(s, judge, watch);
         const bool good = RowSearch<PackedCodes>::scan(loop, task, work);
-        for (std::size_t i = 0; i < task.rows.count; ++i) work.sink.finish(i, loop.query(task, i));
+        for (std::size_t i = 0; i < task.rows.count; ++i) work.sink.finish(i);
         return good;
     });
 }

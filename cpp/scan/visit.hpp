@@ -121,19 +121,22 @@ class Loop {
                float upper) const {
         const std::size_t row = to.at + i;
         const auto index = static_cast<std::uint32_t>(base);
-        if (!to.sink.wants(row, index, lower) || !judge_.allows(query, base)) return Told::nothing;
+        if (!to.sink.wants(row, index, lower)) return Told::nothing;
         auto&& score = to.scores[row];
-        if (judge_.has_window()) {
-            const auto exact = [&] {
-                const float distance = score(index);
-                if (!(lower <= distance && distance <= upper)) to.sink.distrust(row);
-                return distance;
-            };
-            const Side side = judge_.side(query, base, lower, upper, exact);
-            if (side == Side::nearer) return pass_over(to, row, query, base);
-            if (side == Side::farther) return Told::nothing;
+        if (!judge_.open()) {
+            if (!judge_.allows(query, base)) return Told::nothing;
+            if (judge_.has_window()) {
+                const auto exact = [&] {
+                    const float distance = score(index);
+                    if (!(lower <= distance && distance <= upper)) to.sink.distrust(row);
+                    return distance;
+                };
+                const Side side = judge_.side(query, base, lower, upper, exact);
+                if (side == Side::nearer) return pass_over(to, row, query, base);
+                if (side == Side::farther) return Told::nothing;
+            }
+            if (!S::kSifts && judge_.excludes(query, base)) return Told::nothing;
         }
-        if (!S::kSifts && judge_.excludes(query, base)) return Told::nothing;
         return to.sink.offer(row, query, index, lower, upper, score) ? Told::bound : Told::nothing;
     }
 

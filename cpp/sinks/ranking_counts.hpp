@@ -37,36 +37,41 @@ class RankingCounts : public HearsNothing {
     static std::size_t bytes_per_row() { return sizeof(State); }
 
     void start(std::size_t row, std::size_t query) {
-        state_[row] = {levels_ - 1, 0};
-        for (std::uint32_t* table : {counts_, relevant_}) std::fill_n(table + query * levels_, levels_, 0u);
+        State& s = state_[row];
+        s = {static_cast<float>(levels_ - 1), 0, counts_ + query * levels_, relevant_ + query * levels_};
+        for (std::uint32_t* table : {s.counts, s.relevant}) std::fill_n(table, levels_, 0u);
     }
 
-    float bound(std::size_t row) const { return static_cast<float>(state_[row].limit); }
-    bool wants(std::size_t row, std::uint32_t, float distance) const { return distance <= bound(row); }
+    float bound(std::size_t row) const { return state_[row].bound; }
+    bool wants(std::size_t row, std::uint32_t, float distance) const { return distance <= state_[row].bound; }
 
     template <class Score>
     bool offer(std::size_t row, std::size_t query, std::uint32_t index, float exact, float, const Score&) {
         State& s = state_[row];
-        std::uint32_t* counts = counts_ + query * levels_;
-        const auto distance = static_cast<std::size_t>(exact);
-        relevant_[query * levels_ + distance] += relevance_.relevant(query, index);
-        ++counts[distance];
+        const auto distance = static_cast<std::uint32_t>(exact);
+        s.relevant[distance] += relevance_.relevant(query, index);
+        ++s.counts[distance];
         if (++s.within < top_) return false;
-        const std::size_t before = s.limit;
-        while (s.within - counts[s.limit] >= top_) s.within -= counts[s.limit--];
-        return s.limit < before;
+        auto limit = static_cast<std::uint32_t>(s.bound);
+        while (s.within - s.counts[limit] >= top_) s.within -= s.counts[limit--];
+        const float before = s.bound;
+        s.bound = static_cast<float>(limit);
+        return s.bound < before;
     }
 
     void distrust(std::size_t) {}  // distances of codes are exact
 
-    void finish(std::size_t row, std::size_t query) {
-        for (std::uint32_t* table : {counts_, relevant_})
-            std::fill(table + query * levels_ + state_[row].limit + 1, table + (query + 1) * levels_, 0u);
+    void finish(std::size_t row) {
+        const State& s = state_[row];
+        for (std::uint32_t* table : {s.counts, s.relevant})
+            std::fill(table + static_cast<std::size_t>(s.bound) + 1, table + levels_, 0u);
     }
 
   private:
     struct State {
-        std::size_t limit, within;
+        float bound;
+        std::size_t within;  // pairs no farther than it
+        std::uint32_t *counts, *relevant;
     };
     const Relevance& relevance_;
     std::size_t top_, levels_;

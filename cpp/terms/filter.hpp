@@ -40,10 +40,15 @@ class Judge {
   public:
     // `once`: a pair of rows of one array is met once and stands for both directions. It is kept as (query < base), and only
     // if the filter allows it both ways, so that the order of the rows does not matter.
-    explicit Judge(const Filter& filter, bool once = false) : filter_(filter), once_(once) {}
+    explicit Judge(const Filter& filter, bool once = false)
+        : filter_(filter),
+          once_(once),
+          open_(!once && !filter.self && !filter.query_rows && filter.groups == Groups::any && !filter.exclude_start &&
+                !filter.nearer_than && !filter.farther_than) {}
 
     const Filter& filter() const { return filter_; }
     bool once() const { return once_; }
+    bool open() const { return open_; }  // whether every pair is allowed
 
     // The own pair, and groups.
     bool allows(std::size_t query, std::size_t base) const {
@@ -110,7 +115,7 @@ class Judge {
     }
 
     const Filter& filter_;
-    bool once_;
+    bool once_, open_;
 };
 
 }  // namespace hardmine
