@@ -4,14 +4,15 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <exception>
 #include <optional>
+#include <type_traits>
+#include <utility>
 
 #include "engine.hpp"
 #include "isa.hpp"
-#include "scan/team.hpp"
-#include "sinks/top_k.hpp"
 
 namespace py = pybind11;
 using namespace hardmine;
@@ -25,8 +26,38 @@ using Codes = py::array_t<std::uint8_t>;
 using Words = py::array_t<std::uint64_t>;
 using Counts = py::array_t<std::uint32_t>;
 
+std::atomic<const Kernels*> kernels{nullptr};
+
+// The number of the first row in the caller's array, and the rows.
 template <class Row>
-Rows<Row> rows_of(const py::array_t<Row>& array, std::size_t first) {
+using Block = std::pair<std::size_t, py::array_t<Row>>;
+
+// What either kind of rows is searched with, as Python passes it: codes have one metric, which needs no name.
+template <class Row>
+struct Kind {
+    using Search = FloatSearch;
+    using MetricArgument = Metric;
+    using Distance = float;
+};
+template <>
+struct Kind<std::uint8_t> {
+    using Search = CodeSearch;
+    using MetricArgument = py::none;
+    using Distance = std::int32_t;
+};
+template <class Row>
+using MetricOf = typename Kind<Row>::MetricArgument;
+template <class Row>
+using Distances = py::array_t<typename Kind<Row>::Distance>;
+
+// A filter and the arrays that it points into.
+struct HeldFilter : Filter {
+    py::tuple arrays;
+};
+
+template <class Row>
+Rows<Row> rows_of(const Block<Row>& block) {
+    const auto& [first, array] = block;
     if (array.ndim() != 2 || (array.shape(0) > 0 && array.shape(1) > 1 && array.strides(1) != sizeof(Row)))
         throw py::value_error("expected rows of adjacent numbers");
     return {array.data(), static_cast<std::size_t>(array.shape(0)), static_cast<std::size_t>(array.shape(1)),
@@ -34,9 +65,13 @@ Rows<Row> rows_of(const py::array_t<Row>& array, std::size_t first) {
 }
 
 template <class Row>
-Search<Row> search_of(const py::array_t<Row>& queries, std::size_t first_query, const py::array_t<Row>& base,
-                      std::size_t first_base, int threads, std::size_t block) {
-    return {rows_of(queries, first_query), rows_of(base, first_base), threads, block};
+typename Kind<Row>::Search search_of(const Block<Row>& queries, const Block<Row>& base, const MetricOf<Row>& metric,
+                                     int threads, std::size_t block = 0) {
+    const Search<Row> search{*kernels.load(), rows_of(queries), rows_of(base), threads, block};
+    if constexpr (std::is_same_v<Row, float>)
+        return {search, metric};
+    else
+        return search;
 }
 
 template <class Array>
@@ -71,54 +106,74 @@ void run(const char* queries_name, const char* base_name, const py::object& prog
     }
 }
 
-// The arguments that are the filter, in their order in Python.
-Filter filter_of(bool self, const std::optional<Ints>& query_rows, Groups groups, const std::optional<Ints>& query_groups,
-                 const std::optional<Ints>& base_groups, const std::optional<Ints>& exclude_start,
-                 const std::optional<Ints>& exclude_indices, const std::optional<Bools>& base_mask,
-                 const std::optional<Floats>& nearer_than, const std::optional<Floats>& farther_than,
-                 std::size_t max_per_group) {
-    return {self,
-            data_or_null(query_rows),
-            groups,
-            data_or_null(query_groups),
-            data_or_null(base_groups),
-            data_or_null(exclude_start),
-            data_or_null(exclude_indices),
-            data_or_null(base_mask),
-            data_or_null(nearer_than),
-            data_or_null(farther_than),
-            max_per_group};
+HeldFilter filter_of(bool self_join, const std::optional<Ints>& query_rows, Groups groups,
+                     const std::optional<Ints>& query_groups, const std::optional<Ints>& base_groups,
+                     const std::optional<Ints>& exclude_start, const std::optional<Ints>& exclude_indices,
+                     const std::optional<Bools>& base_mask, const std::optional<Floats>& nearer_than,
+                     const std::optional<Floats>& farther_than, std::size_t max_per_group) {
+    return {{self_join, data_or_null(query_rows), groups, data_or_null(query_groups), data_or_null(base_groups),
+             data_or_null(exclude_start), data_or_null(exclude_indices), data_or_null(base_mask), data_or_null(nearer_than),
+             data_or_null(farther_than), max_per_group},
+            py::make_tuple(query_rows, query_groups, base_groups, exclude_start, exclude_indices, base_mask, nearer_than,
+                           farther_than)};
 }
 
-// The outputs of k neighbours, written by work(distances, indices, watcher).
-template <class Distance, class AnySearch, class Work>
-py::tuple topk_of(const AnySearch& search, std::size_t k, const Filter& filter, const py::object& progress, Work&& work) {
-    const py::ssize_t shape[2] = {static_cast<py::ssize_t>(search.queries.count), static_cast<py::ssize_t>(k)};
-    py::array_t<Distance> distances(shape);
-    Ints indices(shape);
-    Distance* distances_out = distances.mutable_data();
-    std::int64_t* indices_out = indices.mutable_data();
-    run("queries", filter.self ? "queries" : "base", progress,
-        [&](const Watcher& watcher) { work(distances_out, indices_out, watcher); });
-    return py::make_tuple(distances, indices);
-}
+// The functions that take either kind of rows: an overload for each.
+template <class Row>
+void define(py::module_& m) {
+    using Distance = typename Kind<Row>::Distance;
+    constexpr bool floats = std::is_same_v<Row, float>;
 
-template <class Distance, class AnySearch>
-void pairwise_of(const AnySearch& search, py::array_t<Distance>& out, const py::object& progress) {
-    Distance* data = out.mutable_data();
-    const auto stride = static_cast<std::size_t>(out.strides(0)) / sizeof(Distance);
-    run("queries", "base", progress, [&](const Watcher& watcher) { pairwise(search, data, stride, watcher); });
-}
+    m.def(
+        "topk",
+        [](const Block<Row>& queries, const Block<Row>& base, std::size_t k, const HeldFilter& filter,
+           const MetricOf<Row>& metric, int threads, std::size_t block, const py::object& progress,
+           std::conditional_t<floats, std::optional<Ints>, py::none> too_near) {
+            const auto search = search_of<Row>(queries, base, metric, threads, block);
+            const py::ssize_t shape[2] = {queries.second.shape(0), static_cast<py::ssize_t>(k)};
+            Distances<Row> distances(shape);
+            Ints indices(shape);
+            Distance* distances_out = distances.mutable_data();
+            std::int64_t* indices_out = indices.mutable_data();
+            [[maybe_unused]] std::int64_t* counts = nullptr;
+            if constexpr (floats) counts = too_near ? too_near->mutable_data() : nullptr;
+            run("queries", filter.self ? "queries" : "base", progress, [&](const Watcher& watcher) {
+                if constexpr (floats)
+                    topk(search, k, filter, distances_out, indices_out, counts, watcher);
+                else
+                    topk(search, k, filter, distances_out, indices_out, watcher);
+            });
+            return py::make_tuple(distances, indices);
+        },
+        py::arg("queries").noconvert(), py::arg("base").noconvert(), py::arg("k"), py::arg("filter"), py::arg("metric"),
+        py::arg("threads"), py::arg("block"), py::arg("progress"), py::arg("too_near").noconvert() = py::none());
 
-template <class Distance, class AnySearch>
-py::array_t<Distance> pair_distances_of(const AnySearch& search, const Ints& rows, const Ints& cols,
-                                        const py::object& progress) {
-    py::array_t<Distance> distances(rows.size());
-    Distance* out = distances.mutable_data();
-    run("queries", "base", progress, [&](const Watcher& watcher) {
-        pair_distances(search, rows.data(), cols.data(), static_cast<std::size_t>(rows.size()), out, watcher);
-    });
-    return distances;
+    m.def(
+        "pairwise",
+        [](const Block<Row>& queries, const Block<Row>& base, const MetricOf<Row>& metric, Distances<Row>& out, int threads,
+           const py::object& progress) {
+            const auto search = search_of<Row>(queries, base, metric, threads);
+            Distance* data = out.mutable_data();
+            const auto stride = static_cast<std::size_t>(out.strides(0)) / sizeof(Distance);
+            run("queries", "base", progress, [&](const Watcher& watcher) { pairwise(search, data, stride, watcher); });
+        },
+        py::arg("queries").noconvert(), py::arg("base").noconvert(), py::arg("metric"), py::arg("out").noconvert(),
+        py::arg("threads"), py::arg("progress"));
+
+    m.def(
+        "pair_distances",
+        [](const Block<Row>& queries, const Block<Row>& base, const Ints& rows, const Ints& cols, const MetricOf<Row>& metric,
+           int threads, const py::object& progress) {
+            const auto search = search_of<Row>(queries, base, metric, threads);
+            Distances<Row> distances(rows.size());
+            Distance* out = distances.mutable_data();
+            run("queries", "base", progress, [&](const Watcher& watcher) {
+                pair_distances(search, rows.data(), cols.data(), static_cast<std::size_t>(rows.size()), out, watcher);
+            });
+            return distances;
+        },
+        py::arg("queries").noconvert(), py::arg("base").noconvert(), py::arg("rows").noconvert(), py::arg("cols").noconvert(),
+        py::arg("metric"), py::arg("threads"), py::arg("progress"));
 }
 
 }  // namespace
@@ -126,19 +181,17 @@ py::array_t<Distance> pair_distances_of(const AnySearch& search, const Ints& row
 PYBIND11_MODULE(_core, m) {
     const char* forced = std::getenv("HARDMINE_ISA");
     try {
-        use_isa(forced ? forced : "");
+        kernels = &find_isa(forced ? forced : "");
     } catch (const std::invalid_argument& e) {
         throw py::import_error("HARDMINE_ISA: " + std::string(e.what()));
     }
 
     m.attr("openmp") = kOpenMP;
     m.attr("most_counted") = kMostCounted;
-    m.def("isa", &isa_in_use);
+    m.def("isa", [] { return std::string(kernels.load()->name); });
     m.def("isas_built", &isas_built);
     m.def("isas_runnable", &isas_runnable);
-    m.def("use_isa", &use_isa, py::arg("name"));
-    m.def("kernels", &kernel_names);
-    m.def("kernels_built", &kernels_built);
+    m.def("use_isa", [](const std::string& name) { kernels = &find_isa(name); }, py::arg("name"));
     m.def("threads", [] { return usable_threads(0); });
     m.def("failed_proofs", [] { return failed_proofs.load(); });
 
@@ -157,7 +210,7 @@ PYBIND11_MODULE(_core, m) {
         [](std::size_t steps) {
             py::gil_scoped_release no_gil;
             float sink[4] = {0.5f, 0.25f, 0.75f, 1.0f};
-            return kernels_in_use().tile.peak(steps, sink);
+            return kernels.load()->peak(steps, sink);
         },
         py::arg("steps"));
 
@@ -168,96 +221,21 @@ PYBIND11_MODULE(_core, m) {
         .value("inner_product", Metric::inner_product);
     py::enum_<Groups>(m, "Groups").value("any", Groups::any).value("different", Groups::different).value("same", Groups::same);
 
-    m.def(
-        "topk",
-        [](const Floats& queries, std::size_t first_query, const Floats& base, std::size_t first_base, std::size_t k,
-           Metric metric, bool self, const std::optional<Ints>& query_rows, Groups groups,
-           const std::optional<Ints>& query_groups, const std::optional<Ints>& base_groups,
-           const std::optional<Ints>& exclude_start, const std::optional<Ints>& exclude_indices,
-           const std::optional<Bools>& base_mask, const std::optional<Floats>& nearer_than,
-           const std::optional<Floats>& farther_than, std::size_t max_per_group, int threads, std::size_t block,
-           const py::object& progress, std::optional<Ints>& too_near) {
-            const FloatSearch search{search_of(queries, first_query, base, first_base, threads, block), metric};
-            const Filter filter = filter_of(self, query_rows, groups, query_groups, base_groups, exclude_start,
-                                            exclude_indices, base_mask, nearer_than, farther_than, max_per_group);
-            std::int64_t* counts = too_near ? too_near->mutable_data() : nullptr;
-            return topk_of<float>(search, k, filter, progress,
-                                  [&](float* distances, std::int64_t* indices, const Watcher& watcher) {
-                                      topk(search, filter, {distances, indices, k}, counts, watcher);
-                                  });
-        },
-        py::arg("queries").noconvert(), py::arg("first_query"), py::arg("base").noconvert(), py::arg("first_base"),
-        py::arg("k"), py::arg("metric"), py::arg("self"), py::arg("query_rows").noconvert(), py::arg("groups"),
-        py::arg("query_groups").noconvert(), py::arg("base_groups").noconvert(), py::arg("exclude_start").noconvert(),
-        py::arg("exclude_indices").noconvert(), py::arg("base_mask").noconvert(), py::arg("nearer_than").noconvert(),
-        py::arg("farther_than").noconvert(), py::arg("max_per_group"), py::arg("threads"), py::arg("block"),
-        py::arg("progress"), py::arg("too_near").noconvert() = py::none());
+    py::class_<HeldFilter>(m, "Filter")
+        .def(py::init(&filter_of), py::kw_only(), py::arg("self_join") = false, py::arg("query_rows").noconvert() = py::none(),
+             py::arg("groups") = Groups::any, py::arg("query_groups").noconvert() = py::none(),
+             py::arg("base_groups").noconvert() = py::none(), py::arg("exclude_start").noconvert() = py::none(),
+             py::arg("exclude_indices").noconvert() = py::none(), py::arg("base_mask").noconvert() = py::none(),
+             py::arg("nearer_than").noconvert() = py::none(), py::arg("farther_than").noconvert() = py::none(),
+             py::arg("max_per_group") = 0);
 
-    m.def(
-        "topk_codes",
-        [](const Codes& queries, std::size_t first_query, const Codes& base, std::size_t first_base, std::size_t k, bool self,
-           const std::optional<Ints>& query_rows, Groups groups, const std::optional<Ints>& query_groups,
-           const std::optional<Ints>& base_groups, const std::optional<Ints>& exclude_start,
-           const std::optional<Ints>& exclude_indices, const std::optional<Bools>& base_mask,
-           const std::optional<Floats>& nearer_than, const std::optional<Floats>& farther_than, std::size_t max_per_group,
-           int threads, std::size_t block, const py::object& progress) {
-            const CodeSearch search = search_of(queries, first_query, base, first_base, threads, block);
-            const Filter filter = filter_of(self, query_rows, groups, query_groups, base_groups, exclude_start,
-                                            exclude_indices, base_mask, nearer_than, farther_than, max_per_group);
-            return topk_of<std::int32_t>(search, k, filter, progress,
-                                         [&](std::int32_t* distances, std::int64_t* indices, const Watcher& watcher) {
-                                             topk(search, filter, {distances, indices, k}, watcher);
-                                         });
-        },
-        py::arg("queries").noconvert(), py::arg("first_query"), py::arg("base").noconvert(), py::arg("first_base"),
-        py::arg("k"), py::arg("self"), py::arg("query_rows").noconvert(), py::arg("groups"),
-        py::arg("query_groups").noconvert(), py::arg("base_groups").noconvert(), py::arg("exclude_start").noconvert(),
-        py::arg("exclude_indices").noconvert(), py::arg("base_mask").noconvert(), py::arg("nearer_than").noconvert(),
-        py::arg("farther_than").noconvert(), py::arg("max_per_group"), py::arg("threads"), py::arg("block"),
-        py::arg("progress"));
-
-    m.def(
-        "pairwise",
-        [](const Floats& queries, std::size_t first_query, const Floats& base, std::size_t first_base, Metric metric,
-           Floats& out, int threads, const py::object& progress) {
-            pairwise_of(FloatSearch{search_of(queries, first_query, base, first_base, threads, 0), metric}, out, progress);
-        },
-        py::arg("queries").noconvert(), py::arg("first_query"), py::arg("base").noconvert(), py::arg("first_base"),
-        py::arg("metric"), py::arg("out").noconvert(), py::arg("threads"), py::arg("progress"));
-
-    m.def(
-        "pairwise_codes",
-        [](const Codes& queries, std::size_t first_query, const Codes& base, std::size_t first_base,
-           py::array_t<std::int32_t>& out, int threads, const py::object& progress) {
-            pairwise_of(search_of(queries, first_query, base, first_base, threads, 0), out, progress);
-        },
-        py::arg("queries").noconvert(), py::arg("first_query"), py::arg("base").noconvert(), py::arg("first_base"),
-        py::arg("out").noconvert(), py::arg("threads"), py::arg("progress"));
-
-    m.def(
-        "pair_distances",
-        [](const Floats& queries, std::size_t first_query, const Floats& base, std::size_t first_base, const Ints& rows,
-           const Ints& cols, Metric metric, int threads, const py::object& progress) {
-            return pair_distances_of<float>(FloatSearch{search_of(queries, first_query, base, first_base, threads, 0), metric},
-                                            rows, cols, progress);
-        },
-        py::arg("queries").noconvert(), py::arg("first_query"), py::arg("base").noconvert(), py::arg("first_base"),
-        py::arg("rows").noconvert(), py::arg("cols").noconvert(), py::arg("metric"), py::arg("threads"), py::arg("progress"));
-
-    m.def(
-        "pair_distances_codes",
-        [](const Codes& queries, std::size_t first_query, const Codes& base, std::size_t first_base, const Ints& rows,
-           const Ints& cols, int threads, const py::object& progress) {
-            return pair_distances_of<std::int32_t>(search_of(queries, first_query, base, first_base, threads, 0), rows, cols,
-                                                   progress);
-        },
-        py::arg("queries").noconvert(), py::arg("first_query"), py::arg("base").noconvert(), py::arg("first_base"),
-        py::arg("rows").noconvert(), py::arg("cols").noconvert(), py::arg("threads"), py::arg("progress"));
+    define<float>(m);
+    define<std::uint8_t>(m);
 
     m.def(
         "canonical_matrix",
         [](const Floats& queries, const Floats& base, Metric metric, bool self, int threads, const py::object& progress) {
-            const FloatSearch search{search_of(queries, 0, base, 0, threads, 0), metric};
+            const auto search = search_of<float>({0, queries}, {0, base}, metric, threads);
             const py::ssize_t shape[2] = {queries.shape(0), base.shape(0)};
             Floats distances(shape);
             float* out = distances.mutable_data();
@@ -272,7 +250,7 @@ PYBIND11_MODULE(_core, m) {
         [](const Codes& queries, const Codes& base, std::size_t bits, std::size_t top, const std::optional<Ints>& query_groups,
            const std::optional<Ints>& base_groups, const std::optional<Words>& query_marks,
            const std::optional<Words>& base_marks, int threads, const py::object& progress) {
-            const CodeSearch search = search_of(queries, 0, base, 0, threads, 0);
+            const auto search = search_of<std::uint8_t>({0, queries}, {0, base}, py::none(), threads);
             const Relevance relevance{data_or_null(query_groups), data_or_null(base_groups), data_or_null(query_marks),
                                       data_or_null(base_marks),
                                       query_marks ? static_cast<std::size_t>(query_marks->shape(1)) : 0};
@@ -280,7 +258,7 @@ PYBIND11_MODULE(_core, m) {
             Counts counts(shape), relevant(shape);
             std::uint32_t *counts_out = counts.mutable_data(), *relevant_out = relevant.mutable_data();
             run("query_codes", "base_codes", progress, [&](const Watcher& watcher) {
-                ranking_counts(search, relevance, top, bits + 1, counts_out, relevant_out, watcher);
+                histograms(search, relevance, top, bits + 1, counts_out, relevant_out, watcher);
             });
             return py::make_tuple(counts, relevant);
         },
@@ -291,7 +269,7 @@ PYBIND11_MODULE(_core, m) {
     m.def(
         "intervals",
         [](const Floats& queries, const Floats& base, Metric metric, bool few) {
-            const FloatSearch search{search_of(queries, 0, base, 0, 1, 0), metric};
+            const auto search = search_of<float>({0, queries}, {0, base}, metric, 1);
             const py::ssize_t shape[2] = {queries.shape(0), base.shape(0)};
             Floats lower(shape), upper(shape);
             const StandardArithmetic standard;

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +62,13 @@ def check_on_cpu(name: str, tensor: Any) -> None:
         raise RuntimeError(f"{name}: this build computes on the CPU, got a tensor on {tensor.device}; pass tensor.cpu()")
 
 
+class Block(NamedTuple):
+    """Rows that follow one another, as the core reads them."""
+
+    first: int  # the number of the first one in the caller's array
+    rows: NDArray[Any]
+
+
 class Rows:
     """A 2-D array-like, seen as blocks of rows that the core can read in place: `FloatRows` or `CodeRows`."""
 
@@ -72,15 +79,15 @@ class Rows:
     item: int  # bytes of a number of a block
     _array: Any  # as it was given
 
-    def blocks(self) -> Iterator[tuple[int, NDArray[Any]]]:
-        """Yield (index of the first row, rows): one block without a copy where the rows can be read in place."""
+    def blocks(self) -> Iterator[Block]:
+        """Yield all rows: one block without a copy where they can be read in place."""
         whole = self._in_place()
         if whole is not None:
-            yield 0, whole
+            yield Block(0, whole)
             return
         step = max(1, BLOCK_BYTES // (self.item * self.width))
         for first in range(0, self.count, step):
-            yield first, self._convert(self._array[first : first + step])
+            yield Block(first, self._convert(self._array[first : first + step]))
 
     def take_all(self) -> NDArray[Any]:
         """All rows as one block, converted whole if need be."""

@@ -1,7 +1,12 @@
-"""The compiled core. Kinds and shapes are checked by the callers; arrays must have exactly these dtypes."""
+"""The compiled core. Kinds and shapes are checked by the callers; arrays must have exactly these dtypes.
+
+Rows come as blocks: the number of the first one in the caller's array, and the rows. A function that takes either kind of
+them has two overloads; that for codes needs no metric.
+"""
 
 import enum
 from collections.abc import Callable
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,87 +40,85 @@ class StandardArithmetic:
     def __exit__(self, *error: object) -> None: ...
 
 def fma_peak(steps: int) -> float: ...
+
+class Filter:
+    """The conditions of one call, and the arrays that they are read from."""
+
+    def __init__(
+        self,
+        *,
+        self_join: bool = False,
+        query_rows: NDArray[np.int64] | None = None,
+        groups: Groups = Groups.any,
+        query_groups: NDArray[np.int64] | None = None,
+        base_groups: NDArray[np.int64] | None = None,
+        exclude_start: NDArray[np.int64] | None = None,
+        exclude_indices: NDArray[np.int64] | None = None,
+        base_mask: NDArray[np.bool_] | None = None,
+        nearer_than: NDArray[np.float32] | None = None,
+        farther_than: NDArray[np.float32] | None = None,
+        max_per_group: int = 0,
+    ) -> None: ...
+
+@overload
 def topk(
-    queries: NDArray[np.float32],
-    first_query: int,
-    base: NDArray[np.float32],
-    first_base: int,
+    queries: tuple[int, NDArray[np.float32]],
+    base: tuple[int, NDArray[np.float32]],
     k: int,
+    filter: Filter,
     metric: Metric,
-    self: bool,
-    query_rows: NDArray[np.int64] | None,
-    groups: Groups,
-    query_groups: NDArray[np.int64] | None,
-    base_groups: NDArray[np.int64] | None,
-    exclude_start: NDArray[np.int64] | None,
-    exclude_indices: NDArray[np.int64] | None,
-    base_mask: NDArray[np.bool_] | None,
-    nearer_than: NDArray[np.float32] | None,
-    farther_than: NDArray[np.float32] | None,
-    max_per_group: int,
     threads: int,
     block: int,
     progress: Callable[[int, int], object] | None,
     too_near: NDArray[np.int64] | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]: ...
-def topk_codes(
-    queries: NDArray[np.uint8],
-    first_query: int,
-    base: NDArray[np.uint8],
-    first_base: int,
+@overload
+def topk(
+    queries: tuple[int, NDArray[np.uint8]],
+    base: tuple[int, NDArray[np.uint8]],
     k: int,
-    self: bool,
-    query_rows: NDArray[np.int64] | None,
-    groups: Groups,
-    query_groups: NDArray[np.int64] | None,
-    base_groups: NDArray[np.int64] | None,
-    exclude_start: NDArray[np.int64] | None,
-    exclude_indices: NDArray[np.int64] | None,
-    base_mask: NDArray[np.bool_] | None,
-    nearer_than: NDArray[np.float32] | None,
-    farther_than: NDArray[np.float32] | None,
-    max_per_group: int,
+    filter: Filter,
+    metric: None,
     threads: int,
     block: int,
     progress: Callable[[int, int], object] | None,
+    too_near: None = None,
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]: ...
+@overload
 def pairwise(
-    queries: NDArray[np.float32],
-    first_query: int,
-    base: NDArray[np.float32],
-    first_base: int,
+    queries: tuple[int, NDArray[np.float32]],
+    base: tuple[int, NDArray[np.float32]],
     metric: Metric,
     out: NDArray[np.float32],
     threads: int,
     progress: Callable[[int, int], object] | None,
 ) -> None: ...
-def pairwise_codes(
-    queries: NDArray[np.uint8],
-    first_query: int,
-    base: NDArray[np.uint8],
-    first_base: int,
+@overload
+def pairwise(
+    queries: tuple[int, NDArray[np.uint8]],
+    base: tuple[int, NDArray[np.uint8]],
+    metric: None,
     out: NDArray[np.int32],
     threads: int,
     progress: Callable[[int, int], object] | None,
 ) -> None: ...
+@overload
 def pair_distances(
-    queries: NDArray[np.float32],
-    first_query: int,
-    base: NDArray[np.float32],
-    first_base: int,
+    queries: tuple[int, NDArray[np.float32]],
+    base: tuple[int, NDArray[np.float32]],
     rows: NDArray[np.int64],
     cols: NDArray[np.int64],
     metric: Metric,
     threads: int,
     progress: Callable[[int, int], object] | None,
 ) -> NDArray[np.float32]: ...
-def pair_distances_codes(
-    queries: NDArray[np.uint8],
-    first_query: int,
-    base: NDArray[np.uint8],
-    first_base: int,
+@overload
+def pair_distances(
+    queries: tuple[int, NDArray[np.uint8]],
+    base: tuple[int, NDArray[np.uint8]],
     rows: NDArray[np.int64],
     cols: NDArray[np.int64],
+    metric: None,
     threads: int,
     progress: Callable[[int, int], object] | None,
 ) -> NDArray[np.int32]: ...

@@ -88,10 +88,10 @@ def test_a_square_matrix_by_columns_is_not_read_by_rows(rng):
         ),
         ([{0.5}] * N, TypeError, "expected integers, got float64"),
         ([None] + [[1]] * (N - 1), ValueError, "expected a 1-D array of integers, got shape ()"),
-        ((one for one in [[1]] * N), TypeError, "expected (indptr, indices) or a list of arrays, got generator"),
+        (iter([[1]] * N), TypeError, "expected (indptr, indices) or a list of arrays, got list_iterator"),
         ("text", TypeError, "expected (indptr, indices) or a list of arrays, got str"),
     ],
-    ids=str,
+    ids=lambda given: str(given)[:50] if not hasattr(given, "__next__") else "iterator",
 )
 def test_what_lists_no_rows_is_named(problem, lists, kind, message):
     x, base, _ = problem

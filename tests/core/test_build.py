@@ -106,13 +106,25 @@ def test_no_file_is_long_and_none_is_a_drawer():
 
 def test_stub_lists_every_option_of_the_core():
     stub = ast.parse((ROOT / "python/hardmine/_core.pyi").read_text())
-    stubbed = {f.name: [a.arg for a in f.args.args] for f in stub.body if isinstance(f, ast.FunctionDef)}
-    for name, arguments in stubbed.items():
-        signature = getattr(_core, name).__doc__.splitlines()[0]
-        found = re.findall(r"(\w+): ", signature.split("->")[0])
-        assert [a for a in found if a != "typing"] == arguments, signature
-    classes = {c.name for c in stub.body if isinstance(c, ast.ClassDef)}
+    stubbed = {}
+    for function in (f for f in stub.body if isinstance(f, ast.FunctionDef)):
+        stubbed.setdefault(function.name, []).append(arguments(function))
+    classes = {c.name: c for c in stub.body if isinstance(c, ast.ClassDef)}
+    for name, overloads in stubbed.items():
+        assert documented(name, getattr(_core, name)) == overloads, name
+    (init,) = (f for f in classes["Filter"].body if isinstance(f, ast.FunctionDef))
+    assert documented("__init__", _core.Filter.__init__) == [arguments(init)]
     assert {n for n in vars(_core) if not n.startswith("_")} == {*stubbed, *classes, "openmp", "most_counted"}
+
+
+def arguments(function):
+    return [a.arg for a in [*function.args.args, *function.args.kwonlyargs] if a.arg != "self"]
+
+
+def documented(name, function):
+    """The names of the arguments of each overload, as pybind11 writes them in the docstring."""
+    signatures = re.findall(rf"^(?:\d+\. )?{name}\((?!\*args)(.*)\) ->", function.__doc__, re.MULTILINE)
+    return [[a for a in re.findall(r"(\w+): ", signature) if a not in ("self", "any")] for signature in signatures]
 
 
 def test_metric_names_agree():

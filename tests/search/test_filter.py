@@ -66,7 +66,7 @@ def test_what_the_scan_sorts_by_is_not_the_callers():
         Filter(base_groups=group, max_per_group=1),
         Filter(exclude=(start, indices)),
     ):
-        checked = check_filter(where, 4, 4, False)
+        checked = check_filter(where, None, 4, 4, False)
         for array in (checked.query_groups, checked.base_groups, checked.exclude_start):
             assert array is None or not any(np.shares_memory(array, given) for given in (group, start))
 

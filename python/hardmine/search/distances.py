@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -12,8 +11,8 @@ from numpy.typing import NDArray
 from hardmine import _arrays, _core
 from hardmine._arguments import check_threads
 from hardmine._arithmetic import in_standard_arithmetic
-from hardmine._arrays import ArrayLike, Ints
-from hardmine.search.metric import FLOAT_METRICS, Metric
+from hardmine._arrays import ArrayLike, Block, Ints
+from hardmine.search.metric import FLOAT_METRICS, Metric, distance_type
 from hardmine.search.neighbors import Distances
 from hardmine.search.sides import check_rows
 
@@ -73,10 +72,7 @@ def pairwise(
     """
     q, b = check_rows(queries, base, metric, bits)
     n_threads = check_threads(threads)
-    core: Callable[..., None] = _core.pairwise_codes
-    dtype: type = np.int32
-    if metric != "hamming":
-        core, dtype = partial(_core.pairwise, metric=FLOAT_METRICS[metric]), np.float32
+    dtype = distance_type(metric)
     if out is None:
         result: Distances = np.empty((q.count, b.count), dtype)
     else:
@@ -94,17 +90,12 @@ def pairwise(
             raise ValueError("out: expected rows that follow one another without overlap")
         if q.overlaps(result) or b.overlaps(result):
             raise ValueError("out: expected memory of its own, got memory shared with an input")
-    for first_query, q_rows in q.blocks():
-        for first_base, b_rows in b.blocks():
-            part = result[first_query : first_query + len(q_rows), first_base : first_base + len(b_rows)]
-            core(
-                queries=q_rows,
-                first_query=first_query,
-                base=b_rows,
-                first_base=first_base,
-                out=part,
-                threads=n_threads,
-                progress=None,
+    for q_block in q.blocks():
+        rows = slice(q_block.first, q_block.first + len(q_block.rows))
+        for b_block in b.blocks():
+            part = result[rows, b_block.first : b_block.first + len(b_block.rows)]
+            _core.pairwise(
+                queries=q_block, base=b_block, metric=FLOAT_METRICS.get(metric), out=part, threads=n_threads, progress=None
             )
     return _arrays.like(result, q.torch) if out is None else out
 
@@ -164,22 +155,18 @@ def pair_distances(
         if len(numbers) and (numbers.min() < 0 or numbers.max() >= limit):
             bad = numbers[(numbers < 0) | (numbers >= limit)][0]
             raise ValueError(f"{name}: expected row numbers from 0 to {limit - 1}, got {bad}")
-    core: Callable[..., Distances] = _core.pair_distances_codes
-    dtype: type = np.int32
-    if metric != "hamming":
-        core, dtype = partial(_core.pair_distances, metric=FLOAT_METRICS[metric]), np.float32
-    core = partial(core, threads=n_threads, progress=None)
-    distances: Distances = np.empty(len(pairs[0]), dtype)
-    for first_query, q_rows in q.blocks():
-        for first_base, b_rows in b.blocks():
-            block = {"queries": q_rows, "first_query": first_query, "base": b_rows, "first_base": first_base}
-            if len(q_rows) == q.count and len(b_rows) == b.count:
-                distances = core(**block, rows=pairs[0], cols=pairs[1])
+    core = partial(_core.pair_distances, metric=FLOAT_METRICS.get(metric), threads=n_threads, progress=None)
+    distances: Distances = np.empty(len(pairs[0]), distance_type(metric))
+    for q_block in q.blocks():
+        for b_block in b.blocks():
+            if len(q_block.rows) == q.count and len(b_block.rows) == b.count:
+                distances = core(queries=q_block, base=b_block, rows=pairs[0], cols=pairs[1])
             else:
-                listed = _within(pairs[0], first_query, len(q_rows)) & _within(pairs[1], first_base, len(b_rows))
-                distances[listed] = core(**block, rows=pairs[0][listed] - first_query, cols=pairs[1][listed] - first_base)
+                listed = _within(pairs[0], q_block) & _within(pairs[1], b_block)
+                within = {"rows": pairs[0][listed] - q_block.first, "cols": pairs[1][listed] - b_block.first}
+                distances[listed] = core(queries=q_block, base=b_block, **within)
     return _arrays.like(distances, q.torch)
 
 
-def _within(numbers: Ints, first: int, count: int) -> NDArray[np.bool_]:
-    return (numbers >= first) & (numbers < first + count)
+def _within(numbers: Ints, block: Block) -> NDArray[np.bool_]:
+    return (numbers >= block.first) & (numbers < block.first + len(block.rows))

@@ -65,8 +65,9 @@ class Filter:
 
 
 class CoreFilter(NamedTuple):
-    """A filter as the core takes it; the names are those of `_core.topk`."""
+    """A filter as the core takes it; the names are those of `_core.Filter`."""
 
+    self_join: bool = False
     query_rows: Ints | None = None
     groups: _core.Groups = _core.Groups.any
     query_groups: Ints | None = None
@@ -77,6 +78,10 @@ class CoreFilter(NamedTuple):
     nearer_than: Floats | None = None
     farther_than: Floats | None = None
     max_per_group: int = 0
+
+    def core(self, nearer_than: Floats | None) -> _core.Filter:
+        """The filter with perhaps narrower limits."""
+        return _core.Filter(**self._replace(nearer_than=nearer_than)._asdict())
 
 
 def check_query_rows(query_rows: ArrayLike, n: int, m: int, self_join: bool) -> Ints | None:
@@ -94,15 +99,15 @@ def check_query_rows(query_rows: ArrayLike, n: int, m: int, self_join: bool) -> 
     return rows
 
 
-def check_filter(where: Filter | None, n: int, m: int, self_join: bool) -> CoreFilter:
+def check_filter(where: Filter | None, query_rows: ArrayLike, n: int, m: int, self_join: bool) -> CoreFilter:
     """Turn a user's filter for n queries and m base rows into the core's, or raise."""
+    found: dict[str, Any] = {"self_join": self_join, "query_rows": check_query_rows(query_rows, n, m, self_join)}
     if where is None:
-        return CoreFilter()
+        return CoreFilter(**found)
     if not isinstance(where, Filter):
         raise TypeError(f"where: expected a hardmine.Filter, got {type(where).__name__}")
     if where.groups not in ("different", "same"):
         raise ValueError(f'groups: expected "different" or "same", got {where.groups!r}')
-    found: dict[str, Any] = {}
     base_groups = where.query_groups if where.base_groups is None and self_join else where.base_groups
     if where.query_groups is not None and base_groups is None:
         raise ValueError("base_groups: expected a group for each base row beside query_groups, got None")

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
+import numpy as np
+
 from hardmine import _arguments, _core
 
 Metric: TypeAlias = Literal["sqeuclidean", "euclidean", "cosine", "inner_product", "hamming"]
 FLOAT_METRICS: dict[str, _core.Metric] = dict(_core.Metric.__members__)
 METRICS = (*FLOAT_METRICS, "hamming")
+
+
+def distance_type(metric: str) -> type[np.float32] | type[np.int32]:
+    """Distances of floats are float32, those of codes whole numbers."""
+    return np.int32 if metric == "hamming" else np.float32
 
 
 def check_float_metric(metric: str) -> None:

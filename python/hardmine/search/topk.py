@@ -8,7 +8,7 @@ result therefore does not depend on threads, block sizes, the instruction set, c
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -17,8 +17,8 @@ from hardmine._arguments import check_threads
 from hardmine._arithmetic import in_standard_arithmetic
 from hardmine._arrays import ArrayLike, Ints
 from hardmine._progress import Progress
-from hardmine.search.filter import Filter, check_filter, check_query_rows
-from hardmine.search.metric import FLOAT_METRICS, Metric
+from hardmine.search.filter import Filter, check_filter
+from hardmine.search.metric import FLOAT_METRICS, Metric, distance_type
 from hardmine.search.neighbors import Distances, Neighbors, check_padding, merge_arrays, no_distance
 from hardmine.search.sides import check_rows
 
@@ -125,41 +125,34 @@ def scan(
     q, b = check_rows(queries, base, metric, bits)
     k, n_threads = _arguments.positive("k", k), check_threads(threads)
     check_padding("k", k, q.count, b.count)
-    self_join = base is None
-    own_rows = check_query_rows(query_rows, q.count, b.count, self_join)
-    allowed = check_filter(where, q.count, b.count, self_join)._replace(query_rows=own_rows)
+    allowed = check_filter(where, query_rows, q.count, b.count, self_join=base is None)
     kept = min(k, b.count)
-    core: Callable[..., tuple[Distances, Ints]] = _core.topk_codes
-    dtype: type = np.int32
-    if metric != "hamming":
-        core, dtype = partial(_core.topk, metric=FLOAT_METRICS[metric]), np.float32
+    dtype = distance_type(metric)
     result: tuple[Distances, Ints] | None = None
     with Progress(progress, q.count * b.count) as bar:
-        for first_query, q_rows in q.blocks():
-            rows = slice(first_query, first_query + len(q_rows))
-            counted = {} if too_near is None else {"too_near": too_near[rows]}
+        for q_block in q.blocks():
+            rows = slice(q_block.first, q_block.first + len(q_block.rows))
+            counted: dict[str, Any] = {} if too_near is None else {"too_near": too_near[rows]}
             bound = allowed.nearer_than
             best: tuple[Distances, Ints] | None = None
-            for first_base, b_rows in b.blocks():
-                found = core(
-                    queries=q_rows,
-                    first_query=first_query,
-                    base=b_rows,
-                    first_base=first_base,
+            for b_block in b.blocks():
+                found = _core.topk(
+                    queries=q_block,
+                    base=b_block,
                     k=kept,
-                    self=self_join,
+                    filter=allowed.core(nearer_than=bound),
+                    metric=FLOAT_METRICS.get(metric),
                     threads=n_threads,
                     block=block,
-                    progress=bar.part(len(q_rows) * len(b_rows)),
-                    **allowed._replace(nearer_than=bound)._asdict(),
+                    progress=bar.part(len(q_block.rows) * len(b_block.rows)),
                     **counted,
                 )
                 best = found if best is None else merge_arrays([best, found], kept, allowed.base_groups, allowed.max_per_group)
                 # Rows of later blocks have larger indices: at the distance of the k-th they could not replace it.
-                if allowed.max_per_group == 0 and first_base + len(b_rows) < b.count:
+                if allowed.max_per_group == 0 and b_block.first + len(b_block.rows) < b.count:
                     bound = np.full(q.count, np.nan, np.float32) if bound is None else bound.copy()
                     bound[rows] = np.where(best[1][:, -1] < 0, bound[rows], best[0][:, -1])
-            if len(q_rows) == q.count and kept == k:
+            if len(q_block.rows) == q.count and kept == k:
                 result = best
             elif best is not None:
                 result = result or _no_neighbors(q.count, k, dtype)
