@@ -20,10 +20,12 @@ using namespace hardmine;
 namespace {
 
 using Floats = py::array_t<float>;
-using Ints = py::array_t<std::int64_t>;
-using Bools = py::array_t<bool>;
 using Codes = py::array_t<std::uint8_t>;
-using Words = py::array_t<std::uint64_t>;
+// Read from one number to the next: others than contiguous ones are refused.
+using Ints = py::array_t<std::int64_t, py::array::c_style>;
+using Bools = py::array_t<bool, py::array::c_style>;
+using Limits = py::array_t<float, py::array::c_style>;
+using Words = py::array_t<std::uint64_t, py::array::c_style>;
 using Counts = py::array_t<std::uint32_t>;
 
 std::atomic<const Kernels*> kernels{nullptr};
@@ -109,8 +111,8 @@ void run(const char* queries_name, const char* base_name, const py::object& prog
 HeldFilter filter_of(bool self_join, const std::optional<Ints>& query_rows, Groups groups,
                      const std::optional<Ints>& query_groups, const std::optional<Ints>& base_groups,
                      const std::optional<Ints>& exclude_start, const std::optional<Ints>& exclude_indices,
-                     const std::optional<Bools>& base_mask, const std::optional<Floats>& nearer_than,
-                     const std::optional<Floats>& farther_than, std::size_t max_per_group) {
+                     const std::optional<Bools>& base_mask, const std::optional<Limits>& nearer_than,
+                     const std::optional<Limits>& farther_than, std::size_t max_per_group) {
     return {{self_join, data_or_null(query_rows), groups, data_or_null(query_groups), data_or_null(base_groups),
              data_or_null(exclude_start), data_or_null(exclude_indices), data_or_null(base_mask), data_or_null(nearer_than),
              data_or_null(farther_than), max_per_group},

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from copy import copy
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -79,15 +80,16 @@ class Rows:
     item: int  # bytes of a number of a block
     _array: Any  # as it was given
 
-    def blocks(self) -> Iterator[Block]:
-        """Yield all rows: one block without a copy where they can be read in place."""
+    def blocks(self, begin: int = 0, end: int | None = None) -> Iterator[Block]:
+        """Yield the rows from `begin` to `end`: one block without a copy where they can be read in place."""
+        end = self.count if end is None else end
         whole = self._in_place()
         if whole is not None:
-            yield Block(0, whole)
+            yield Block(begin, whole[begin:end])
             return
         step = max(1, BLOCK_BYTES // (self.item * self.width))
-        for first in range(0, self.count, step):
-            yield Block(first, self._convert(self._array[first : first + step]))
+        for first in range(begin, end, step):
+            yield Block(first, self._convert(self._array[first : min(end, first + step)]))
 
     def take_all(self) -> NDArray[Any]:
         """All rows as one block, converted whole if need be."""
@@ -97,6 +99,12 @@ class Rows:
     def at(self, numbers: Ints) -> NDArray[Any]:
         """Some rows, as a block of their own."""
         return self._convert(self._array[like(numbers, is_torch(self._array))])
+
+    def only(self, numbers: Ints) -> Rows:
+        """Some rows, as rows of their own."""
+        part = copy(self)
+        part._array, part.count, part.torch = self.at(numbers), len(numbers), False
+        return part
 
     def overlaps(self, other: NDArray[Any]) -> bool:
         """Whether writing to `other` might change these rows."""

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import hardmine
+from blocks import topk_in_blocks
 from hardmine import _core
 from hardmine.search.metric import FLOAT_METRICS
-from hardmine.search.topk import scan
 from reference import METRICS, assert_same
 
 K = 9
@@ -38,7 +38,7 @@ def test_threads(rows, metric):
 def test_blocks(rows, metric):
     whole = hardmine.topk(*rows, K, metric=metric)
     for block in (1, 17, 100, 4096):
-        found = scan(*rows, K, metric=metric, where=None, threads=None, progress=False, block=block)
+        found = topk_in_blocks(*rows, K, metric=metric, block=block)
         assert_same(found, whole)
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import hardmine
+from blocks import topk_in_blocks
 from hardmine import Filter
-from hardmine.search.topk import scan
 from reference import METRICS, assert_same
 
 N = 4200
@@ -48,7 +48,7 @@ def test_rows_apart(isa, apart, metric, k):
     own = Filter(exclude=np.arange(len(apart))[:, None].tolist())
     expected = hardmine.topk(apart, apart.copy(), k, metric=metric, where=own)
     for threads, block in ((1, 0), (3, 0), (2, 70)):
-        found = scan(apart, None, k, metric=metric, where=None, threads=threads, progress=False, block=block)
+        found = topk_in_blocks(apart, None, k, metric=metric, where=None, threads=threads, block=block)
         assert_same(found, expected)
 
 
@@ -77,7 +77,7 @@ def test_filters_of_rows_apart(isa, apart, rng):
 def test_threads_and_blocks(rows, threads):
     whole = plain(rows, 10, "cosine")
     assert_same(hardmine.topk(rows, k=10, metric="cosine", threads=threads), whole)
-    found = scan(rows, None, 10, metric="cosine", where=None, threads=threads, progress=False, block=100)
+    found = topk_in_blocks(rows, None, 10, metric="cosine", where=None, threads=threads, block=100)
     assert_same(found, whole)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+import hardmine
 from hardmine.evaluation import rankings
 from hardmine.evaluation.code_retrieval import (
     mean_average_precision,
@@ -206,7 +207,7 @@ def test_published_retrieval_lists(data, name, published, stable):
     file = np.load(path)
     codes = [np.packbits(file[key] > 0, axis=1) for key in ("test_hash", "database_hash")]
     labels, ids = [file["test_label"], file["database_label"]], file["ids"].astype(np.int64)
-    found = rankings.topk(*codes, 100, metric="hamming")
+    found = hardmine.topk(*codes, 100, metric="hamming")
     of_published = np.unpackbits(codes[0][:, None] ^ codes[1][ids], axis=2).sum(axis=2)
     np.testing.assert_array_equal(found.distances, of_published)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import hardmine
-from hardmine.search.topk import scan
+from blocks import topk_in_blocks
 
 from . import filters, layouts, oracle, rows, surroundings
 from .cases import Case, Property
@@ -86,7 +86,7 @@ def find(case: Case, queries: Any, base: Any, k: int, where: Any = None, **more:
     options = {"metric": case["metric"], "where": where, "bits": bits_of(case), "threads": case["threads"], **more}
     with surroundings.surroundings(case):
         if case["block"]:
-            return scan(queries, base, k, progress=False, block=case["block"], **options)
+            return topk_in_blocks(queries, base, k, block=case["block"], **options)
         return hardmine.topk(queries, base, k, **options)
 
 

@@ -8,8 +8,8 @@ from hypothesis import given
 
 import hardmine
 import reference
+from blocks import topk_in_blocks
 from hardmine import _core
-from hardmine.search.topk import scan
 
 WIDTHS = [*range(1, 131), 255, 256, 257, 512, 1024, 4096]
 
@@ -118,8 +118,8 @@ def test_no_strategy_changes_the_result(isa, rng, n, threads):
     q, b = hardmine.pack(q), hardmine.pack(b)
     expected = hardmine.topk(q, b, 20, metric="hamming", threads=1)
     for block in (0, 64, 1000):
-        options = {"metric": "hamming", "where": None, "bits": None, "progress": False}
-        reference.assert_same(scan(q, b, 20, threads=threads, block=block, **options), expected)
+        options = {"metric": "hamming", "where": None, "bits": None}
+        reference.assert_same(topk_in_blocks(q, b, 20, threads=threads, block=block, **options), expected)
     reference.assert_same(hardmine.topk(q, b, 7, metric="hamming"), [array[:, :7] for array in expected])
     halves = [hardmine.topk(q, part, 20, metric="hamming") for part in (b[:5000], b[5000:])]
     halves[1] = (halves[1].distances, halves[1].indices + 5000)

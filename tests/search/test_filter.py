@@ -7,9 +7,9 @@ import pytest
 
 import hardmine
 import reference
+from blocks import topk_in_blocks
 from hardmine import Filter, _core
 from hardmine.search.filter import check_filter
-from hardmine.search.topk import scan
 from reference import METRICS, assert_same
 
 
@@ -52,9 +52,7 @@ def test_rows_too_near_are_counted(isa, rng, rows, metric):
     plain = hardmine.topk(queries, base, 10, metric=metric, where=where)
     for threads, block in ((1, 0), (2, 0), (1, 48), (3, 300)):
         counts = np.zeros(len(queries), np.int64)
-        found = scan(
-            queries, base, 10, metric=metric, where=where, threads=threads, progress=False, block=block, too_near=counts
-        )
+        found = topk_in_blocks(queries, base, 10, metric=metric, where=where, threads=threads, block=block, too_near=counts)
         assert_same(found, plain)
         np.testing.assert_array_equal(np.minimum(counts, 256), np.minimum(expected, 256))
 
@@ -175,7 +173,7 @@ def test_listed_rows_that_no_screen_can_separate(isa, rng, n):
     ):
         expected = reference.topk(queries, base, 9, "cosine", allowed)
         for block in (0, 128):
-            found = scan(queries, base, 9, metric="cosine", where=where, threads=1, progress=False, block=block)
+            found = topk_in_blocks(queries, base, 9, metric="cosine", where=where, threads=1, block=block)
             assert_same(found, expected)
 
 
@@ -284,7 +282,7 @@ def test_all_together(problem, groups, exclude, mask, nearer, farther, cap, k):
 
 
 def test_filters_do_not_depend_on_threads_or_blocks(rng):
-    from hardmine.search.topk import scan
+    from blocks import topk_in_blocks
 
     x = rng.standard_normal((3000, 16)).astype(np.float32)
     group = rng.integers(0, 50, 3000)
@@ -299,7 +297,7 @@ def test_filters_do_not_depend_on_threads_or_blocks(rng):
         for threads in (2, 3, 7):
             assert_same(hardmine.topk(x, k=7, where=where, threads=threads), whole)
         for block in (1, 100):
-            found = scan(x, None, 7, metric="sqeuclidean", where=where, threads=None, progress=False, block=block)
+            found = topk_in_blocks(x, None, 7, metric="sqeuclidean", where=where, threads=None, block=block)
             assert_same(found, whole)
 
 

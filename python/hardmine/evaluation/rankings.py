@@ -1,4 +1,4 @@
-"""What `evaluation.py` sees of a ranking: how many base rows, and how many relevant ones, come one after another.
+"""What `code_retrieval.py` sees of a ranking: how many base rows, and how many relevant ones, come one after another.
 
 A ranking is two rows of counts, over distances or, where ties are broken by index, over ranks. They come for a block of
 queries at a time, so that memory does not grow with queries, base rows or bits.
@@ -16,7 +16,8 @@ from hardmine import _arrays, _core, _labels
 from hardmine._arguments import check_threads
 from hardmine._arrays import ArrayLike, CodeRows, Ints
 from hardmine.evaluation.average_precision import Counts, Order
-from hardmine.search.topk import topk
+from hardmine.search.filter import CoreFilter
+from hardmine.search.topk import scan
 
 Ties: TypeAlias = Literal["expected", "stable", "optimistic", "pessimistic"]
 
@@ -90,10 +91,8 @@ class Rankings:
             expected = f"rows of {self.queries.width} bytes like query_codes"
             raise ValueError(f"base_codes: expected {expected}, got shape ({self.base.count}, {self.base.width})")
         self.bits = self.base.bits = self.queries.bits
-        self.threads = threads
-        self.core_threads = check_threads(threads)
+        self.threads = check_threads(threads)
         self.labels = _check_labels(query_labels, base_labels, self.queries.count, self.base.count)
-        self._base_codes = base_codes
 
     def blocks(self, top: int, ties: Ties, totals: bool = False) -> Iterator[Block]:
         """Yield the rankings of all queries, complete up to the bucket in which rank `top` lies.
@@ -115,8 +114,9 @@ class Rankings:
                     complete = self._histograms(block, labels, self.base.count)
                     total = complete[1].sum(axis=1, dtype=np.int64)
                 if by_index:
-                    found = topk(block, self._base_codes, top, metric="hamming", bits=self.bits, threads=self.threads)
-                    relevant: Counts = labels.relevant(found.indices)
+                    near = CodeRows("query_codes", block, self.bits)
+                    _, indices = scan(near, self.base, top, metric="hamming", allowed=CoreFilter(), threads=self.threads)
+                    relevant: Counts = labels.relevant(indices)
                     counts: Counts = np.broadcast_to(np.uint8(1), relevant.shape)
                 else:
                     counts, relevant = complete or self._histograms(block, labels, top)
@@ -130,7 +130,7 @@ class Rankings:
                 base=base,
                 bits=self.bits,
                 top=top,
-                threads=self.core_threads,
+                threads=self.threads,
                 progress=None,
                 **labels.of_base(slice(first, first + len(base)))._asdict(),
             )

@@ -6,11 +6,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from hardmine._arrays import ArrayLike, FloatRows, Floats, Ints, to_numpy
-from hardmine.search.distances import pair_distances
-from hardmine.search.filter import Filter, check_query_rows
+from hardmine._arguments import check_threads
+from hardmine._arrays import ArrayLike, Floats, Ints
+from hardmine.search.distances import listed_distances
+from hardmine.search.filter import Filter, check_filter, check_query_rows
 from hardmine.search.metric import Metric, check_float_metric
 from hardmine.search.neighbors import scores_of
+from hardmine.search.sides import check_rows
 from hardmine.search.topk import scan
 
 
@@ -19,7 +21,7 @@ class Sides:
 
     Attributes
     ----------
-    queries, base : FloatRows
+    queries, base : Rows
         One object where the queries are searched against themselves.
     own_rows : array of shape (n,), int64, or None
         The base row that each query is, -1 for none: neither a negative of it nor a positive. None where no query is any.
@@ -30,13 +32,12 @@ class Sides:
     def __init__(
         self, queries: ArrayLike, base: ArrayLike, query_rows: ArrayLike, metric: Metric, threads: int | None
     ) -> None:
-        self.queries = FloatRows("queries", queries)
-        self.base = self.queries if base is None else FloatRows("base", base)
+        check_float_metric(metric)
+        self.queries, self.base = check_rows(queries, base, metric, None)
         self._query_rows = check_query_rows(query_rows, self.queries.count, self.base.count, base is None)
         self.own_rows = np.arange(self.queries.count) if base is None else self._query_rows
-        check_float_metric(metric)
         self.metric: Metric = metric
-        self._arrays, self._threads = (queries, base), threads
+        self._threads = check_threads(threads)
 
     def nearest(
         self,
@@ -46,23 +47,23 @@ class Sides:
         too_near: Ints | None = None,
     ) -> tuple[Floats, Ints]:
         """(distances, indices) of the k nearest allowed rows of each query; see `scan`."""
-        found = scan(
-            *self._arrays,
+        n, m = self.queries.count, self.base.count
+        allowed = check_filter(where, self._query_rows, n, m, self_join=self.queries is self.base)
+        return scan(
+            self.queries,
+            self.base,
             k,
             metric=self.metric,
-            where=where,
-            query_rows=self._query_rows,
+            allowed=allowed,
             threads=self._threads,
             progress=progress,
             too_near=too_near,
         )
-        return to_numpy("distances", found.distances), to_numpy("indices", found.indices)
 
     def distances(self, rows: Ints, cols: Ints) -> Floats:
         """The distances of listed pairs."""
-        found = pair_distances(*self._arrays, rows, cols, metric=self.metric, threads=self._threads)
-        distances: Floats = to_numpy("distances", found)
-        return distances
+        found: Floats = listed_distances(self.queries, self.base, rows, cols, metric=self.metric, threads=self._threads)
+        return found
 
     def scores(self, rows: Ints, cols: Ints) -> Floats:
         """The scores of listed pairs."""

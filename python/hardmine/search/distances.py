@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hardmine import _arrays, _core
 from hardmine._arguments import check_threads
 from hardmine._arithmetic import in_standard_arithmetic
-from hardmine._arrays import ArrayLike, Block, Ints
+from hardmine._arrays import ArrayLike, Block, Ints, Rows
 from hardmine.search.metric import FLOAT_METRICS, Metric, distance_type
 from hardmine.search.neighbors import Distances
 from hardmine.search.sides import check_rows
@@ -155,17 +155,31 @@ def pair_distances(
         if len(numbers) and (numbers.min() < 0 or numbers.max() >= limit):
             bad = numbers[(numbers < 0) | (numbers >= limit)][0]
             raise ValueError(f"{name}: expected row numbers from 0 to {limit - 1}, got {bad}")
-    core = partial(_core.pair_distances, metric=FLOAT_METRICS.get(metric), threads=n_threads, progress=None)
-    distances: Distances = np.empty(len(pairs[0]), distance_type(metric))
-    for q_block in q.blocks():
+    return _arrays.like(listed_distances(q, b, *pairs, metric=metric, threads=n_threads, all_finite=True), q.torch)
+
+
+@in_standard_arithmetic
+def listed_distances(
+    q: Rows, b: Rows, rows: Ints, cols: Ints, *, metric: str, threads: int, all_finite: bool = False
+) -> Distances:
+    """`pair_distances` from arguments that are checked.
+
+    Of the queries only those from the first to the last one listed are read and checked for NaN, unless `all_finite` asks for
+    all: whoever asks many times about a few of them, after a scan of all, would spend most of the time on that.
+    """
+    core = partial(_core.pair_distances, metric=FLOAT_METRICS.get(metric), threads=threads, progress=None)
+    distances: Distances = np.empty(len(rows), distance_type(metric))
+    rows, cols = np.ascontiguousarray(rows), np.ascontiguousarray(cols)
+    first, last = (0, q.count) if all_finite or len(rows) == 0 else (int(rows.min()), int(rows.max()) + 1)
+    for q_block in q.blocks(first, last):
         for b_block in b.blocks():
             if len(q_block.rows) == q.count and len(b_block.rows) == b.count:
-                distances = core(queries=q_block, base=b_block, rows=pairs[0], cols=pairs[1])
+                distances = core(queries=q_block, base=b_block, rows=rows, cols=cols)
             else:
-                listed = _within(pairs[0], q_block) & _within(pairs[1], b_block)
-                within = {"rows": pairs[0][listed] - q_block.first, "cols": pairs[1][listed] - b_block.first}
+                listed = _within(rows, q_block) & _within(cols, b_block)
+                within = {"rows": rows[listed] - q_block.first, "cols": cols[listed] - b_block.first}
                 distances[listed] = core(queries=q_block, base=b_block, **within)
-    return _arrays.like(distances, q.torch)
+    return distances
 
 
 def _within(numbers: Ints, block: Block) -> NDArray[np.bool_]:

@@ -15,14 +15,15 @@ import numpy as np
 from hardmine import _arguments, _arrays, _core
 from hardmine._arguments import check_threads
 from hardmine._arithmetic import in_standard_arithmetic
-from hardmine._arrays import ArrayLike, Ints
+from hardmine._arrays import ArrayLike, Ints, Rows
 from hardmine._progress import Progress
-from hardmine.search.filter import Filter, check_filter
+from hardmine.search.filter import CoreFilter, Filter, check_filter
 from hardmine.search.metric import FLOAT_METRICS, Metric, distance_type
 from hardmine.search.neighbors import Distances, Neighbors, check_padding, merge_arrays, no_distance
 from hardmine.search.sides import check_rows
 
 
+@in_standard_arithmetic
 def topk(
     queries: ArrayLike,
     base: ArrayLike = None,
@@ -97,35 +98,33 @@ def topk(
     >>> distances.tolist(), indices.tolist()
     ([[0.0, 1.0]], [[0, 2]])
     """
-    return scan(
-        queries, base, k, metric=metric, where=where, query_rows=query_rows, bits=bits, threads=threads, progress=progress
-    )
+    q, b = check_rows(queries, base, metric, bits)
+    k, n_threads = _arguments.positive("k", k), check_threads(threads)
+    check_padding("k", k, q.count, b.count)
+    allowed = check_filter(where, query_rows, q.count, b.count, self_join=q is b)
+    distances, indices = scan(q, b, k, metric=metric, allowed=allowed, threads=n_threads, progress=progress)
+    return Neighbors(_arrays.like(distances, q.torch), _arrays.like(indices, q.torch), metric)
 
 
 @in_standard_arithmetic
 def scan(
-    queries: ArrayLike,
-    base: ArrayLike,
+    q: Rows,
+    b: Rows,
     k: int,
     *,
     metric: str,
-    where: Filter | None,
-    threads: int | None,
-    progress: bool | Callable[[int, int], object],
-    query_rows: ArrayLike = None,
-    bits: int | None = None,
+    allowed: CoreFilter,
+    threads: int,
+    progress: bool | Callable[[int, int], object] = False,
     block: int = 0,
     too_near: Ints | None = None,
-) -> Neighbors:
-    """`topk` with the number of base rows packed at a time, which tests vary; it changes no result.
+) -> tuple[Distances, Ints]:
+    """(distances, indices) of `topk`, from arguments that are checked.
 
-    `too_near`, of shape (n,) and for float rows only, is added to: for each query the rows that `where.farther_than` alone
-    kept out, exact up to `_core.most_counted`, then at least that.
+    `block` is the number of base rows packed at a time, which tests vary; it changes no result. `too_near`, of shape (n,) and
+    for float rows only, is added to: for each query the rows that `farther_than` alone kept out, exact up to
+    `_core.most_counted`, then at least that.
     """
-    q, b = check_rows(queries, base, metric, bits)
-    k, n_threads = _arguments.positive("k", k), check_threads(threads)
-    check_padding("k", k, q.count, b.count)
-    allowed = check_filter(where, query_rows, q.count, b.count, self_join=base is None)
     kept = min(k, b.count)
     dtype = distance_type(metric)
     result: tuple[Distances, Ints] | None = None
@@ -142,7 +141,7 @@ def scan(
                     k=kept,
                     filter=allowed.core(nearer_than=bound),
                     metric=FLOAT_METRICS.get(metric),
-                    threads=n_threads,
+                    threads=threads,
                     block=block,
                     progress=bar.part(len(q_block.rows) * len(b_block.rows)),
                     **counted,
@@ -157,8 +156,7 @@ def scan(
             elif best is not None:
                 result = result or _no_neighbors(q.count, k, dtype)
                 result[0][rows, :kept], result[1][rows, :kept] = best
-    distances, indices = result or _no_neighbors(q.count, k, dtype)
-    return Neighbors(_arrays.like(distances, q.torch), _arrays.like(indices, q.torch), metric)
+    return result or _no_neighbors(q.count, k, dtype)
 
 
 def _no_neighbors(n: int, k: int, dtype: type) -> tuple[Distances, Ints]:

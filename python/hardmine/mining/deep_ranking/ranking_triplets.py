@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hardmine import _arguments, _arrays, _labels
-from hardmine._arrays import ArrayLike, CodeRows, FloatRows, Ints
-from hardmine.search.distances import pair_distances
-from hardmine.search.filter import Filter
+from hardmine._arguments import check_threads
+from hardmine._arrays import ArrayLike, CodeRows, FloatRows, Ints, Rows
+from hardmine.search.distances import listed_distances
+from hardmine.search.filter import Filter, check_filter
 from hardmine.search.metric import METRICS, Metric
-from hardmine.search.topk import topk
+from hardmine.search.topk import scan
 
 
 def similarity_precision(
@@ -74,8 +75,9 @@ def similarity_precision(
         columns = _check_triplets(triplets, None)
         near, far = (_ask(embeddings, columns[0], images) for images in columns[1:])
     else:
-        columns = _check_triplets(triplets, _rows(embeddings, metric, bits).count)
-        near, far = _two_distances(embeddings, columns, metric, bits, threads)
+        rows = _rows(embeddings, metric, bits)
+        columns = _check_triplets(triplets, rows.count)
+        near, far = _two_distances(rows, columns, metric, check_threads(threads))
     return float((near < far).mean()) if len(near) else float("nan")
 
 
@@ -136,7 +138,8 @@ def score_at_top_k(
     n = rows.count
     columns = _check_triplets(triplets, n)
     group = None if groups is None else _labels.codes(_labels.labels("groups", groups, n, "embeddings"))[0]
-    near, far = _two_distances(embeddings, columns, metric, bits, threads)
+    n_threads = check_threads(threads)
+    near, far = _two_distances(rows, columns, metric, n_threads)
     if len(near) == 0:
         return 0
     different, query = np.unique(columns[0], return_inverse=True)
@@ -145,17 +148,9 @@ def score_at_top_k(
     for first in range(0, len(different), step):
         own = different[first : first + step]
         where = None if group is None else Filter(query_groups=group[own], base_groups=group, groups="same")
-        found = topk(
-            rows.at(own),
-            embeddings,
-            min(places, n),
-            metric=metric,
-            where=where,
-            query_rows=own,
-            bits=bits,
-            threads=threads,
-        )
-        limit_of[first : first + step], last_of[first : first + step] = found.distances[:, -1], found.indices[:, -1]
+        allowed = check_filter(where, own, len(own), n, self_join=False)
+        distances, indices = scan(rows.only(own), rows, min(places, n), metric=metric, allowed=allowed, threads=n_threads)
+        limit_of[first : first + step], last_of[first : first + step] = distances[:, -1], indices[:, -1]
     limit, last = limit_of[query.reshape(-1)], last_of[query.reshape(-1)]
     counts = np.zeros(len(near), bool)
     for distances, images in ((near, columns[1]), (far, columns[2])):
@@ -165,7 +160,7 @@ def score_at_top_k(
     return int((correct & counts).sum()) - int((~correct & counts).sum())
 
 
-def _rows(embeddings: ArrayLike, metric: str, bits: int | None) -> CodeRows | FloatRows:
+def _rows(embeddings: ArrayLike, metric: str, bits: int | None) -> Rows:
     """The rows, once they are known to be of the metric's kind."""
     _arguments.one_of("metric", metric, METRICS)
     if metric == "hamming":
@@ -198,13 +193,12 @@ def _check_triplets(triplets: Any, limit: int | None) -> tuple[Ints, Ints, Ints]
 
 
 def _two_distances(
-    embeddings: ArrayLike, columns: tuple[Ints, Ints, Ints], metric: Metric, bits: int | None, threads: int | None
+    rows: Rows, columns: tuple[Ints, Ints, Ints], metric: Metric, threads: int
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """The canonical distances of queries to positives and to negatives, in one call."""
     queries, positives, negatives = columns
     both = np.concatenate([queries, queries]), np.concatenate([positives, negatives])
-    distances = pair_distances(embeddings, None, *both, metric=metric, bits=bits, threads=threads)
-    near, far = np.split(_arrays.to_numpy("distances", distances), 2)
+    near, far = np.split(listed_distances(rows, rows, *both, metric=metric, threads=threads, all_finite=True), 2)
     return near, far
 
 
