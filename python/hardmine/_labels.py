@@ -1,4 +1,4 @@
-"""Labels and groups: one for each row, as int64 codes that are equal exactly where the labels are.
+"""Labels and groups: one for each row, as int64 numbers that are equal exactly where the labels are.
 
 Any integer is an ordinary label, negative ones too, as in classes of -1 and +1. Only `sample_non_duplicate_split`, whose
 clusters most rows have none of, takes negative integers as no cluster at all, and says so.
@@ -29,10 +29,10 @@ def labels(name: str, array: ArrayLike, count: int, of: str) -> NDArray[Any]:
     return values
 
 
-def codes(*arrays: NDArray[Any]) -> list[Ints]:
-    """The labels as int64 codes that are equal exactly where the labels are, across the arrays.
+def numbered(*arrays: NDArray[Any]) -> list[Ints]:
+    """The labels as int64 numbers that are equal exactly where the labels are, across the arrays.
 
-    Integers that fit int64 are their own codes.
+    Integers that fit int64 are their own numbers.
     """
     kinds = {a.dtype.kind in "US" for a in arrays if len(a)}
     if len(kinds) > 1:
@@ -53,6 +53,6 @@ def codes(*arrays: NDArray[Any]) -> list[Ints]:
         values = np.concatenate([a[at].astype(dtype) for a, at in zip(arrays, places)])
         _, inverse = np.unique(values, return_inverse=True)
         numbers = 2 * inverse.reshape(-1) + half
-        for codes_of, at, part in zip(found, places, np.split(numbers, np.cumsum([len(at) for at in places])[:-1])):
-            codes_of[at] = part
+        for numbers_of, at, part in zip(found, places, np.split(numbers, np.cumsum([len(at) for at in places])[:-1])):
+            numbers_of[at] = part
     return found

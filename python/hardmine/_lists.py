@@ -4,18 +4,70 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Number
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hardmine import _arrays
 from hardmine._arrays import Ints
 
+
+class RowLists(NamedTuple):
+    """A list of base rows for each query, ascending: that of query i is ``indices[start[i] : start[i + 1]]``."""
+
+    start: Ints
+    indices: Ints
+
+    def pairs(self, first: int = 0, last: int | None = None) -> tuple[Ints, Ints]:
+        """(query, row) of the queries from `first` to `last`, one after another."""
+        last = len(self.start) - 1 if last is None else last
+        rows = np.repeat(np.arange(first, last), np.diff(self.start[first : last + 1]))
+        return rows, self.indices[self.start[first] : self.start[last]]
+
+    def contains(self, rows: Ints, cols: Ints) -> NDArray[np.bool_]:
+        """Whether ``cols[i]`` stands in the list of query ``rows[i]``; -1 stands in none."""
+        if len(self.indices) == 0:
+            return np.zeros(np.broadcast_shapes(rows.shape, cols.shape), bool)
+        width = int(self.indices.max()) + 2  # (row, column) as one number, in ascending order as the lists are
+        row, col = self.pairs()
+        keys = row * width + col
+        wanted = rows * width + np.clip(cols, -1, width - 1)
+        at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+        return np.asarray((keys[at] == wanted) & (cols >= 0))
+
+    def joined(self, other: RowLists | None) -> RowLists:
+        """The rows of both."""
+        if other is None:
+            return self
+        rows, cols = (np.concatenate(parts) for parts in zip(self.pairs(), other.pairs()))
+        return RowLists(self.start + other.start, cols[np.lexsort((cols, rows))])
+
+    def ascend(self) -> bool:
+        """Whether every list ascends, with no number twice."""
+        falls = self.indices[1:] <= self.indices[:-1]
+        if np.count_nonzero(falls) >= len(self.start):  # more than there are lists: no need to look where
+            return False
+        return bool(np.isin(np.flatnonzero(falls) + 1, self.start).all())
+
+    def without(self, own_rows: Ints | None) -> RowLists:
+        """Each row once, and none that is the query itself."""
+        if own_rows is None and self.ascend():
+            return self
+        rows, cols = self.pairs()
+        kept = np.ones(len(rows), bool)
+        kept[1:] = (np.diff(rows) > 0) | (np.diff(cols) > 0)
+        if own_rows is not None:
+            kept &= own_rows[rows] != cols
+        count = np.bincount(rows[kept], minlength=len(self.start) - 1)
+        return RowLists(np.concatenate([[0], np.cumsum(count)]), cols[kept])
+
+
 FORMS = "(indptr, indices) or a list of arrays"
 
 
-def ragged(name: str, lists: Any, rows: int, limit: int) -> tuple[Ints, Ints]:
-    """Lists as CSR with ascending indices, of which the first array is never the caller's own.
+def ragged(name: str, lists: Any, rows: int, limit: int) -> RowLists:
+    """Lists in any form, ascending; `start` is never the caller's own array.
 
     The forms are a list of arrays, lists or sets; (indptr, indices); a SciPy sparse matrix or array of any format, of which
     what is not zero is listed; a 2-D array of integers, in which -1 is none, as `topk` pads; an array of objects or an Arrow
@@ -35,12 +87,12 @@ def ragged(name: str, lists: Any, rows: int, limit: int) -> tuple[Ints, Ints]:
     if len(indices) and (indices.min() < 0 or indices.max() >= limit):
         bad = indices[(indices < 0) | (indices >= limit)][0]
         raise ValueError(f"{name}: expected row numbers from 0 to {limit - 1}, got {bad}")
-    if not ascending(start, indices):
+    if not RowLists(start, indices).ascend():
         row = np.repeat(np.arange(rows) * limit, np.diff(start))  # one sort of (row, index) as a single number
         indices = indices + row
         indices.sort()
         indices -= row
-    return start, np.ascontiguousarray(indices)
+    return RowLists(start, np.ascontiguousarray(indices))
 
 
 def are_ids(lists: Any) -> bool:
@@ -53,17 +105,17 @@ def are_ids(lists: Any) -> bool:
     return array.ndim == 1 and array.dtype.kind != "O"
 
 
-def _of_sparse(name: str, matrix: Any, rows: int, limit: int) -> tuple[Ints, Ints]:
+def _of_sparse(name: str, matrix: Any, rows: int, limit: int) -> RowLists:
     """The places of what is not zero; a format by columns or blocks is turned into one by rows first."""
     if tuple(matrix.shape) != (rows, limit):
         raise ValueError(f"{name}: expected a sparse matrix of shape ({rows}, {limit}), got {tuple(matrix.shape)}")
     by_rows = matrix.tocsr()
     kept = np.flatnonzero(by_rows.data)
     start = np.searchsorted(kept, _arrays.integers(name, by_rows.indptr))
-    return start, _arrays.integers(name, by_rows.indices)[kept]
+    return RowLists(start, _arrays.integers(name, by_rows.indices)[kept])
 
 
-def _of_each(name: str, lists: Any, rows: int) -> tuple[Ints, Ints]:
+def _of_each(name: str, lists: Any, rows: int) -> RowLists:
     """The parts of a sequence, or the rows of an array, one after another."""
     if not isinstance(lists, Sequence) or isinstance(lists, str):
         array = _arrays.to_numpy(name, lists)
@@ -75,12 +127,4 @@ def _of_each(name: str, lists: Any, rows: int) -> tuple[Ints, Ints]:
         raise ValueError(f"{name}: expected {rows} lists, one for each query, got {len(lists)}")
     parts = [_arrays.integers(name, list(one) if isinstance(one, (set, frozenset)) else one) for one in lists]
     start = np.concatenate([[0], np.cumsum([len(part) for part in parts])]).astype(np.int64)
-    return start, np.concatenate([*parts, np.empty(0, np.int64)])
-
-
-def ascending(start: Ints, indices: Ints) -> bool:
-    """Whether every list of a CSR ascends, with no number twice."""
-    falls = indices[1:] <= indices[:-1]
-    if np.count_nonzero(falls) >= len(start):  # more than there are lists: no need to look where
-        return False
-    return bool(np.isin(np.flatnonzero(falls) + 1, start).all())
+    return RowLists(start, np.concatenate([*parts, np.empty(0, np.int64)]))

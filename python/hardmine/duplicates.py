@@ -54,14 +54,14 @@ def sample_non_duplicate_split(groups: ArrayLike, n_queries: int, n_base: int, s
     values = _arrays.to_numpy("groups", groups)
     if values.ndim != 1:
         raise ValueError(f"groups: expected one group for each row, got shape {values.shape}")
-    (codes,) = _labels.codes(_labels.labels("groups", values, len(values), "the collection"))
-    n = len(codes)
+    (clusters,) = _labels.numbered(_labels.labels("groups", values, len(values), "the collection"))
+    n = len(clusters)
     if n_queries + n_base > n:
         raise ValueError(f"n_queries + n_base: expected at most {n} rows, got {n_queries + n_base}")
     order = np.random.default_rng(_arguments.whole("seed", seed)).permutation(n)
     queries, rest = order[:n_queries], order[n_queries:]
-    taken = codes[queries]
-    free = rest[~np.isin(codes[rest], taken[taken >= 0])]
+    taken = clusters[queries]
+    free = rest[~np.isin(clusters[rest], taken[taken >= 0])]
     if len(free) < n_base:
         raise ValueError(f"n_base: expected at most {len(free)} rows, all that match none of the queries, got {n_base}")
     return np.sort(queries), np.sort(free[:n_base])

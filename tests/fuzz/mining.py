@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 import hardmine
+from hardmine.search.metric import similarity
 
 from . import filters, layouts, oracle, search, surroundings
 from .cases import Case, Property
@@ -74,7 +75,7 @@ def _draw_options(rng: Rng, case: Case, known: bool) -> dict[str, Any]:
 
 
 def _scores(distances: Any, metric: str) -> Any:
-    return hardmine.Neighbors(distances, None, metric).scores
+    return similarity(distances, metric)
 
 
 def mine(case: Case, queries: Any, base: Any, rows_of: slice = slice(None), **more: Any) -> Any:

@@ -167,7 +167,7 @@ def _check_labels(query_labels: ArrayLike, base_labels: ArrayLike, n: int, m: in
             _labels.labels("query_labels", query_labels, n, "query_codes"),
             _labels.labels("base_labels", base_labels, m, "base_codes"),
         )
-        query_groups, base_groups = _labels.codes(*labels)
+        query_groups, base_groups = _labels.numbered(*labels)
         return _Labels(query_groups, base_groups)
     if b.shape[1] != q.shape[1]:
         raise ValueError(f"base_labels: expected {q.shape[1]} classes like query_labels, got shape {b.shape}")

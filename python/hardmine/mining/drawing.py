@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from hardmine import _arguments, _random, _sphere
 from hardmine._arrays import Floats, Ints
-from hardmine.mining.limits import Reals, ScoreWindow
+from hardmine.mining.limits import Reals, ScoreLimits
 
 Strategy: TypeAlias = Literal["top", "random", "softmax", "semihard", "violating", "distance_weighted", "ambiguous"]
 STRATEGIES: tuple[str, ...] = get_args(Strategy)
@@ -66,14 +66,14 @@ def check_strategy(strategy: Any, parameters: dict[str, float] | None, metric: s
     return values
 
 
-def narrow(window: ScoreWindow, strategy: str, parameters: dict[str, float], positive_scores: Floats) -> ScoreWindow:
-    """The window of scores that a strategy draws from."""
+def narrow(limits: ScoreLimits, strategy: str, parameters: dict[str, float], positive_scores: Floats) -> ScoreLimits:
+    """The limits of the scores that a strategy draws from."""
     p = positive_scores.astype(np.float64)
     if strategy == "semihard":
-        return window.between(p, p - parameters["margin"])
+        return limits.between(p, p - parameters["margin"])
     if strategy == "violating":
-        return window.between(None, p - parameters["margin"])
-    return window
+        return limits.between(None, p - parameters["margin"])
+    return limits
 
 
 def log_weights(scores: Any, strategy: str, parameters: dict[str, float], p: Floats, metric: str, d: int) -> Reals:

@@ -1,4 +1,4 @@
-"""Limits on the score of a negative, and the windows of distances that are the same limits inside the scan.
+"""Thresholds on the score of a negative, and the limits on distances that are the same inside the scan.
 
 A limit compares the float32 score that is returned. Scores fall as distances rise, but rounding makes many distances share one
 score; bisection over all float32 numbers finds the last distance of a score exactly, so that the scan, which knows distances,
@@ -15,36 +15,36 @@ from numpy.typing import NDArray
 
 from hardmine import _arrays
 from hardmine._arrays import ArrayLike, Floats, Ints
-from hardmine.search.neighbors import scores_of
+from hardmine.search.metric import similarity
 
 Reals = NDArray[np.float64]
 UPPER = ("max_score", "absolute_margin", "relative_margin", "sampling_strategy")  # the limits a score may be too high for
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What a caller asked for; None for no limit."""
+class Thresholds:
+    """What a caller asked for; None for no threshold."""
 
     max_score: Reals | None = None
     min_score: Reals | None = None
     absolute_margin: float | None = None
     relative_margin: float | None = None
 
-    def window(self, positive_scores: Floats) -> ScoreWindow:
-        """The limits as scores, for queries with these reference positives; a query without one has no room below it."""
+    def limits(self, positive_scores: Floats) -> ScoreLimits:
+        """As scores, for queries with these reference positives; a query without one has no room below it."""
         p = positive_scores.astype(np.float64)
-        window = ScoreWindow(least=self.min_score)
+        limits = ScoreLimits(least=self.min_score)
         if self.max_score is not None:
-            window = window.at_most(self.max_score, "max_score")
+            limits = limits.at_most(self.max_score, "max_score")
         if self.absolute_margin is not None:
-            window = window.at_most(p - self.absolute_margin, "absolute_margin")
+            limits = limits.at_most(p - self.absolute_margin, "absolute_margin")
         if self.relative_margin is not None:
-            window = window.at_most(p - np.abs(p) * self.relative_margin, "relative_margin")
-        return window
+            limits = limits.at_most(p - np.abs(p) * self.relative_margin, "relative_margin")
+        return limits
 
 
 @dataclass(frozen=True)
-class ScoreWindow:
+class ScoreLimits:
     """most >= score >= least, below > score > above; one number a query, None for no limit, NaN where nothing passes."""
 
     most: Reals | None = None
@@ -53,15 +53,15 @@ class ScoreWindow:
     above: Reals | None = None
     lowest: Ints | None = None  # which of UPPER is the lowest limit of a query
 
-    def at_most(self, scores: Reals, name: str) -> ScoreWindow:
+    def at_most(self, scores: Reals, name: str) -> ScoreLimits:
         number = UPPER.index(name)
         if self.most is None or self.lowest is None:
             return replace(self, most=scores, lowest=np.full(len(scores), number))
         lower = ~(self.most <= scores)  # NaN is lower than any
         return replace(self, most=np.where(lower, scores, self.most), lowest=np.where(lower, number, self.lowest))
 
-    def between(self, below: Reals | None, above: Reals) -> ScoreWindow:
-        """The window that a strategy makes narrower."""
+    def between(self, below: Reals | None, above: Reals) -> ScoreLimits:
+        """The limits that a strategy makes narrower."""
         if below is None:
             return replace(self, above=above)
         lowest = np.full(len(below), UPPER.index("sampling_strategy"))
@@ -69,15 +69,15 @@ class ScoreWindow:
             lowest = np.where(self.most < below, self.lowest, lowest)
         return replace(self, below=below, above=above, lowest=lowest)
 
-    def of(self, rows: Ints) -> ScoreWindow:
+    def of(self, rows: Ints) -> ScoreLimits:
         """The limits of some queries."""
         most, least, below, above = (
             None if limit is None else limit[rows] for limit in (self.most, self.least, self.below, self.above)
         )
-        return ScoreWindow(most, least, below, above)
+        return ScoreLimits(most, least, below, above)
 
     def too_high(self, scores: Any) -> NDArray[np.bool_]:
-        """Which of the scores (n, window) lie above the window."""
+        """Which of the scores (n, window) lie above the limits."""
         high = np.zeros(np.shape(scores), bool)
         if self.most is not None:
             high |= scores > self.most[:, None]
@@ -111,7 +111,7 @@ class ScoreWindow:
         return passed
 
     def distances(self, metric: str) -> tuple[Floats | None, Floats | None]:
-        """(farther_than, nearer_than): the same window on the canonical distance."""
+        """(farther_than, nearer_than): the same limits on the canonical distance."""
         farther = [
             farthest_with_score(np.where(np.isnan(limit), -np.inf, limit), metric, above=above)
             for limit, above in ((self.most, True), (self.below, False))
@@ -125,10 +125,10 @@ class ScoreWindow:
         return (np.max(farther, axis=0) if farther else None), (np.min(nearer, axis=0) if nearer else None)
 
 
-def check_limits(
+def check_thresholds(
     max_score: ArrayLike, min_score: ArrayLike, absolute: Any, relative: Any, n: int, known_positives: bool, metric: str | None
-) -> Limits:
-    """Turn a user's thresholds for n queries into Limits, or raise; `metric` is None where scores are a second opinion's."""
+) -> Thresholds:
+    """The thresholds of a call for n queries, or raise; `metric` is None where scores are a second opinion's."""
     high = None if max_score is None else _arrays.thresholds("max_score", max_score, n)
     low = None if min_score is None else _arrays.thresholds("min_score", min_score, n)
     for name, limit in (("max_score", high), ("min_score", low)):
@@ -143,7 +143,7 @@ def check_limits(
         if np.ndim(margin) > 0:
             raise ValueError(f"{name}: expected one number, got shape {np.shape(margin)}")
         margins.append(None if margin is None else float(_arrays.thresholds(name, margin, 1)[0]))
-    return Limits(high, low, *margins)
+    return Thresholds(high, low, *margins)
 
 
 def _check_reach(name: str, limit: Reals, metric: str) -> None:
@@ -174,7 +174,7 @@ def farthest_with_score(score: Reals, metric: str, above: bool) -> Floats:
     high = np.full(len(score), infinity + 1, np.int64)
     while np.any(high - low > 1):
         middle = (low + high) // 2
-        found = scores_of(_float_at(middle), metric)
+        found = similarity(_float_at(middle), metric)
         beyond = found > score if above else found >= score
         low, high = np.where(beyond, middle, low), np.where(beyond, high, middle)
     return _float_at(low)

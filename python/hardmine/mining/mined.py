@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,11 @@ from hardmine import _arrays
 from hardmine._arithmetic import in_standard_arithmetic
 from hardmine._arrays import ArrayLike, Floats, Ints
 from hardmine._files import load_npz, save_npz
+from hardmine._lists import RowLists
 from hardmine.mining import drawing
-from hardmine.mining.limits import as_given, check_limits
+from hardmine.mining.limits import as_given, check_thresholds
+from hardmine.mining.options import Options
 from hardmine.mining.plot import plot_scores
-from hardmine.mining.positives import in_lists
 from hardmine.mining.stats import count_thresholds, summarize, table
 from hardmine.mining.window import Window
 
@@ -62,11 +63,18 @@ class MinedNegatives:
     positive_indices: Any
     positive_scores: Any
     counts: Any
-    metric: str
-    params: dict[str, Any]
+    options: Options
     stats: dict[str, Any]
-    positives: tuple[Ints, Ints] | None  # as they were listed
+    positives: RowLists | None  # as they were listed
     window: Window
+
+    @property
+    def metric(self) -> str:
+        return self.options.metric
+
+    @property
+    def params(self) -> dict[str, Any]:
+        return dict(vars(self.options))
 
     def __repr__(self) -> str:
         arrays = ", ".join(f"{name}={_arrays.outline(getattr(self, name))}" for name in ("indices", "scores"))
@@ -174,28 +182,28 @@ class MinedNegatives:
         -----
         O(n width log width) time, without a scan.
         """
-        if self.params["num_random"]:
+        if self.options.num_random:
             raise ValueError("refilter: expected a result without random negatives; mine anew")
         positive_scores = _arrays.to_numpy("positive_scores", self.positive_scores)
         n, left_out = len(positive_scores), self.stats["dropped"].keys() & {"positives", "exclude"}
-        metric = None if self.params.get("rescored", False) else self.metric
-        limits = check_limits(max_score, min_score, absolute_margin, relative_margin, n, "positives" in left_out, metric)
-        strategy, values = self.params["sampling_strategy"], self.params["sampling_params"]
-        scores_window = drawing.narrow(limits.window(positive_scores), strategy, values, positive_scores)
-        passed = scores_window.passes(self.window.scores)
-        self._check_window(passed, scores_window.nothing())
-        taken = self.window.take(self.window.draw(passed, positive_scores, self.params))
+        known = "positives" in left_out
+        metric = None if self.options.rescored else self.metric
+        thresholds = check_thresholds(max_score, min_score, absolute_margin, relative_margin, n, known, metric)
+        strategy, values = self.options.sampling_strategy, self.options.sampling_params
+        limits = drawing.narrow(thresholds.limits(positive_scores), strategy, values, positive_scores)
+        passed = limits.passes(self.window.scores)
+        self._check_window(passed, limits.nothing())
+        taken = self.window.take(self.window.draw(passed, positive_scores, self.options))
         return collect(
             window=self.window,
             taken=taken,
-            random=None,
             positive_indices=_arrays.to_numpy("positive_indices", self.positive_indices),
             positive_scores=positive_scores,
-            params=self.params | as_given(max_score, min_score, absolute_margin, relative_margin),
+            options=replace(self.options, **as_given(max_score, min_score, absolute_margin, relative_margin)),
             base_rows=self.stats["base_rows"],
             positives=self.positives,
             dropped={name: self.stats["dropped"][name] for name in sorted(left_out, reverse=True)}
-            | count_thresholds(self.window, scores_window, passed),
+            | count_thresholds(self.window, limits, passed),
             torch_wanted=_arrays.is_torch(self.indices),
         )
 
@@ -207,8 +215,8 @@ class MinedNegatives:
             return
         full = (window.indices[:, -1] >= 0) & ~nothing
         kept = (passed & window.allowed).sum(axis=1)
-        top = self.params["sampling_strategy"] in drawing.WITHOUT_DRAW
-        needed = self.params["range_min"] + self.params["num_negatives"] if top else self.params["range_max"]
+        options = self.options
+        needed = options.range_min + options.num_negatives if options.without_draw else options.range_max
         if np.any(full & (kept < needed)):
             row = int(np.flatnonzero(full & (kept < needed))[0])
             raise ValueError(f"refilter: expected {needed} candidates within the window, got {kept[row]} for query {row}")
@@ -221,7 +229,7 @@ class MinedNegatives:
         str
             A few lines.
         """
-        return table(self.stats, self.params)
+        return table(self.stats, self.options)
 
     def save(self, path: str | Path) -> None:
         """Write all of it to an .npz file, without pickle: what `load` returns can be refiltered, too.
@@ -238,9 +246,9 @@ class MinedNegatives:
         """
         arrays = {name: _arrays.to_numpy(name, getattr(self, name)) for name in SAVED}
         if self.positives is not None:
-            arrays |= {"positives_start": self.positives[0], "positives_indices": self.positives[1]}
+            arrays |= {f"positives_{name}": part for name, part in self.positives._asdict().items()}
         arrays |= {f"window_{name}": array for name, array in self.window.to_arrays().items()}
-        text = json.dumps({"metric": self.metric, "params": self.params, "stats": self.stats}, default=_plain)
+        text = json.dumps({"params": self.params, "stats": self.stats}, default=_plain)
         save_npz(Path(path), **arrays, about=np.array(text))
 
     @classmethod
@@ -264,10 +272,11 @@ class MinedNegatives:
         """
         saved = load_npz(Path(path), (*SAVED, "about", "window_about"), "MinedNegatives.save")
         arrays: dict[str, Any] = {name: saved[name] for name in SAVED}
-        lists = (saved["positives_start"], saved["positives_indices"]) if "positives_start" in saved else None
+        lists = RowLists(saved["positives_start"], saved["positives_indices"]) if "positives_start" in saved else None
         window = {name.removeprefix("window_"): array for name, array in saved.items() if name.startswith("window_")}
         about = json.loads(str(saved["about"]))
-        return cls(**arrays, **about, positives=lists, window=Window.from_arrays(window))
+        options = Options(**about["params"])
+        return cls(**arrays, options=options, stats=about["stats"], positives=lists, window=Window.from_arrays(window))
 
     def plot(self, path: str | Path | None = None) -> Any:
         """Draw the scores of positives and negatives as histograms, with the margin.
@@ -285,7 +294,7 @@ class MinedNegatives:
             Made without pyplot; a notebook shows it.
         """
         scores, known = (_arrays.to_numpy("scores", a).ravel() for a in (self.scores, self.positive_scores))
-        return plot_scores(scores, known, self.params, path)
+        return plot_scores(scores, known, self.options, path)
 
     def _indices(self) -> Ints:
         return _arrays.to_numpy("indices", self.indices)
@@ -298,9 +307,8 @@ class MinedNegatives:
         rows = np.flatnonzero(reference >= 0)
         if self.positives is None:
             return rows, reference[rows]
-        start, indices = self.positives
-        listed = np.repeat(np.arange(len(start) - 1), np.diff(start))
-        by_label = rows[~in_lists(self.positives, rows, reference[rows])]
+        listed, indices = self.positives.pairs()
+        by_label = rows[~self.positives.contains(rows, reference[rows])]
         query, positive = np.concatenate([listed, by_label]), np.concatenate([indices, reference[by_label]])
         order = np.argsort(query, kind="stable")
         return query[order], positive[order]
@@ -309,32 +317,25 @@ class MinedNegatives:
 def collect(
     window: Window,
     taken: tuple[Ints, Floats],
-    random: tuple[Ints, Floats] | None,
     positive_indices: Ints,
     positive_scores: Floats,
-    params: dict[str, Any],
+    options: Options,
     base_rows: int,
-    positives: tuple[Ints, Ints] | None,
+    positives: RowLists | None,
     dropped: dict[str, int],
     torch_wanted: bool,
 ) -> MinedNegatives:
-    """The result of a draw: the rows and scores taken from the window, and random negatives beside them."""
+    """The result of a draw: the rows and scores that were taken, hardest first."""
     indices, scores = taken
-    if random is not None:
-        indices = np.concatenate([indices, random[0]], axis=1)
-        scores = np.concatenate([scores, random[1]], axis=1)
-        order = np.lexsort((indices, -scores), axis=1)
-        indices, scores = np.take_along_axis(indices, order, axis=1), np.take_along_axis(scores, order, axis=1)
     counts = (indices >= 0).sum(axis=1)
-    stats = summarize(scores, positive_scores, counts, params["num_negatives"], base_rows) | {"dropped": dropped}
+    stats = summarize(scores, positive_scores, counts, options.num_negatives, base_rows) | {"dropped": dropped}
     return MinedNegatives(
         indices=_arrays.like(indices, torch_wanted),
         scores=_arrays.like(scores, torch_wanted),
         positive_indices=_arrays.like(positive_indices, torch_wanted),
         positive_scores=_arrays.like(positive_scores, torch_wanted),
         counts=_arrays.like(counts, torch_wanted),
-        metric=params["metric"],
-        params=params,
+        options=options,
         stats=stats,
         positives=positives,
         window=window,

@@ -1,26 +1,27 @@
 """Hard negatives: the nearest rows that are not of a query's own kind, or a draw from among them.
 
 What needs distances is one `topk` with a filter: what is known to be positive, by label or by list, is excluded, and limits
-on the score become a window of distances inside the scan, so that a query for which n negatives exist gets n, without
+on the score become limits on the distance inside the scan, so that a query for which n negatives exist gets n, without
 fetching more and hoping. What needs chance is drawn afterwards from the window of candidates that the scan returns
 (`drawing.py`). Scores are the similarity view of the canonical distances (`Neighbors.scores`).
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Literal
+from typing import Any, get_args
 
 import numpy as np
 
 from hardmine import _arguments, _arrays, _core
 from hardmine._arithmetic import in_standard_arithmetic
 from hardmine._arrays import ArrayLike, Ints
+from hardmine._lists import RowLists
 from hardmine.mining import drawing
-from hardmine.mining.limits import ScoreWindow, as_given, check_limits
+from hardmine.mining.limits import ScoreLimits, as_given, check_thresholds
 from hardmine.mining.mined import MinedNegatives, collect
+from hardmine.mining.options import Options, RankBase, check_num_random, check_range, check_wanted
 from hardmine.mining.positives import (
     REFERENCES,
     Positives,
@@ -28,19 +29,14 @@ from hardmine.mining.positives import (
     check_lists,
     check_positives,
     find_reference,
-    in_lists,
-    join_lists,
 )
-from hardmine.mining.random_negatives import draw_random
+from hardmine.mining.random_negatives import by_score, draw_random
 from hardmine.mining.rescoring import ask, rescore_positives, rescore_window
 from hardmine.mining.sides import Sides
 from hardmine.mining.stats import count_scan, count_thresholds, count_window
 from hardmine.mining.window import Window
 from hardmine.search.filter import Filter
 from hardmine.search.metric import Metric
-from hardmine.search.neighbors import check_padding
-
-DRAWN_FROM = 10  # candidates for each negative that a draw chooses from, unless range_max says otherwise
 
 
 @in_standard_arithmetic
@@ -55,7 +51,7 @@ def mine_hard_negatives(
     metric: Metric = "cosine",
     range_min: int = 0,
     range_max: int | None = None,
-    rank_base: Literal["filtered", "raw"] = "filtered",
+    rank_base: RankBase = "filtered",
     max_score: ArrayLike = None,
     min_score: ArrayLike = None,
     absolute_margin: float | None = None,
@@ -184,79 +180,65 @@ def mine_hard_negatives(
     known = check_positives(positives, query_labels, base_labels, sides)
     excluded = None if exclude is None else check_lists("exclude", exclude, sides)
     values = drawing.check_strategy(sampling_strategy, sampling_params, metric, known.known)
-    limits = check_limits(
+    thresholds = check_thresholds(
         max_score, min_score, absolute_margin, relative_margin, n, known.known, metric if rescore is None else None
     )
     if max_per_label is not None:
-        if known.base_codes is None:
+        if known.base_labels is None:
             raise ValueError("max_per_label: expected base_labels beside it, got None")
         max_per_label = _arguments.positive("max_per_label", max_per_label)
-    _arguments.one_of("rank_base", rank_base, ("filtered", "raw"))
+    _arguments.one_of("rank_base", rank_base, get_args(RankBase))
     _arguments.one_of("positive_reference", positive_reference, REFERENCES)
-    wanted = _check_wanted(num_negatives, top_fraction, n, m)
-    ranks = _check_range(range_min, range_max, wanted, sampling_strategy)
-    if not 0 <= _arrays.thresholds("random_ratio", random_ratio, 1)[0] <= 1:
-        raise ValueError(f"random_ratio: expected a number from 0 to 1, got {random_ratio}")
+    wanted = check_wanted(num_negatives, top_fraction, n, m)
+    first, last = check_range(range_min, range_max, wanted, sampling_strategy)
+    num_random = check_num_random(random_ratio, wanted)
     ids = _numbers_of_queries(sides) if query_ids is None else _check_query_ids(query_ids, n)
-    params = {
-        "num_negatives": wanted,
-        "num_random": round(float(random_ratio) * wanted),
-        "metric": metric,
-        "range_min": ranks[0],
-        "range_max": ranks[1],
-        "rank_base": rank_base,
+    options = Options(
+        num_negatives=wanted,
+        num_random=num_random,
+        metric=metric,
+        range_min=first,
+        range_max=last,
+        rank_base=rank_base,
         **as_given(max_score, min_score, absolute_margin, relative_margin),
-        "positive_reference": positive_reference,
-        "max_per_label": max_per_label,
-        "sampling_strategy": sampling_strategy,
-        "sampling_params": values,
-        "seed": _arguments.whole("seed", seed),
-        "rescored": rescore is not None,
-    }  # fmt: skip
+        positive_reference=positive_reference,
+        max_per_label=max_per_label,
+        sampling_strategy=sampling_strategy,
+        sampling_params=values,
+        seed=_arguments.whole("seed", seed),
+        rescored=rescore is not None,
+    )
 
     score = sides.scores if rescore is None else partial(ask, rescore)
     positive_indices, positive_scores = find_reference(known, sides, positive_reference)
     if rescore is not None:
         positive_indices, positive_scores = rescore_positives(score, known, positive_indices, positive_reference)
-    limited = drawing.narrow(limits.window(positive_scores), sampling_strategy, values, positive_scores)
+    limits = drawing.narrow(thresholds.limits(positive_scores), sampling_strategy, values, positive_scores)
     in_scan = rank_base == "filtered" and rescore is None
-    refused = join_lists(known.listed, excluded)
-    window, too_near = _scan(sides, known, refused, limited if in_scan else None, params, ids, progress)
+    refused = known.listed if excluded is None else excluded.joined(known.listed)
+    window, too_near = _scan(sides, known, refused, limits if in_scan else None, options, ids, progress)
     if rescore is not None:
         window = rescore_window(score, window)
-    passed = limited.passes(window.scores)
+    passed = limits.passes(window.scores)
     dropped = count_window(window, known, excluded) if rank_base == "raw" else count_scan(known, excluded, n)
     if in_scan:
-        dropped |= limited.by_limit(np.minimum(too_near, _core.most_counted))
+        dropped |= limits.by_limit(np.minimum(too_near, _core.most_counted))
     else:
-        dropped |= count_thresholds(window, limited, passed)
-    random = None
-    taken = window.take(window.draw(passed, positive_scores, params))
-    if params["num_random"]:
-        random = draw_random(score, m, taken[0], known, refused, limited, params, ids)
+        dropped |= count_thresholds(window, limits, passed)
+    taken = window.take(window.draw(passed, positive_scores, options))
+    if num_random:
+        taken = by_score(taken, draw_random(score, m, taken[0], known, refused, limits, options, ids))
     return collect(
         window=window,
         taken=taken,
-        random=random,
         positive_indices=positive_indices,
         positive_scores=positive_scores,
-        params=params,
+        options=options,
         base_rows=m,
-        positives=None if known.listed is None else (known.listed[0].copy(), known.listed[1].copy()),
+        positives=None if known.listed is None else RowLists(*(part.copy() for part in known.listed)),
         dropped=dropped,
         torch_wanted=sides.queries.torch,
     )
-
-
-def _check_wanted(num_negatives: Any, top_fraction: Any, n: int, m: int) -> int:
-    if top_fraction is None:
-        wanted = _arguments.positive("num_negatives", num_negatives)
-        check_padding("num_negatives", wanted, n, m)
-        return wanted
-    fraction = float(_arrays.thresholds("top_fraction", top_fraction, 1)[0])
-    if not 0 < fraction <= 1:
-        raise ValueError(f"top_fraction: expected a number above 0 and at most 1, got {top_fraction}")
-    return max(1, math.ceil(fraction * m))
 
 
 def _numbers_of_queries(sides: Sides) -> Ints:
@@ -274,53 +256,43 @@ def _check_query_ids(query_ids: Any, n: int) -> Ints:
     return ids
 
 
-def _check_range(range_min: Any, range_max: Any, wanted: int, strategy: str) -> tuple[int, int]:
-    first = _arguments.whole("range_min", range_min)
-    if range_max is None:
-        return first, first + wanted * (1 if strategy in drawing.WITHOUT_DRAW else DRAWN_FROM)
-    last = _arguments.positive("range_max", range_max)
-    if last < first + wanted:
-        raise ValueError(f"range_max: expected at least range_min + num_negatives = {first + wanted}, got {last}")
-    return first, last
-
-
 def _scan(
     sides: Sides,
     known: Positives,
-    refused: tuple[Ints, Ints] | None,
-    limited: ScoreWindow | None,
-    params: dict[str, Any],
+    refused: RowLists | None,
+    limits: ScoreLimits | None,
+    options: Options,
     query_ids: Ints,
     progress: bool | Callable[[int, int], object],
 ) -> tuple[Window, Ints]:
-    """The candidates of every query: raw ranks, or what the filters let through, those on scores and caps too if `limited`.
+    """The candidates of every query: raw ranks, or what the filters let through, with `limits` those on scores and caps too.
 
     Beside them, for each query, how many rows had too high a score (see `scan`).
     """
     n, m = sides.queries.count, sides.base.count
-    cap = None if limited is None else params["max_per_label"]
-    farther_than, nearer_than = (None, None) if limited is None else limited.distances(sides.metric)
-    raw = params["rank_base"] == "raw"
+    cap = None if limits is None else options.max_per_label
+    farther_than, nearer_than = (None, None) if limits is None else limits.distances(sides.metric)
+    raw = options.rank_base == "raw"
     where = Filter(
-        query_groups=known.query_codes,
-        base_groups=known.base_codes,
+        query_groups=known.query_labels,
+        base_groups=known.base_labels,
         exclude=refused,
         max_per_group=cap,
         farther_than=farther_than,
         nearer_than=nearer_than,
     )
     too_near = np.zeros(n, np.int64)
-    k = max(1, min(params["range_max"], m))
+    k = max(1, min(options.range_max, m))
     distances, indices = sides.nearest(k, None if raw else where, progress, too_near)
     allowed = indices >= 0
     if raw:
         rows = np.arange(n)[:, None]
         allowed &= ~known.same_label(rows, indices)
         if refused is not None:
-            allowed &= ~in_lists(refused, rows, indices)
+            allowed &= ~refused.contains(rows, indices)
     labels = None
-    if params["max_per_label"] is not None and known.base_codes is not None:
-        labels = known.base_codes.copy()  # an input may change while the result lives
+    if options.max_per_label is not None and known.base_labels is not None:
+        labels = known.base_labels.copy()  # an input may change while the result lives
     window = Window(
         indices,
         sides.scores_of(distances),
@@ -328,7 +300,7 @@ def _scan(
         dimensions=sides.queries.width,
         labels=labels,
         unfiltered=cap is None and farther_than is None and nearer_than is None,
-        final=limited is None or params["range_max"] >= m,
+        final=limits is None or options.range_max >= m,
         query_ids=query_ids.copy(),
     )
     return window, too_near

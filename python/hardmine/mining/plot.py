@@ -9,13 +9,14 @@ import numpy as np
 
 from hardmine._arrays import Floats
 from hardmine._files import replacing
-from hardmine.mining.limits import Limits
+from hardmine.mining.limits import Thresholds
+from hardmine.mining.options import Options
 
 BINS = 60
 NEGATIVE, POSITIVE, MARGIN = "#cf222e", "#0969da", "#6e7781"
 
 
-def plot_scores(scores: Floats, positive_scores: Floats, params: dict[str, Any], path: str | Path | None) -> Any:
+def plot_scores(scores: Floats, positive_scores: Floats, options: Options, path: str | Path | None) -> Any:
     """The figure of `MinedNegatives.plot`, written to `path` if there is one."""
     try:
         from hardmine.mining.figure import DPI, NotebookFigure
@@ -31,14 +32,14 @@ def plot_scores(scores: Floats, positive_scores: Floats, params: dict[str, Any],
         if len(values):
             axes.hist(values, bins=edges, density=True, alpha=0.55, color=color, label=name)
             axes.axvline(float(np.median(values)), color=color, linestyle="--", linewidth=1)
-    limits = Limits(absolute_margin=params["absolute_margin"], relative_margin=params["relative_margin"])
-    below = limits.window(np.median(positive, keepdims=True)).most if len(positive) else None
+    thresholds = Thresholds(absolute_margin=options.absolute_margin, relative_margin=options.relative_margin)
+    below = thresholds.limits(np.median(positive, keepdims=True)).most if len(positive) else None
     if below is not None:
         axes.axvspan(
             float(below[0]), float(np.median(positive)), color=MARGIN, alpha=0.25, label="margin at the median positive"
         )
     axes.set(
-        xlabel=f"score ({params['metric']}); dashed: medians",
+        xlabel=f"score ({options.metric}); dashed: medians",
         ylabel="density",
         title="hard negatives and the positives they are measured from",
     )

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from hardmine import _arrays, _labels, _lists
 from hardmine._arrays import ArrayLike, Floats, Ints
+from hardmine._lists import RowLists
 from hardmine.mining.sides import Sides
 from hardmine.search.filter import Filter
 
@@ -20,35 +21,35 @@ PAIRS = 1 << 20  # distances of positives computed at a time
 
 @dataclass(frozen=True)
 class Positives:
-    """What is known of the positives, by label and by list: int64 codes of the labels, and ascending CSR lists.
+    """What is known of the positives, by label (as int64 numbers) and by list.
 
     A query's own row (`Sides.own_rows`) is no positive of it; the lists are without it.
     """
 
-    query_codes: Ints | None
-    base_codes: Ints | None
-    listed: tuple[Ints, Ints] | None
+    query_labels: Ints | None
+    base_labels: Ints | None
+    listed: RowLists | None
     own_rows: Ints | None
 
     @property
     def known(self) -> bool:
-        return self.query_codes is not None or self.listed is not None
+        return self.query_labels is not None or self.listed is not None
 
     def pairs(self, first: int, last: int) -> tuple[Ints, Ints]:
         """(query, positive) of the queries from `first` to `last`, each pair once."""
         rows: list[Ints] = []
         cols: list[Ints] = []
-        if self.query_codes is not None and self.base_codes is not None:
-            order = np.argsort(self.base_codes, kind="stable")
-            labels = self.base_codes[order]
-            start = np.searchsorted(labels, self.query_codes[first:last], "left")
-            count = np.searchsorted(labels, self.query_codes[first:last], "right") - start
+        if self.query_labels is not None and self.base_labels is not None:
+            order = np.argsort(self.base_labels, kind="stable")
+            labels = self.base_labels[order]
+            start = np.searchsorted(labels, self.query_labels[first:last], "left")
+            count = np.searchsorted(labels, self.query_labels[first:last], "right") - start
             rows.append(np.repeat(np.arange(first, last), count))
             cols.append(order[_ranges(start, count)])
         if self.listed is not None:
-            begin, indices = self.listed
-            rows.append(np.repeat(np.arange(first, last), np.diff(begin[first : last + 1])))
-            cols.append(indices[begin[first] : begin[last]])
+            listed = self.listed.pairs(first, last)
+            rows.append(listed[0])
+            cols.append(listed[1])
         row, col = np.concatenate(rows), np.concatenate(cols)
         keep = np.ones(len(row), bool) if self.own_rows is None else self.own_rows[row] != col
         order = np.lexsort((col[keep], row[keep]))
@@ -60,80 +61,48 @@ class Positives:
     def count(self, n: int) -> Ints:
         """At least as many as the positives of each query, counted without listing them."""
         total = np.zeros(n, np.int64)
-        if self.query_codes is not None and self.base_codes is not None:
-            total += _group_sizes(self.query_codes, self.base_codes)
+        if self.query_labels is not None and self.base_labels is not None:
+            total += _group_sizes(self.query_labels, self.base_labels)
         if self.listed is not None:
-            total += np.diff(self.listed[0])
+            total += np.diff(self.listed.start)
         return total
 
     def total(self, n: int) -> int:
         """The number of positive pairs of n queries."""
         pairs = 0
-        if self.query_codes is not None and self.base_codes is not None:
-            pairs = int(_group_sizes(self.query_codes, self.base_codes).sum())
+        if self.query_labels is not None and self.base_labels is not None:
+            pairs = int(_group_sizes(self.query_labels, self.base_labels).sum())
             if self.own_rows is not None:
                 rows = np.flatnonzero(self.own_rows >= 0)
                 pairs -= int(self.same_label(rows, self.own_rows[rows]).sum())
         if self.listed is not None:
-            rows = np.repeat(np.arange(n), np.diff(self.listed[0]))
-            pairs += int((~self.same_label(rows, self.listed[1])).sum())
+            pairs += int((~self.same_label(*self.listed.pairs())).sum())
         return pairs
 
     def contains(self, rows: Ints, cols: Ints) -> NDArray[np.bool_]:
         """Whether each pair is a positive one; `cols` may hold -1."""
         found = self.same_label(rows, cols)
         if self.listed is not None:
-            found |= in_lists(self.listed, rows, cols)
+            found |= self.listed.contains(rows, cols)
         return found
 
     def same_label(self, rows: Ints, cols: Ints) -> NDArray[np.bool_]:
         """Whether the labels of each pair, if any are known, are equal."""
-        if self.query_codes is None or self.base_codes is None or len(self.base_codes) == 0:
+        if self.query_labels is None or self.base_labels is None or len(self.base_labels) == 0:
             return np.zeros(np.broadcast_shapes(rows.shape, cols.shape), bool)
-        return np.asarray(self.base_codes[cols] == self.query_codes[rows])
+        return np.asarray(self.base_labels[cols] == self.query_labels[rows])
 
 
-def _group_sizes(query_codes: Ints, base_codes: Ints) -> Ints:
+def _group_sizes(query_labels: Ints, base_labels: Ints) -> Ints:
     """The number of base rows of each query's label."""
-    ordered = np.sort(base_codes)
-    sizes: Ints = np.searchsorted(ordered, query_codes, "right") - np.searchsorted(ordered, query_codes, "left")
+    ordered = np.sort(base_labels)
+    sizes: Ints = np.searchsorted(ordered, query_labels, "right") - np.searchsorted(ordered, query_labels, "left")
     return sizes
 
 
-def in_lists(lists: tuple[Ints, Ints], rows: Ints, cols: Ints) -> NDArray[np.bool_]:
-    """Whether ``cols[i]`` stands in the ascending list of ``rows[i]``."""
-    start, indices = lists
-    if len(indices) == 0:
-        return np.zeros(np.broadcast_shapes(rows.shape, cols.shape), bool)
-    width = int(indices.max()) + 2  # (row, column) as one number, in ascending order as the lists are
-    keys = np.repeat(np.arange(len(start) - 1), np.diff(start)) * width + indices
-    wanted = rows * width + np.clip(cols, -1, width - 1)
-    at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    return np.asarray((keys[at] == wanted) & (cols >= 0))
-
-
-def check_lists(name: str, lists: Any, sides: Sides) -> tuple[Ints, Ints]:
-    """Lists of base rows as CSR, each row once, and not the query's own."""
-    n = sides.queries.count
-    start, indices = _lists.ragged(name, lists, n, sides.base.count)
-    if sides.own_rows is None and _lists.ascending(start, indices):
-        return start, indices
-    rows = np.repeat(np.arange(n), np.diff(start))
-    kept = np.ones(len(rows), bool)
-    kept[1:] = (np.diff(rows) > 0) | (np.diff(indices) > 0)
-    if sides.own_rows is not None:
-        kept &= sides.own_rows[rows] != indices
-    return np.concatenate([[0], np.cumsum(np.bincount(rows[kept], minlength=n))]), indices[kept]
-
-
-def join_lists(a: tuple[Ints, Ints] | None, b: tuple[Ints, Ints] | None) -> tuple[Ints, Ints] | None:
-    """The rows of either CSR list, ascending."""
-    if a is None or b is None:
-        return a or b
-    rows = np.concatenate([np.repeat(np.arange(len(start) - 1), np.diff(start)) for start, _ in (a, b)])
-    cols = np.concatenate([a[1], b[1]])
-    order = np.lexsort((cols, rows))
-    return a[0] + b[0], cols[order]
+def check_lists(name: str, lists: Any, sides: Sides) -> RowLists:
+    """Lists of base rows, each row once, and not the query's own."""
+    return _lists.ragged(name, lists, sides.queries.count, sides.base.count).without(sides.own_rows)
 
 
 def _ranges(start: Ints, count: Ints) -> Ints:
@@ -145,9 +114,8 @@ def _ranges(start: Ints, count: Ints) -> Ints:
 
 def check_positives(positives: Any, query_labels: ArrayLike, base_labels: ArrayLike, sides: Sides) -> Positives:
     """Turn a user's labels and lists into Positives, or raise."""
-    query_codes, base_codes = _check_labels(query_labels, base_labels, sides)
     listed = None if positives is None else _check_listed(positives, sides)
-    return Positives(query_codes, base_codes, listed, sides.own_rows)
+    return Positives(*_check_labels(query_labels, base_labels, sides), listed, sides.own_rows)
 
 
 def _check_labels(query_labels: ArrayLike, base_labels: ArrayLike, sides: Sides) -> tuple[Ints | None, Ints | None]:
@@ -158,15 +126,15 @@ def _check_labels(query_labels: ArrayLike, base_labels: ArrayLike, sides: Sides)
     for name, given in (("query_labels", query_labels), ("base_labels", base_labels)):
         if given is None:
             raise ValueError(f"{name}: expected labels beside those of the other side, got None")
-    query_codes, base_codes = _labels.codes(
+    of_queries, of_base = _labels.numbered(
         _labels.labels("query_labels", query_labels, sides.queries.count, "queries"),
         _labels.labels("base_labels", base_labels, sides.base.count, "base"),
     )
-    return query_codes, base_codes
+    return of_queries, of_base
 
 
-def _check_listed(positives: Any, sides: Sides) -> tuple[Ints, Ints]:
-    """The listed positives as CSR, from any form."""
+def _check_listed(positives: Any, sides: Sides) -> RowLists:
+    """The listed positives, from any form."""
     if _lists.are_ids(positives):
         ids, n = _arrays.integers("positives", positives), sides.queries.count
         positives = (np.arange(n + 1), ids)
@@ -215,13 +183,12 @@ def choose_reference(rows: Ints, cols: Ints, scores: Any, reference: Reference) 
 def _nearest(positives: Positives, sides: Sides) -> tuple[Floats, Ints]:
     n = sides.queries.count
     nearest, index = np.full(n, np.inf, np.float32), np.full(n, -1, np.int64)
-    if positives.query_codes is not None:
-        same = Filter(query_groups=positives.query_codes, base_groups=positives.base_codes, groups="same")
+    if positives.query_labels is not None:
+        same = Filter(query_groups=positives.query_labels, base_groups=positives.base_labels, groups="same")
         distances, indices = sides.nearest(1, same)
         nearest, index = distances[:, 0].copy(), indices[:, 0].copy()
     if positives.listed is not None:
-        start, cols = positives.listed
-        rows = np.repeat(np.arange(n), np.diff(start))
+        rows, cols = positives.listed.pairs()
         row, best_col, score = choose_reference(rows, cols, 0 - sides.distances(rows, cols), "max")
         best = 0 - score.astype(np.float32)
         nearer = (best < nearest[row]) | (index[row] < 0) | ((best == nearest[row]) & (best_col < index[row]))

@@ -14,9 +14,11 @@ import numpy as np
 
 from hardmine import _random
 from hardmine._arrays import Floats, Ints
+from hardmine._lists import RowLists
 from hardmine.mining.drawing import FILL
-from hardmine.mining.limits import ScoreWindow
-from hardmine.mining.positives import Positives, in_lists
+from hardmine.mining.limits import ScoreLimits
+from hardmine.mining.options import Options
+from hardmine.mining.positives import Positives
 
 TRIES = 16  # rows drawn at a time
 ROUNDS = 8  # times until a query's allowed rows are listed
@@ -27,16 +29,16 @@ def draw_random(
     m: int,
     taken: Ints,
     known: Positives,
-    refused: tuple[Ints, Ints] | None,
-    window: ScoreWindow,
-    params: dict[str, Any],
+    refused: RowLists | None,
+    limits: ScoreLimits,
+    options: Options,
     query_ids: Ints,
 ) -> tuple[Ints, Floats]:
     """(indices, scores) of shape (n, num_random), -1 and -inf where a query allows too few; none of those in `taken`.
 
     `score` gives those of listed pairs, `m` is the number of base rows.
     """
-    wanted, seed, n = params["num_random"], params["seed"], len(taken)
+    wanted, seed, n = options.num_random, options.seed, len(taken)
     found = np.full((n, wanted), -1, np.int64)
 
     def allowed(rows: Ints, cols: Ints) -> Any:
@@ -46,20 +48,20 @@ def draw_random(
         if known.own_rows is not None:
             good &= cols != known.own_rows[row]
         if refused is not None:
-            good &= ~in_lists(refused, row, cols)
+            good &= ~refused.contains(row, cols)
         have = np.concatenate([taken[rows], found[rows]], axis=1)
         good &= ~(cols[:, :, None] == have[:, None, :]).any(axis=2)
-        if params["max_per_label"] is not None and known.base_codes is not None:
-            same = (known.base_codes[cols][:, :, None] == known.base_codes[have][:, None, :]) & (have >= 0)[:, None, :]
-            good &= same.sum(axis=2) < params["max_per_label"]
-        if any(limit is not None for limit in (window.most, window.least, window.below, window.above)):
+        if options.max_per_label is not None and known.base_labels is not None:
+            same = (known.base_labels[cols][:, :, None] == known.base_labels[have][:, None, :]) & (have >= 0)[:, None, :]
+            good &= same.sum(axis=2) < options.max_per_label
+        if any(limit is not None for limit in (limits.most, limits.least, limits.below, limits.above)):
             at, column = np.nonzero(good)
             scores = np.full(cols.shape, np.nan)
             scores[at, column] = score(rows[at], cols[at, column])
-            good &= window.of(rows).passes(scores)
+            good &= limits.of(rows).passes(scores)
         return good
 
-    may_find = np.broadcast_to(~window.nothing() & (m > 0), n).copy()  # queries that may have rows left
+    may_find = np.broadcast_to(~limits.nothing() & (m > 0), n).copy()  # queries that may have rows left
     for slot in range(wanted):
         rows = np.flatnonzero(may_find)
         for turn in range(ROUNDS):
@@ -83,3 +85,10 @@ def draw_random(
     at, column = np.nonzero(found >= 0)
     scores[at, column] = score(at, found[at, column])
     return found, scores
+
+
+def by_score(taken: tuple[Ints, Floats], random: tuple[Ints, Floats]) -> tuple[Ints, Floats]:
+    """(indices, scores) of both, hardest first."""
+    indices, scores = np.concatenate([taken[0], random[0]], axis=1), np.concatenate([taken[1], random[1]], axis=1)
+    order = np.lexsort((indices, -scores), axis=1)
+    return np.take_along_axis(indices, order, axis=1), np.take_along_axis(scores, order, axis=1)

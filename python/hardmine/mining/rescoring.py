@@ -36,7 +36,7 @@ def rescore_positives(score: Score, known: Positives, reference: Ints, kind: Ref
     """Reference positives by the new scores: of all listed ones; of those known by label, the one there is."""
     rows = np.flatnonzero(reference >= 0)
     cols = reference[rows]
-    if known.listed is not None and known.query_codes is None:
+    if known.listed is not None and known.query_labels is None:
         rows, cols = known.pairs(0, len(reference))
     found, chosen, value = choose_reference(rows, cols, score(rows, cols), kind)
     index, scores = np.full(len(reference), -1, np.int64), np.full(len(reference), np.nan, np.float32)

@@ -10,8 +10,7 @@ from hardmine._arguments import check_threads
 from hardmine._arrays import ArrayLike, Floats, Ints
 from hardmine.search.distances import listed_distances
 from hardmine.search.filter import Filter, check_filter, check_query_rows
-from hardmine.search.metric import Metric, check_float_metric
-from hardmine.search.neighbors import scores_of
+from hardmine.search.metric import Metric, check_float_metric, similarity
 from hardmine.search.sides import check_rows
 from hardmine.search.topk import scan
 
@@ -70,5 +69,5 @@ class Sides:
         return self.scores_of(self.distances(rows, cols))
 
     def scores_of(self, distances: Floats) -> Floats:
-        scores: Floats = scores_of(distances, self.metric)
+        scores: Floats = similarity(distances, self.metric)
         return scores

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from hardmine import _core
 from hardmine._arrays import Floats, Ints
-from hardmine.mining.limits import UPPER, ScoreWindow
-from hardmine.mining.positives import Positives, in_lists
+from hardmine._lists import RowLists
+from hardmine.mining.limits import UPPER, ScoreLimits
+from hardmine.mining.options import Options
+from hardmine.mining.positives import Positives
 from hardmine.mining.window import Window
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -41,26 +43,25 @@ def _quantiles(values: Floats) -> list[float]:
     return [float(v) for v in np.quantile(np.sort(values), QUANTILES)]  # sorted, it takes a quarter of the time
 
 
-def count_scan(known: Positives, excluded: tuple[Ints, Ints] | None, n: int) -> dict[str, int]:
+def count_scan(known: Positives, excluded: RowLists | None, n: int) -> dict[str, int]:
     """The pairs that a scan leaves out whatever their scores."""
     dropped = {"positives": known.total(n)} if known.known else {}
     if excluded is not None:
-        rows = np.repeat(np.arange(n), np.diff(excluded[0]))
-        dropped["exclude"] = int((~known.contains(rows, excluded[1])).sum())
+        dropped["exclude"] = int((~known.contains(*excluded.pairs())).sum())
     return dropped
 
 
-def count_window(window: Window, known: Positives, excluded: tuple[Ints, Ints] | None) -> dict[str, int]:
+def count_window(window: Window, known: Positives, excluded: RowLists | None) -> dict[str, int]:
     """The same among the candidates of a window."""
     rows, real = np.arange(len(window.indices))[:, None], window.indices >= 0
     dropped = {"positives": int((real & known.contains(rows, window.indices)).sum())} if known.known else {}
     if excluded is not None:
-        listed = in_lists(excluded, rows, window.indices) & ~known.contains(rows, window.indices)
+        listed = excluded.contains(rows, window.indices) & ~known.contains(rows, window.indices)
         dropped["exclude"] = int((real & listed).sum())
     return dropped
 
 
-def count_thresholds(window: Window, limits: ScoreWindow, passed: NDArray[np.bool_]) -> dict[str, int]:
+def count_thresholds(window: Window, limits: ScoreLimits, passed: NDArray[np.bool_]) -> dict[str, int]:
     """The allowed candidates of a window that have not passed, by the limit for which they are too high or too low."""
     refused = window.allowed & ~passed
     if limits.least is None and limits.above is None:
@@ -76,11 +77,11 @@ def count_thresholds(window: Window, limits: ScoreWindow, passed: NDArray[np.boo
     return dropped
 
 
-def table(stats: dict[str, Any], params: dict[str, Any]) -> str:
+def table(stats: dict[str, Any], options: Options) -> str:
     """The numbers as a few lines to print."""
     lines = [f"{stats['negatives']} negatives for {stats['queries']} queries among {stats['base_rows']} rows"]
-    ranks = f"{params['rank_base']} ranks {params['range_min'] + 1} to {params['range_max']}"
-    lines += [f"  {params['sampling_strategy']} of {ranks} by {params['metric']}, seed {params['seed']}"]
+    ranks = f"{options.rank_base} ranks {options.range_min + 1} to {options.range_max}"
+    lines += [f"  {options.sampling_strategy} of {ranks} by {options.metric}, seed {options.seed}"]
     lines += [f"  {'false-positive rate of one pair':<36}{stats['false_positive_resolution']:>12.2g}"]
     lines += [f"  {'queries with fewer than asked for':<36}{stats['shortfall']:>12}"]
     lines += [f"  {'queries without a positive':<36}{stats['without_positive']:>12}"]

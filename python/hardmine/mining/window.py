@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from hardmine._arrays import Floats, Ints
 from hardmine.mining import drawing
+from hardmine.mining.options import Options
 
 
 @dataclass(frozen=True)
@@ -26,23 +27,23 @@ class Window:
     final: bool  # whether mining anew would look at nothing beyond it, whatever the thresholds
     query_ids: Ints  # the numbers that draws are functions of
 
-    def draw(self, passed: NDArray[np.bool_], positive_scores: Floats, params: dict[str, Any]) -> Ints:
+    def draw(self, passed: NDArray[np.bool_], positive_scores: Floats, options: Options) -> Ints:
         """Columns of the negatives taken, (n, wanted), of the candidates that are allowed and have passed."""
         passed = passed & self.allowed
-        if params["max_per_label"] is not None and self.labels is not None and len(self.labels):
-            passed = _cap(passed, self.labels[self.indices], params["max_per_label"])
-        first, last = params["range_min"], params["range_max"]
-        if params["rank_base"] == "raw":
+        if options.max_per_label is not None and self.labels is not None and len(self.labels):
+            passed = _cap(passed, self.labels[self.indices], options.max_per_label)
+        first, last = options.range_min, options.range_max
+        if options.rank_base == "raw":
             passed[:, :first] = False
         elif first > 0 or last < passed.shape[1]:
             rank = np.cumsum(passed, axis=1, dtype=np.int32)
             passed &= (rank > first) & (rank <= last)
-        strategy, values = params["sampling_strategy"], params["sampling_params"]
-        wanted = params["num_negatives"] - params["num_random"]
+        strategy, values = options.sampling_strategy, options.sampling_params
+        wanted = options.num_negatives - options.num_random
         if strategy in drawing.WITHOUT_DRAW:
             return drawing.nearest(passed, wanted)
-        weights = drawing.log_weights(self.scores, strategy, values, positive_scores, params["metric"], self.dimensions)
-        return drawing.choose(weights, passed, self.indices, self.query_ids, wanted, params["seed"])
+        weights = drawing.log_weights(self.scores, strategy, values, positive_scores, options.metric, self.dimensions)
+        return drawing.choose(weights, passed, self.indices, self.query_ids, wanted, options.seed)
 
     def take(self, columns: Ints) -> tuple[Ints, Floats]:
         """The rows and scores of some columns (n, wanted) of each row; -1 and -inf where the column is -1."""

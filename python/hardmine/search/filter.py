@@ -124,12 +124,13 @@ def check_filter(where: Filter | None, query_rows: ArrayLike, n: int, m: int, se
         if where.query_groups is not None:
             given.append(_labels.labels("query_groups", where.query_groups, n, "queries"))
             found["groups"] = _core.Groups.__members__[where.groups]
-        codes = _labels.codes(*given)
+        numbered = _labels.numbered(*given)
         if where.groups == "same" or where.max_per_group is not None:  # the scan sorts by them: they must stay as they are
-            codes = [part.copy() for part in codes]
-        found.update(zip(("base_groups", "query_groups"), codes))
+            numbered = [part.copy() for part in numbered]
+        found.update(zip(("base_groups", "query_groups"), numbered))
     if where.exclude is not None:
-        found["exclude_start"], found["exclude_indices"] = _lists.ragged("exclude", where.exclude, n, m)
+        excluded = _lists.ragged("exclude", where.exclude, n, m)
+        found["exclude_start"], found["exclude_indices"] = excluded.start, excluded.indices
     if where.base_mask is not None:
         mask = _arrays.to_numpy("base_mask", where.base_mask)
         if mask.dtype != np.bool_:

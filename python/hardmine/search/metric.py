@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -21,3 +21,8 @@ def distance_type(metric: str) -> type[np.float32] | type[np.int32]:
 def check_float_metric(metric: str) -> None:
     """Raise unless `metric` is one of float rows."""
     _arguments.one_of("metric", metric, FLOAT_METRICS)
+
+
+def similarity(distances: Any, metric: str) -> Any:
+    """The scores of distances, larger is nearer; 0 - x and not -x, which would give zeros a sign."""
+    return (1 if metric == "cosine" else 0) - distances

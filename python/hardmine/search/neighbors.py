@@ -8,6 +8,7 @@ import numpy as np
 
 from hardmine import _arguments, _arrays
 from hardmine._arrays import Ints
+from hardmine.search.metric import similarity
 
 Distances: TypeAlias = Any  # float32, or int32 for codes
 
@@ -85,7 +86,7 @@ class Neighbors(_NeighborsFields):
         """The similarity view, larger is nearer: 1 - distance for cosine, -distance otherwise."""
         if self.metric is None:
             raise ValueError("scores: expected a metric beside the distances, got none: Neighbors(distances, indices, metric)")
-        return scores_of(self.distances, self.metric)
+        return similarity(self.distances, self.metric)
 
 
 class SquaredEuclideanNeighbors(Neighbors):
@@ -109,11 +110,6 @@ class HammingNeighbors(Neighbors):
 
 
 _OF_METRIC = {str(kind.metric): kind for kind in Neighbors.__subclasses__()}
-
-
-def scores_of(distances: Any, metric: str) -> Any:
-    """The similarity view of distances; 0 - x and not -x, which would give zeros a sign."""
-    return (1 if metric == "cosine" else 0) - distances
 
 
 def merge(*neighbors: Any, k: int | None = None) -> Neighbors:

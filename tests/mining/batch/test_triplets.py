@@ -84,7 +84,7 @@ def test_a_sample_is_a_part_of_all(problem, strategy, most, seed):
 @pytest.mark.parametrize("many", [False, True])
 def test_large_blocks_written_in_both_ways(rng, monkeypatch, many):
     """More blocks than one, where most negatives pass and where few do."""
-    monkeypatch.setattr("hardmine.mining.batch.triplet_windows.CELLS", 500)
+    monkeypatch.setattr("hardmine.mining.batch.triplet_spans.CELLS", 500)
     monkeypatch.setattr("hardmine.mining.batch.pair_rules.CELLS", 500)
     x, labels = rng.standard_normal((90, 4)).astype(np.float32), rng.integers(0, 9 if many else 2, 90)
     mask = rng.random((90, 90)) < (1.0 if many else 0.3)

@@ -92,10 +92,10 @@ def _shared(labels: ArrayLike, n: int, ref_labels: ArrayLike, m: int) -> Bools:
         return np.asarray(rows @ refs.T > 0)  # counts of shared labels, exact in float32
     row_labels = _labels.labels("labels", labels, n, "embeddings")
     if ref_labels is None:
-        row_codes = ref_codes = _labels.codes(row_labels)[0]
+        row_numbers = ref_numbers = _labels.numbered(row_labels)[0]
     else:
-        row_codes, ref_codes = _labels.codes(row_labels, _labels.labels("ref_labels", ref_labels, m, "ref_embeddings"))
-    return np.equal.outer(row_codes, ref_codes).astype(bool, copy=False)
+        row_numbers, ref_numbers = _labels.numbered(row_labels, _labels.labels("ref_labels", ref_labels, m, "ref_embeddings"))
+    return np.equal.outer(row_numbers, ref_numbers).astype(bool, copy=False)
 
 
 def _multi_hot(name: str, array: ArrayLike, count: int, of: str) -> Floats:

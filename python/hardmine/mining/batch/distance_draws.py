@@ -15,7 +15,7 @@ from hardmine import _random
 from hardmine._arrays import Floats
 from hardmine._sphere import log_weights
 from hardmine.mining.batch.batch import Bools
-from hardmine.mining.batch.triplet_windows import Triplets
+from hardmine.mining.batch.triplet_spans import Triplets
 
 CELLS = 1 << 19  # of a block of rows
 POSITIVES, NEGATIVES = 3 << 40, 4 << 40  # streams of random numbers, one for each draw of negatives

@@ -1,7 +1,7 @@
 """Triplets of a batch, or of a batch and a memory of references, as indices for a loss.
 
 Strategies choose positives and negatives for each anchor, as bit matrices; types say by how much the negative is farther
-than the positive. Both meet in `Windows`, which counts, lists or samples triplets without a third dimension in memory.
+than the positive. Both meet in `Spans`, which counts, lists or samples triplets without a third dimension in memory.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from hardmine._arithmetic import in_standard_arithmetic
 from hardmine._arrays import ArrayLike, Floats
 from hardmine.mining.batch import distance_draws, pair_rules
 from hardmine.mining.batch.batch import Batch, above_zero, check_owner, number
-from hardmine.mining.batch.triplet_windows import TYPES, Triplets, Windows, limits, sample_ranks
+from hardmine.mining.batch.triplet_spans import TYPES, Spans, Triplets, limits, sample_ranks
 from hardmine.search.metric import Metric, check_float_metric
 
 Type: TypeAlias = Literal["all", "hard", "semihard", "easy"]
@@ -190,9 +190,9 @@ def mine_triplets(
             positive, negative = pair_rules.easy_hard(distances, positive, negative, pos_strategy, neg_strategy)
         elif type_of_triplets is None:
             type_of_triplets = "all"
-        windows = Windows(distances, positive, negative, type_of_triplets, margin)
-        whole = most is None or most >= windows.total
-        found = windows.take_all() if whole else windows.take(sample_ranks(windows.total, most or 0, seed))
+        spans = Spans(distances, positive, negative, type_of_triplets, margin)
+        whole = most is None or most >= spans.total
+        found = spans.take_all() if whole else spans.take(sample_ranks(spans.total, most or 0, seed))
     return batch.like(found[0]), batch.like(found[1]), batch.like(found[2])
 
 

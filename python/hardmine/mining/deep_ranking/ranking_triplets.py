@@ -137,7 +137,7 @@ def score_at_top_k(
     rows = _rows(embeddings, metric, bits)
     n = rows.count
     columns = _check_triplets(triplets, n)
-    group = None if groups is None else _labels.codes(_labels.labels("groups", groups, n, "embeddings"))[0]
+    group = None if groups is None else _labels.numbered(_labels.labels("groups", groups, n, "embeddings"))[0]
     n_threads = check_threads(threads)
     near, far = _two_distances(rows, columns, metric, n_threads)
     if len(near) == 0:

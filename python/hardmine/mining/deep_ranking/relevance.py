@@ -62,10 +62,10 @@ def total_relevance(embeddings: ArrayLike, categories: ArrayLike) -> Any:
     [2.0, 3.0, 1.0]
     """
     rows = FloatRows("embeddings", embeddings)
-    _, codes = np.unique(_labels.labels("categories", categories, rows.count, "embeddings"), return_inverse=True)
+    _, labels = np.unique(_labels.labels("categories", categories, rows.count, "embeddings"), return_inverse=True)
     rows.check_finite()
     totals = np.zeros(rows.count)
-    for part in split(codes.reshape(-1)):
+    for part in split(labels.reshape(-1)):
         totals[part] = total_products(rows, part)
     return _arrays.like(totals, rows.torch)
 
@@ -131,10 +131,10 @@ def check_relevance(name: str, values: ArrayLike, shape: tuple[int, ...]) -> Rea
     return array.astype(np.float64)
 
 
-def split(codes: Ints) -> list[Ints]:
-    """The positions of each code: codes ascending, positions too."""
-    order = np.argsort(codes, kind="stable")
-    return np.split(order, np.flatnonzero(np.diff(codes[order])) + 1) if len(codes) else []
+def split(labels: Ints) -> list[Ints]:
+    """The positions of each label: labels ascending, positions too."""
+    order = np.argsort(labels, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(labels[order])) + 1) if len(labels) else []
 
 
 def total_products(rows: FloatRows, part: Ints) -> Reals:

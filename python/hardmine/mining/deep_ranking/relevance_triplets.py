@@ -165,8 +165,8 @@ class RelevanceTripletSampler:
         same = order[1:][np.diff(images[order]) == 0]
         if len(same):
             raise ValueError(f"ids: expected each image once, got {images[same[0]]} twice")
-        names, codes = np.unique(labels[order], return_inverse=True)
-        parts = [order[part] for part in split(codes.reshape(-1))]
+        names, places = np.unique(labels[order], return_inverse=True)
+        parts = [order[part] for part in split(places.reshape(-1))]
         for name, part in zip(names.tolist(), parts):
             known = self._reservoirs.get(name)
             if known is not None and (totals is None or name in self._whole):

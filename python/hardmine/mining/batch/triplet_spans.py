@@ -1,4 +1,4 @@
-"""Triplets as windows: for an anchor whose negatives are sorted by distance, those of a positive lie side by side.
+"""Triplets as spans: for an anchor whose negatives are sorted by distance, those of a positive lie side by side.
 
 A type of triplets says how much farther than the positive the negative lies, which is an interval of the negative's
 distance. So triplets are counted by two binary searches a positive, and written out, or drawn by their number, without ever
@@ -26,9 +26,9 @@ RANKS = 1 << 40  # stream of random numbers
 
 
 def limits(kind: str | None, positive_distances: Floats, margin: float) -> tuple[Floats, Floats]:
-    """The window of a negative's distance, ``low < d <= high``, beside a positive of that distance; None: no limits.
+    """The limits of a negative's distance, ``low < d <= high``, beside a positive of that distance; None: no limits.
 
-    The sum of distance and margin is rounded to float64; the window compares float32 distances with it exactly.
+    The sum of distance and margin is rounded to float64; float32 distances are compared with it exactly.
     """
     exact = positive_distances.astype(np.float64)
     reach = _arrays.round_down(exact + margin)
@@ -42,7 +42,7 @@ def limits(kind: str | None, positive_distances: Floats, margin: float) -> tuple
     return (positive_distances if kind == "semihard" else none), reach
 
 
-class Windows:
+class Spans:
     """The triplets of chosen positives and negatives of which the margin is of one type."""
 
     def __init__(self, distances: Floats, positive: Bools, negative: Bools, kind: str | None, margin: float) -> None:
@@ -50,15 +50,15 @@ class Windows:
         self.anchors, self.positives = np.nonzero(positive)
         self._columns, self._values = _left_aligned(distances, negative)
         self._low, self._high = limits(kind, distances[self.anchors, self.positives], margin)
-        self._start = np.zeros(len(self.anchors), np.int64)  # of each pair's window among the anchor's sorted negatives
-        end = negative.sum(axis=1)[self.anchors]  # without limits the window is all of them
+        self._start = np.zeros(len(self.anchors), np.int64)  # of each pair's span among the anchor's sorted negatives
+        end = negative.sum(axis=1)[self.anchors]  # without limits the span is all of them
         ends = np.cumsum(positive.sum(axis=1))
         for anchor in [] if kind is None else np.unique(self.anchors):
             pairs = slice(ends[anchor - 1] if anchor else 0, ends[anchor])
             ordered = np.sort(self._values[anchor])  # NaN, where there is no negative, comes last
             self._start[pairs] = np.searchsorted(ordered, self._low[pairs], side="right")
             end[pairs] = np.searchsorted(ordered, self._high[pairs], side="right")
-        self.counts = np.maximum(end - self._start, 0)  # a negative margin may turn a window around
+        self.counts = np.maximum(end - self._start, 0)  # a negative margin may turn a span around
         self._ends = np.cumsum(self.counts)
         self.total = int(self.counts.sum())
 
@@ -91,14 +91,14 @@ class Windows:
         return anchors[order], positives[order], negatives[order]
 
     def _compare(self, pairs: slice) -> NDArray[np.int32]:
-        """The negatives of some pairs: every negative of the anchor compared with the window."""
+        """The negatives of some pairs: every negative of the anchor compared with the limits."""
         rows = self._values[self.anchors[pairs]]
         inside = rows > self._low[pairs, None]
         inside &= rows <= self._high[pairs, None]
         return self._columns[self.anchors[pairs]][inside]
 
     def _gather(self, pairs: slice) -> Ints:
-        """The negatives of some pairs: the window of each copied out of the anchor's sorted negatives."""
+        """The negatives of some pairs: the span of each copied out of the anchor's sorted negatives."""
         anchors, counts = self.anchors[pairs], self.counts[pairs]
         some, local = np.unique(anchors, return_inverse=True)
         order = np.argsort(self._values[some], axis=1, kind="stable")
