@@ -4,7 +4,6 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
-#include <atomic>
 #include <cstdlib>
 #include <exception>
 #include <optional>
@@ -13,6 +12,8 @@
 
 #include "engine.hpp"
 #include "isa.hpp"
+#include "scan/team.hpp"
+#include "sinks/top_k.hpp"
 
 namespace py = pybind11;
 using namespace hardmine;
@@ -27,8 +28,6 @@ using Bools = py::array_t<bool, py::array::c_style>;
 using Limits = py::array_t<float, py::array::c_style>;
 using Words = py::array_t<std::uint64_t, py::array::c_style>;
 using Counts = py::array_t<std::uint32_t>;
-
-std::atomic<const Kernels*> kernels{nullptr};
 
 // The number of the first row in the caller's array, and the rows.
 template <class Row>
@@ -69,7 +68,7 @@ Rows<Row> rows_of(const Block<Row>& block) {
 template <class Row>
 typename Kind<Row>::Search search_of(const Block<Row>& queries, const Block<Row>& base, const MetricOf<Row>& metric,
                                      int threads, std::size_t block = 0) {
-    const Search<Row> search{*kernels.load(), rows_of(queries), rows_of(base), threads, block};
+    const Search<Row> search{rows_of(queries), rows_of(base), threads, block};
     if constexpr (std::is_same_v<Row, float>)
         return {search, metric};
     else
@@ -141,9 +140,9 @@ void define(py::module_& m) {
             if constexpr (floats) counts = too_near ? too_near->mutable_data() : nullptr;
             run("queries", filter.self ? "queries" : "base", progress, [&](const Watcher& watcher) {
                 if constexpr (floats)
-                    topk(search, k, filter, distances_out, indices_out, counts, watcher);
+                    topk(search, filter, {distances_out, indices_out, k}, counts, watcher);
                 else
-                    topk(search, k, filter, distances_out, indices_out, watcher);
+                    topk(search, filter, {distances_out, indices_out, k}, watcher);
             });
             return py::make_tuple(distances, indices);
         },
@@ -178,22 +177,128 @@ void define(py::module_& m) {
         py::arg("metric"), py::arg("threads"), py::arg("progress"));
 }
 
+// Pairs as three arrays: rows, columns, distances.
+template <class Row>
+struct PairArrays {
+    explicit PairArrays(std::uint64_t count)
+        : rows(static_cast<py::ssize_t>(count)), cols(static_cast<py::ssize_t>(count)), distances(static_cast<py::ssize_t>(count)) {}
+    py::tuple tuple() const { return py::make_tuple(rows, cols, distances); }
+    Ints rows, cols;
+    Distances<Row> distances;
+};
+
+// The functions of all pairs of either kind of rows.
+template <class Row>
+void define_pairs(py::module_& m) {
+    using Distance = typename Kind<Row>::Distance;
+
+    m.def(
+        "radius_neighbors",
+        [](const Block<Row>& queries, const Block<Row>& base, const Limits& radius, const MetricOf<Row>& metric,
+           const HeldFilter& filter, std::uint64_t max_pairs, int threads, const py::object& progress) {
+            const auto search = search_of<Row>(queries, base, metric, threads);
+            const char* base_name = filter.self ? "queries" : "base";
+            FoundPairs found;
+            run("queries", base_name, progress, [&](const Watcher& watcher) {
+                found = radius_neighbors(search, filter, radius.data(), max_pairs, watcher);
+            });
+            if (found.count > max_pairs)
+                throw py::value_error("max_pairs: expected at least " + std::to_string(found.count) +
+                                      ", the number of pairs within the radius, got " + std::to_string(max_pairs));
+            PairArrays<Row> pairs(found.count);
+            std::int64_t *rows = pairs.rows.mutable_data(), *cols = pairs.cols.mutable_data();
+            Distance* distances = pairs.distances.mutable_data();
+            run("queries", base_name, py::none(),
+                [&](const Watcher& watcher) { write_pairs(found, rows, cols, distances, threads, watcher); });
+            return pairs.tuple();
+        },
+        py::arg("queries").noconvert(), py::arg("base").noconvert(), py::arg("radius").noconvert(), py::arg("metric"),
+        py::arg("filter"), py::arg("max_pairs"), py::arg("threads"), py::arg("progress"));
+
+    m.def(
+        "closest_pairs",
+        [](const Block<Row>& queries, const Block<Row>& base, std::size_t n_pairs, const MetricOf<Row>& metric,
+           const HeldFilter& filter, int threads, const py::object& progress) {
+            const auto search = search_of<Row>(queries, base, metric, threads);
+            std::vector<FoundPair> found;
+            run("queries", filter.self ? "queries" : "base", progress,
+                [&](const Watcher& watcher) { found = closest_pairs(search, filter, n_pairs, watcher); });
+            PairArrays<Row> pairs(found.size());
+            for (std::size_t i = 0; i < found.size(); ++i) {
+                pairs.rows.mutable_data()[i] = found[i].row;
+                pairs.cols.mutable_data()[i] = found[i].col;
+                pairs.distances.mutable_data()[i] = static_cast<Distance>(found[i].distance);
+            }
+            return pairs.tuple();
+        },
+        py::arg("queries").noconvert(), py::arg("base").noconvert(), py::arg("n_pairs"), py::arg("metric"), py::arg("filter"),
+        py::arg("threads"), py::arg("progress"));
+
+    m.def(
+        "distance_histogram",
+        [](const Block<Row>& queries, const Block<Row>& base, const Limits& thresholds, const std::optional<Ints>& query_groups,
+           const std::optional<Ints>& base_groups, const MetricOf<Row>& metric, const HeldFilter& filter, int threads,
+           const py::object& progress) {
+            const auto search = search_of<Row>(queries, base, metric, threads);
+            const HistogramOf histogram{thresholds.data(), static_cast<std::size_t>(thresholds.size()),
+                                        data_or_null(query_groups), data_or_null(base_groups)};
+            std::vector<py::ssize_t> shape{thresholds.size() - 1};
+            if (query_groups) shape.insert(shape.begin(), 2);
+            py::array_t<std::uint64_t> counts(shape);
+            std::uint64_t* out = counts.mutable_data();
+            std::fill_n(out, counts.size(), 0);
+            run("queries", filter.self ? "queries" : "base", progress,
+                [&](const Watcher& watcher) { distance_histogram(search, filter, histogram, out, watcher); });
+            return counts;
+        },
+        py::arg("queries").noconvert(), py::arg("base").noconvert(), py::arg("thresholds").noconvert(),
+        py::arg("query_groups").noconvert(), py::arg("base_groups").noconvert(), py::arg("metric"), py::arg("filter"),
+        py::arg("threads"), py::arg("progress"));
+}
+
+// Lists of neighbours, each of shape (n, some number), become one of shape (n, k).
+template <class Distance>
+void define_merge(py::module_& m) {
+    using Array = py::array_t<Distance, py::array::c_style>;
+    m.def(
+        "merge",
+        [](const std::vector<std::pair<Array, Ints>>& lists, std::size_t k, const std::optional<Ints>& base_groups,
+           std::size_t max_per_group, int threads) {
+            std::vector<Lists<const Distance>> parts;
+            for (const auto& [distances, indices] : lists)
+                parts.push_back({distances.data(), indices.data(), static_cast<std::size_t>(indices.shape(1))});
+            const py::ssize_t shape[2] = {lists.at(0).second.shape(0), static_cast<py::ssize_t>(k)};
+            Array distances(shape);
+            Ints indices(shape);
+            const Lists<Distance> out{distances.mutable_data(), indices.mutable_data(), k};
+            run("", "", py::none(), [&](const Watcher& watcher) {
+                merge(parts, static_cast<std::size_t>(shape[0]), out, data_or_null(base_groups), max_per_group, threads,
+                      watcher);
+            });
+            return py::make_tuple(distances, indices);
+        },
+        py::arg("lists").noconvert(), py::arg("k"), py::arg("base_groups").noconvert() = py::none(),
+        py::arg("max_per_group") = 0, py::arg("threads") = 0);
+}
+
 }  // namespace
 
 PYBIND11_MODULE(_core, m) {
     const char* forced = std::getenv("HARDMINE_ISA");
     try {
-        kernels = &find_isa(forced ? forced : "");
+        use_isa(forced ? forced : "");
     } catch (const std::invalid_argument& e) {
         throw py::import_error("HARDMINE_ISA: " + std::string(e.what()));
     }
 
     m.attr("openmp") = kOpenMP;
     m.attr("most_counted") = kMostCounted;
-    m.def("isa", [] { return std::string(kernels.load()->name); });
+    m.def("isa", &isa_in_use);
     m.def("isas_built", &isas_built);
     m.def("isas_runnable", &isas_runnable);
-    m.def("use_isa", [](const std::string& name) { kernels = &find_isa(name); }, py::arg("name"));
+    m.def("use_isa", &use_isa, py::arg("name"));
+    m.def("kernels", &kernel_names);
+    m.def("kernels_built", &kernels_built);
     m.def("threads", [] { return usable_threads(0); });
     m.def("failed_proofs", [] { return failed_proofs.load(); });
 
@@ -212,7 +317,7 @@ PYBIND11_MODULE(_core, m) {
         [](std::size_t steps) {
             py::gil_scoped_release no_gil;
             float sink[4] = {0.5f, 0.25f, 0.75f, 1.0f};
-            return kernels.load()->peak(steps, sink);
+            return kernels_in_use().tile.peak(steps, sink);
         },
         py::arg("steps"));
 
@@ -233,6 +338,10 @@ PYBIND11_MODULE(_core, m) {
 
     define<float>(m);
     define<std::uint8_t>(m);
+    define_pairs<float>(m);
+    define_pairs<std::uint8_t>(m);
+    define_merge<float>(m);
+    define_merge<std::int32_t>(m);
 
     m.def(
         "canonical_matrix",
@@ -248,7 +357,7 @@ PYBIND11_MODULE(_core, m) {
         py::arg("progress"));
 
     m.def(
-        "code_histograms",
+        "ranking_counts",
         [](const Codes& queries, const Codes& base, std::size_t bits, std::size_t top, const std::optional<Ints>& query_groups,
            const std::optional<Ints>& base_groups, const std::optional<Words>& query_marks,
            const std::optional<Words>& base_marks, int threads, const py::object& progress) {
@@ -260,7 +369,7 @@ PYBIND11_MODULE(_core, m) {
             Counts counts(shape), relevant(shape);
             std::uint32_t *counts_out = counts.mutable_data(), *relevant_out = relevant.mutable_data();
             run("query_codes", "base_codes", progress, [&](const Watcher& watcher) {
-                histograms(search, relevance, top, bits + 1, counts_out, relevant_out, watcher);
+                ranking_counts(search, relevance, top, bits + 1, counts_out, relevant_out, watcher);
             });
             return py::make_tuple(counts, relevant);
         },

@@ -24,7 +24,7 @@ namespace hardmine {
 template <class Distance>
 struct Lists {
     Distance* distances;
-    std::int64_t* indices;
+    std::conditional_t<std::is_const_v<Distance>, const std::int64_t, std::int64_t>* indices;
     std::size_t k;
 
     static constexpr Distance kNone = std::is_same_v<std::remove_const_t<Distance>, float>

@@ -122,6 +122,22 @@ def pair_distances(
     threads: int,
     progress: Callable[[int, int], object] | None,
 ) -> NDArray[np.int32]: ...
+@overload
+def merge(
+    lists: list[tuple[NDArray[np.float32], NDArray[np.int64]]],
+    k: int,
+    base_groups: NDArray[np.int64] | None = None,
+    max_per_group: int = 0,
+    threads: int = 0,
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]: ...
+@overload
+def merge(
+    lists: list[tuple[NDArray[np.int32], NDArray[np.int64]]],
+    k: int,
+    base_groups: NDArray[np.int64] | None = None,
+    max_per_group: int = 0,
+    threads: int = 0,
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]: ...
 def canonical_matrix(
     queries: NDArray[np.float32],
     base: NDArray[np.float32],
@@ -130,7 +146,7 @@ def canonical_matrix(
     threads: int,
     progress: Callable[[int, int], object] | None,
 ) -> NDArray[np.float32]: ...
-def code_histograms(
+def ranking_counts(
     queries: NDArray[np.uint8],
     base: NDArray[np.uint8],
     bits: int,

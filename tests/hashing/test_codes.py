@@ -295,7 +295,7 @@ def test_histograms(isa, rng):
     shared = (query_marks[:, None, :] & base_marks[None, :, :]).any(axis=2)
     for top in (1, 40, m, m + 5):
         for relevance, marks in ((same, False), (shared, True)):
-            counts, relevant = _core.code_histograms(
+            counts, relevant = _core.ranking_counts(
                 queries=hardmine.pack(q), base=hardmine.pack(b), bits=bits, top=top,
                 query_groups=None if marks else query_labels, base_groups=None if marks else base_labels,
                 query_marks=query_marks if marks else None, base_marks=base_marks if marks else None,

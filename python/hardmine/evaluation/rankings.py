@@ -125,7 +125,7 @@ class Rankings:
     def _histograms(self, codes: NDArray[np.uint8], labels: _Labels, top: int) -> tuple[Counts, Counts]:
         sums: tuple[Counts, Counts] | None = None
         for first, base in self.base.blocks():
-            found = _core.code_histograms(
+            found = _core.ranking_counts(
                 queries=codes,
                 base=base,
                 bits=self.bits,

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
 
-from hardmine import _arguments, _arrays
+from hardmine import _arguments, _arrays, _core
 from hardmine._arrays import Ints
 from hardmine.search.metric import similarity
 
@@ -167,42 +167,9 @@ def merge(*neighbors: Any, k: int | None = None) -> Neighbors:
             raise TypeError(f"neighbors: expected one kind of distances, got {parts[0][0].dtype} and {distances.dtype}")
         if len(distances) != (len(parts[0][0]) if parts else len(distances)):
             raise ValueError(f"neighbors: expected {len(parts[0][0])} queries in each, got {len(distances)}")
-        parts.append((distances, indices.astype(np.int64)))
+        parts.append((distances, np.ascontiguousarray(indices, np.int64)))
     kept = max(part[0].shape[1] for part in parts) if k is None else _arguments.positive("k", k)
-    entries = sum(part[0].shape[1] for part in parts)
-    check_padding("k", kept, len(parts[0][0]), entries)
-    shape = (len(parts[0][0]), max(0, kept - entries))
-    dtype = parts[0][0].dtype
-    parts.append((np.full(shape, no_distance(dtype), dtype), np.full(shape, -1, np.int64)))
-    merged = merge_arrays(parts, kept)
+    check_padding("k", kept, len(parts[0][0]), sum(part[0].shape[1] for part in parts))
+    merged = _core.merge([(np.ascontiguousarray(distances), indices) for distances, indices in parts], kept)
     torch_wanted = _arrays.is_torch(neighbors[0][0])
     return Neighbors(*(_arrays.like(array, torch_wanted) for array in merged), *metrics)
-
-
-def merge_arrays(
-    parts: list[tuple[Distances, Ints]], k: int, base_groups: Ints | None = None, max_per_group: int = 0
-) -> tuple[Distances, Ints]:
-    """The k first of several sorted lists in the order of (distance, index), equal entries once, groups capped."""
-    distances = np.concatenate([part[0] for part in parts], axis=1)
-    indices = np.concatenate([part[1] for part in parts], axis=1)
-    distances, indices = _sort_rows(distances, indices)
-    drop = np.zeros(indices.shape, bool)
-    drop[:, 1:] = (indices[:, 1:] == indices[:, :-1]) & (distances[:, 1:] == distances[:, :-1])
-    if max_per_group and base_groups is not None:
-        groups = base_groups[indices]
-        order = np.argsort(groups, axis=1, kind="stable")
-        ordered = np.take_along_axis(groups, order, axis=1)
-        cap = min(max_per_group, ordered.shape[1])
-        beyond = np.zeros(indices.shape, bool)
-        beyond[:, cap:] = ordered[:, cap:] == ordered[:, : ordered.shape[1] - cap]
-        np.put_along_axis(drop, order, beyond, axis=1)
-    if drop.any():
-        distances[drop], indices[drop] = no_distance(distances.dtype), -1
-        distances, indices = _sort_rows(distances, indices)
-    return np.ascontiguousarray(distances[:, :k]), np.ascontiguousarray(indices[:, :k])
-
-
-def _sort_rows(distances: Distances, indices: Ints) -> tuple[Distances, Ints]:
-    last = np.where(indices < 0, np.iinfo(np.int64).max, indices)  # missing ones come after every row
-    order = np.lexsort((last, distances), axis=1)
-    return np.take_along_axis(distances, order, axis=1), np.take_along_axis(indices, order, axis=1)

@@ -19,7 +19,7 @@ from hardmine._arrays import ArrayLike, Ints, Rows
 from hardmine._progress import Progress
 from hardmine.search.filter import CoreFilter, Filter, check_filter
 from hardmine.search.metric import FLOAT_METRICS, Metric, distance_type
-from hardmine.search.neighbors import Distances, Neighbors, check_padding, merge_arrays, no_distance
+from hardmine.search.neighbors import Distances, Neighbors, check_padding, no_distance
 from hardmine.search.sides import check_rows
 
 
@@ -146,7 +146,8 @@ def scan(
                     progress=bar.part(len(q_block.rows) * len(b_block.rows)),
                     **counted,
                 )
-                best = found if best is None else merge_arrays([best, found], kept, allowed.base_groups, allowed.max_per_group)
+                caps = (allowed.base_groups, allowed.max_per_group)
+                best = found if best is None else _core.merge([best, found], kept, *caps, threads)
                 # Rows of later blocks have larger indices: at the distance of the k-th they could not replace it.
                 if allowed.max_per_group == 0 and b_block.first + len(b_block.rows) < b.count:
                     bound = np.full(q.count, np.nan, np.float32) if bound is None else bound.copy()
