@@ -18,9 +18,13 @@ from hardmine.mining.deep_ranking.relevance_triplets import RelevanceTripletSamp
 from hardmine.mining.hard_examples import select_hard_examples
 from hardmine.mining.mined import MinedNegatives
 from hardmine.mining.negatives import mine_hard_negatives
+from hardmine.search.closest_pairs import closest_pairs
+from hardmine.search.distance_histogram import distance_histogram
 from hardmine.search.distances import pair_distances, pairwise
 from hardmine.search.filter import Filter
 from hardmine.search.neighbors import Neighbors, merge
+from hardmine.search.pairs import Pairs
+from hardmine.search.radius_neighbors import radius_neighbors
 from hardmine.search.topk import topk
 
 __version__ = "0.1.0"
@@ -30,10 +34,13 @@ __all__ = [
     "HashCenters",
     "MinedNegatives",
     "Neighbors",
+    "Pairs",
     "PrecisionRecall",
     "RelevanceTripletSampler",
     "assign_centers",
     "assign_classes",
+    "closest_pairs",
+    "distance_histogram",
     "hash_centers",
     "mean_average_precision",
     "merge",
@@ -46,6 +53,7 @@ __all__ = [
     "precision_at_k",
     "precision_recall_curve",
     "precision_within_radius",
+    "radius_neighbors",
     "sample_non_duplicate_split",
     "score_at_top_k",
     "select_hard_examples",

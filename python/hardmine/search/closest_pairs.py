@@ -1,0 +1,119 @@
+"""The nearest of all allowed pairs, whatever rows they are of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from hardmine import _arguments, _core
+from hardmine._arguments import check_threads
+from hardmine._arithmetic import in_standard_arithmetic
+from hardmine._arrays import ArrayLike, Floats, Ints
+from hardmine._progress import Progress
+from hardmine.search.filter import Filter, check_filter
+from hardmine.search.metric import FLOAT_METRICS, Metric, distance_type
+from hardmine.search.neighbors import Distances
+from hardmine.search.pairs import Pairs, blocks_of_pairs, joined, just_above, pairs_of, refuse_max_per_group
+from hardmine.search.sides import check_rows
+
+
+@in_standard_arithmetic
+def closest_pairs(
+    queries: ArrayLike,
+    base: ArrayLike = None,
+    n_pairs: int = 10,
+    *,
+    metric: Metric = "sqeuclidean",
+    where: Filter | None = None,
+    query_rows: ArrayLike = None,
+    bits: int | None = None,
+    threads: int | None = None,
+    progress: bool | Callable[[int, int], object] = False,
+) -> Pairs:
+    """Find the n nearest of all allowed pairs of a query and a base row, exactly.
+
+    Parameters
+    ----------
+    queries : array of shape (n, d), any float dtype, or packed codes
+        See `topk`.
+    base : array of shape (m, d), optional
+        By default the queries themselves, of which each unordered pair is looked at once, and no row with itself.
+    n_pairs : int
+        Pairs to keep; where fewer are allowed, the result is as long as there are.
+    metric : {"sqeuclidean", "euclidean", "cosine", "inner_product", "hamming"}
+        See `topk`.
+    where : Filter, optional
+        Which pairs may be kept; `Filter.max_per_group` is refused. With ``base=None`` a pair must be allowed both ways: each
+        row as the query and the other one as the base row.
+    query_rows : array of shape (n,), integers, optional
+        See `topk`: where queries are rows of `base`, the number of each, whose own pair is left out.
+    bits, threads, progress : optional
+        See `topk`.
+
+    Returns
+    -------
+    Pairs
+        rows and cols (p,) int64 and distances (p,) float32 (int32 for codes) of p <= n_pairs pairs, in the order of (distance,
+        row, col); tensors if `queries` is one. With ``base=None`` every row is less than its col.
+
+    Raises
+    ------
+    TypeError, ValueError, RuntimeError
+        As `topk`; also for `Filter.max_per_group`.
+
+    Notes
+    -----
+    O(n m d) multiply-adds, half of them for ``base=None``. Distances are canonical, and ties go to the smaller (row, col): the
+    first 10 of 100 pairs are the 10 nearest, and results are the same bits for any threads, blocks and CPU. Memory above inputs
+    is that of `topk` and some 40 bytes for each of the p pairs and each thread.
+
+    Examples
+    --------
+    >>> import numpy as np, hardmine
+    >>> points = np.array([[0.0], [5.0], [6.0], [1.0]], dtype=np.float32)
+    >>> rows, cols, distances = hardmine.closest_pairs(points, n_pairs=3)
+    >>> rows.tolist(), cols.tolist(), distances.tolist()
+    ([0, 1, 1], [3, 2, 3], [1.0, 1.0, 16.0])
+    """
+    q, b = check_rows(queries, base, metric, bits)
+    self_join = base is None
+    every = q.count * (q.count - 1) // 2 if self_join else q.count * b.count
+    kept = min(_arguments.positive("n_pairs", n_pairs), max(1, every))
+    n_threads = check_threads(threads)
+    allowed = check_filter(where, query_rows, q.count, b.count, self_join)
+    refuse_max_per_group(allowed, "closest_pairs")
+    best: tuple[Ints, Ints, Distances] | None = None
+    with Progress(progress, q.count * b.count) as bar:
+        for q_block, b_block in blocks_of_pairs(q, b, self_join):
+            found = _core.closest_pairs(
+                queries=q_block,
+                base=b_block,
+                n_pairs=kept,
+                metric=FLOAT_METRICS.get(metric),
+                filter=allowed.core(narrowed(allowed.nearer_than, best, kept, q.count)),
+                threads=n_threads,
+                progress=bar.part(len(q_block.rows) * len(b_block.rows)),
+            )
+            best = found if best is None else nearest([best, found], kept)
+    return pairs_of(best or joined([], distance_type(metric)), q, b)
+
+
+def nearest(parts: list[tuple[Ints, Ints, Distances]], kept: int) -> tuple[Ints, Ints, Distances]:
+    """The first pairs of several parts by (distance, row, col)."""
+    rows, cols, distances = joined(parts, parts[0][2].dtype.type)
+    order = np.lexsort((cols, rows, distances))[:kept]
+    return rows[order], cols[order], distances[order]
+
+
+def narrowed(
+    nearer_than: Floats | None, best: tuple[Ints, Ints, Distances] | None, kept: int, n: int
+) -> Floats | None:
+    """The strict limits of n queries, no farther than what a pair of a later block must be to replace one found before.
+
+    At the distance of the last pair it may: its row may be the smaller one.
+    """
+    if best is None or len(best[0]) < kept or np.isinf(best[2][-1]):
+        return nearer_than
+    limit = np.full(n, just_above(best[2][-1]), np.float32)
+    return limit if nearer_than is None else np.fmin(limit, nearer_than)

@@ -1,0 +1,151 @@
+"""How many allowed pairs lie at which distance: counted while they are looked at, and never stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hardmine import _arrays, _core, _labels
+from hardmine._arguments import check_threads
+from hardmine._arithmetic import in_standard_arithmetic
+from hardmine._arrays import ArrayLike, Floats, Ints
+from hardmine._progress import Progress
+from hardmine.search.filter import Filter, check_filter
+from hardmine.search.metric import FLOAT_METRICS, Metric
+from hardmine.search.pairs import blocks_of_pairs, just_above, refuse_max_per_group
+from hardmine.search.sides import check_rows
+
+
+@in_standard_arithmetic
+def distance_histogram(
+    queries: ArrayLike,
+    base: ArrayLike = None,
+    edges: ArrayLike = None,
+    *,
+    metric: Metric = "sqeuclidean",
+    where: Filter | None = None,
+    groups: Any = None,
+    query_rows: ArrayLike = None,
+    bits: int | None = None,
+    threads: int | None = None,
+    progress: bool | Callable[[int, int], object] = False,
+) -> Any:
+    """Count all allowed pairs of a query and a base row by distance, exactly.
+
+    Parameters
+    ----------
+    queries : array of shape (n, d), any float dtype, or packed codes
+        See `topk`.
+    base : array of shape (m, d), optional
+        By default the queries themselves, of which each unordered pair is looked at once, and no row with itself.
+    edges : array of shape (bins + 1,), numbers
+        Ascending distances between which pairs are counted, in the metric's unit, as `numpy.histogram` takes them: a bin has
+        its lower edge, and the last one its upper edge too. As many as there are distances worth telling apart: the sorted
+        distances of a million positive pairs are a million edges.
+    metric : {"sqeuclidean", "euclidean", "cosine", "inner_product", "hamming"}
+        See `topk`.
+    where : Filter, optional
+        Which pairs are counted; `Filter.max_per_group` is refused. With ``base=None`` a pair must be allowed both ways: each
+        row as the query and the other one as the base row.
+    groups : array of shape (n,), or (array of shape (n,), array of shape (m,)) beside a base; integers or strings, optional
+        A group of each row, by which pairs are counted apart: those within a group, and all others.
+    query_rows : array of shape (n,), integers, optional
+        See `topk`: where queries are rows of `base`, the number of each, whose own pair is not counted.
+    bits, threads, progress : optional
+        See `topk`.
+
+    Returns
+    -------
+    array of shape (bins,), uint64
+        With `groups` of shape (2, bins): pairs of one group, and others. A tensor if `queries` is one.
+
+    Raises
+    ------
+    TypeError, ValueError, RuntimeError
+        As `topk`; also for edges that do not ascend, and for `Filter.max_per_group`.
+
+    Notes
+    -----
+    O(n m d) multiply-adds, half of them for ``base=None``, and O(log bins) for each pair whose bin float32 arithmetic cannot
+    tell. Canonical distances are counted: a pair at exactly an edge is in the bin above it, and edges, which are compared as
+    float64, may lie between two float32 numbers. Counts are the same for any threads, blocks and CPU. Memory above inputs is
+    that of `topk`, and 8 bytes a bin for the result and for each thread (16 with `groups`).
+
+    Examples
+    --------
+    >>> import numpy as np, hardmine
+    >>> points = np.array([[0.0], [1.0], [3.0], [7.0]], dtype=np.float32)
+    >>> hardmine.distance_histogram(points, edges=[0, 2, 4, 6], metric="euclidean").tolist()
+    [1, 2, 2]
+    >>> hardmine.distance_histogram(points, edges=[0, 2, 4, 6], metric="euclidean", groups=["a", "a", "b", "b"]).tolist()
+    [[1, 0, 1], [0, 2, 1]]
+    """
+    q, b = check_rows(queries, base, metric, bits)
+    limits = check_edges(edges)
+    n_threads, self_join = check_threads(threads), base is None
+    allowed = check_filter(where, query_rows, q.count, b.count, self_join)
+    refuse_max_per_group(allowed, "distance_histogram")
+    of_queries, of_base = check_groups(groups, q.count, b.count, self_join)
+    bins = len(limits) - 1
+    counts = np.zeros(bins if of_queries is None else (2, bins), np.uint64)
+    core_filter = allowed.core(allowed.nearer_than)
+    with Progress(progress, q.count * b.count) as bar:
+        for q_block, b_block in blocks_of_pairs(q, b, self_join):
+            counts += _core.distance_histogram(
+                queries=q_block,
+                base=b_block,
+                thresholds=limits,
+                query_groups=of_queries,
+                base_groups=of_base,
+                metric=FLOAT_METRICS.get(metric),
+                filter=core_filter,
+                threads=n_threads,
+                progress=bar.part(len(q_block.rows) * len(b_block.rows)),
+            )
+    return _arrays.like(counts, q.torch)
+
+
+def check_edges(edges: ArrayLike) -> Floats:
+    """Edges as float32 thresholds t, such that bin i has exactly the float32 distances of t[i] <= distance < t[i + 1], or raise.
+
+    The last one is the number after the last edge; where that is infinity, and there is none, it is NaN: no limit.
+    """
+    if edges is None:
+        raise TypeError("edges: expected an array of ascending numbers, got None")
+    given = _arrays.to_numpy("edges", edges)
+    if given.dtype.kind not in "fiu":
+        raise TypeError(f"edges: expected numbers, got {given.dtype}")
+    if given.ndim != 1 or len(given) < 2:
+        raise ValueError(f"edges: expected a 1-D array of at least 2 numbers, got shape {given.shape}")
+    values: NDArray[np.float64] = given.astype(np.float64)
+    if np.isnan(values).any():
+        raise ValueError("edges: expected numbers, got NaN")
+    falls = np.flatnonzero(values[1:] < values[:-1])
+    if len(falls):
+        raise ValueError(f"edges: expected ascending numbers, got {values[falls[0]]} before {values[falls[0] + 1]}")
+    limits = _arrays.round_up(values)
+    last = _arrays.round_down(values[-1:])[0]
+    limits[-1] = np.nan if last == np.inf else just_above(last)
+    return limits
+
+
+def check_groups(groups: Any, n: int, m: int, self_join: bool) -> tuple[Ints | None, Ints | None]:
+    """A group of each query and base row as int64 codes, or raise."""
+    if groups is None:
+        return None, None
+    if self_join:
+        (of_both,) = _labels.codes(_labels.labels("groups", groups, n, "queries"))
+        return of_both, of_both
+    if not isinstance(groups, (tuple, list)) or len(groups) != 2:
+        raise TypeError(f"groups: expected (groups of queries, groups of base rows) beside a base, got {_outline(groups)}")
+    of_queries, of_base = _labels.codes(
+        _labels.labels("groups", groups[0], n, "queries"), _labels.labels("groups", groups[1], m, "base")
+    )
+    return of_queries, of_base
+
+
+def _outline(groups: Any) -> str:
+    return f"{len(groups)} of them" if isinstance(groups, (tuple, list)) else type(groups).__name__

@@ -1,0 +1,118 @@
+"""Pairs of rows, as the searches for all near pairs return them, and how such a search goes through blocks of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hardmine import _arrays
+from hardmine._arrays import Block, Ints, Rows
+from hardmine.search.filter import CoreFilter
+from hardmine.search.neighbors import Distances
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Pairs:
+    """Pairs of a query and a base row: unpacks as (rows, cols, distances), and its length is the number of pairs.
+
+    Attributes
+    ----------
+    rows, cols : array of shape (p,), int64
+        Pair i is query ``rows[i]`` and base row ``cols[i]``. Of an array with itself each unordered pair comes once, with
+        ``rows[i] < cols[i]``.
+    distances : array of shape (p,), float32, or int32 for codes
+        Canonical distances; smaller is nearer, for every metric.
+    shape : tuple of int
+        (n, m): the numbers of queries and of base rows.
+
+    Examples
+    --------
+    >>> import numpy as np, hardmine
+    >>> points = np.array([[0.0], [1.0], [9.0], [7.0]], dtype=np.float32)
+    >>> found = hardmine.radius_neighbors(points, radius=4.0)
+    >>> found
+    Pairs(2 of 4 x 4, rows=int64 (2,), cols=int64 (2,), distances=float32 (2,))
+    >>> rows, cols, distances = found
+    >>> rows.tolist(), cols.tolist(), distances.tolist()
+    ([0, 2], [1, 3], [1.0, 4.0])
+    >>> found.indptr.tolist()
+    [0, 1, 1, 2, 2]
+    """
+
+    rows: Any
+    cols: Any
+    distances: Any
+    shape: tuple[int, int]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.rows, self.cols, self.distances))
+
+    def __repr__(self) -> str:
+        arrays = (f"{name}={_arrays.outline(array)}" for name, array in zip(("rows", "cols", "distances"), self))
+        return f"Pairs({len(self)} of {self.shape[0]} x {self.shape[1]}, {', '.join(arrays)})"
+
+    @property
+    def indptr(self) -> Any:
+        """Where the pairs of each row begin, (n + 1,) int64: those of row i are ``indptr[i]`` to ``indptr[i + 1]``.
+
+        The pairs must be in the order of rows, as `radius_neighbors` gives them; `to_csr` puts others into it.
+        """
+        rows = _arrays.to_numpy("rows", self.rows)
+        if np.any(rows[1:] < rows[:-1]):
+            raise ValueError("indptr: expected pairs in the order of rows, got others; to_csr() gives them in that order")
+        return _arrays.like(np.searchsorted(rows, np.arange(self.shape[0] + 1)).astype(np.int64), _arrays.is_torch(self.rows))
+
+    def to_csr(self) -> tuple[Any, Any, Any]:
+        """Return (indptr, cols, distances): the pairs by row, and of one row as they are.
+
+        It is what ``scipy.sparse.csr_array((distances, cols, indptr), shape=pairs.shape)`` and
+        ``torch.sparse_csr_tensor(indptr, cols, distances, pairs.shape)`` take, and its first two are lists that
+        `Filter.exclude` takes. Arrays that are in this order already are not copied.
+        """
+        arrays = [_arrays.to_numpy("pairs", array) for array in self]
+        if np.any(arrays[0][1:] < arrays[0][:-1]):
+            order = np.argsort(arrays[0], kind="stable")
+            arrays = [array[order] for array in arrays]
+        rows, cols, distances = (_arrays.like(array, _arrays.is_torch(self.rows)) for array in arrays)
+        return Pairs(rows, cols, distances, self.shape).indptr, cols, distances
+
+
+def blocks_of_pairs(queries: Rows, base: Rows, self_join: bool) -> Iterator[tuple[Block, Block]]:
+    """The blocks of both sides, each with each; of an array with itself those in which pairs with row < col may lie."""
+    for q_block in queries.blocks():
+        for b_block in base.blocks():
+            if not self_join or b_block.first >= q_block.first:
+                yield q_block, b_block
+
+
+def joined(parts: list[tuple[Ints, Ints, Distances]], dtype: type) -> tuple[Ints, Ints, Distances]:
+    """What was found in several blocks, one part after another; one part is not copied, and none is no pairs."""
+    if len(parts) == 1:
+        return parts[0]
+    none = np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, dtype)
+    rows, cols, distances = (np.concatenate(arrays) for arrays in zip(none, *parts))
+    return rows, cols, distances
+
+
+def pairs_of(found: tuple[Ints, Ints, Distances], queries: Rows, base: Rows) -> Pairs:
+    """Pairs as the caller's kind of arrays."""
+    rows, cols, distances = (_arrays.like(array, queries.torch) for array in found)
+    return Pairs(rows, cols, distances, (queries.count, base.count))
+
+
+def just_above(distance: Any) -> np.float32:
+    """The float32 number after a distance: what is less than it is no farther than the distance."""
+    with np.errstate(over="ignore", under="ignore"):
+        return np.nextafter(np.float32(distance), np.float32(np.inf))
+
+
+def refuse_max_per_group(allowed: CoreFilter, function: str) -> None:
+    """Raise for a cap per group where no query has pairs of its own."""
+    if allowed.max_per_group:
+        raise ValueError(f"max_per_group: expected None in {function}, got {allowed.max_per_group}")

@@ -1,0 +1,139 @@
+"""All allowed pairs within a radius: memory grows with the answer, and not with the number of pairs looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from hardmine import _arguments, _arrays, _core
+from hardmine._arguments import check_threads
+from hardmine._arithmetic import in_standard_arithmetic
+from hardmine._arrays import ArrayLike, Ints
+from hardmine._progress import Progress
+from hardmine.search.filter import Filter, check_filter
+from hardmine.search.metric import FLOAT_METRICS, Metric, distance_type
+from hardmine.search.neighbors import Distances
+from hardmine.search.pairs import Pairs, blocks_of_pairs, joined, pairs_of
+from hardmine.search.sides import check_rows
+
+NO_LIMIT = np.iinfo(np.int64).max
+
+
+@in_standard_arithmetic
+def radius_neighbors(
+    queries: ArrayLike,
+    base: ArrayLike = None,
+    radius: ArrayLike = None,
+    *,
+    metric: Metric = "sqeuclidean",
+    where: Filter | None = None,
+    query_rows: ArrayLike = None,
+    max_pairs: int | None = None,
+    bits: int | None = None,
+    threads: int | None = None,
+    progress: bool | Callable[[int, int], object] = False,
+) -> Pairs:
+    """Find all allowed pairs of a query and a base row that are no farther apart than a radius, exactly.
+
+    Parameters
+    ----------
+    queries : array of shape (n, d), any float dtype, or packed codes
+        See `topk`.
+    base : array of shape (m, d), optional
+        By default the queries themselves, of which each unordered pair is looked at once, and no row with itself.
+    radius : float or array of shape (n,)
+        Pairs are kept whose canonical distance is at most that, in the metric's unit: the square of a length for
+        "sqeuclidean", bits for "hamming". One of all queries, or one each; infinity keeps every allowed pair.
+    metric : {"sqeuclidean", "euclidean", "cosine", "inner_product", "hamming"}
+        See `topk`.
+    where : Filter, optional
+        Which pairs may be kept. With ``base=None`` a pair must be allowed both ways, and within the radius of both rows: each
+        as the query and the other one as the base row. `Filter.max_per_group` keeps the nearest of each query's pairs; it
+        needs a base, because with ``base=None`` a pair has no one query.
+    query_rows : array of shape (n,), integers, optional
+        See `topk`: where queries are rows of `base`, the number of each, whose own pair is left out.
+    max_pairs : int, optional
+        Raise if there are more pairs, before `Filter.max_per_group` is applied.
+    bits, threads, progress : optional
+        See `topk`.
+
+    Returns
+    -------
+    Pairs
+        rows and cols (p,) int64 and distances (p,) float32 (int32 for codes), in the order of (row, distance, col); tensors if
+        `queries` is one. With ``base=None`` every row is less than its col.
+
+    Raises
+    ------
+    TypeError, ValueError, RuntimeError
+        As `topk`; also if there are more than `max_pairs`: the message has their number (where inputs are converted block
+        by block, the number found until then).
+
+    Notes
+    -----
+    O(n m d) multiply-adds, half of them for ``base=None``, and O(p log p) for p pairs. Distances are canonical, also at the
+    radius itself: a pair at exactly the radius is in, whatever float32 arithmetic would say. Results are the same bits for any
+    threads, blocks and CPU. Memory above inputs is that of the answer, 20 bytes a pair, up to three times, and what `topk`
+    takes; `max_pairs` bounds it.
+
+    Examples
+    --------
+    >>> import numpy as np, hardmine
+    >>> points = np.array([[0.0, 0.0], [3.0, 4.0], [0.0, 4.0]], dtype=np.float32)
+    >>> rows, cols, distances = hardmine.radius_neighbors(points, radius=4.0, metric="euclidean")
+    >>> rows.tolist(), cols.tolist(), distances.tolist()
+    ([0, 1], [2, 2], [4.0, 3.0])
+    """
+    q, b = check_rows(queries, base, metric, bits)
+    reach = check_radius(radius, q.count)
+    most = NO_LIMIT if max_pairs is None else _arguments.whole("max_pairs", max_pairs, 0, NO_LIMIT)
+    n_threads, self_join = check_threads(threads), base is None
+    allowed = check_filter(where, query_rows, q.count, b.count, self_join)
+    cap, allowed = allowed.max_per_group, allowed._replace(max_per_group=0)
+    if cap and self_join:
+        raise ValueError(
+            f"max_per_group: expected None beside base=None, where a pair belongs to both of its rows, got {cap}"
+        )
+    parts: list[tuple[Ints, Ints, Distances]] = []
+    count = 0
+    with Progress(progress, q.count * b.count) as bar:
+        for q_block, b_block in blocks_of_pairs(q, b, self_join):
+            found = _core.radius_neighbors(
+                queries=q_block,
+                base=b_block,
+                radius=reach,
+                metric=FLOAT_METRICS.get(metric),
+                filter=allowed.core(allowed.nearer_than),
+                max_pairs=most,
+                threads=n_threads,
+                progress=bar.part(len(q_block.rows) * len(b_block.rows)),
+            )
+            count += len(found[0])
+            if count > most:
+                raise ValueError(f"max_pairs: expected at most {most} pairs, got {count} or more")
+            parts.append(found)
+    rows, cols, distances = joined(parts, distance_type(metric))
+    if len(parts) > 1:  # those of a query may lie in several blocks
+        order = np.lexsort((cols, distances, rows))
+        rows, cols, distances = rows[order], cols[order], distances[order]
+    if cap and allowed.base_groups is not None:
+        kept = first_of_each(cap, rows, allowed.base_groups[cols])
+        rows, cols, distances = rows[kept], cols[kept], distances[kept]
+    return pairs_of((rows, cols, distances), q, b)
+
+
+def check_radius(radius: ArrayLike, n: int) -> Distances:
+    """The radius of each of n queries as float32, (n,), such that the same float32 distances are within it, or raise."""
+    if radius is None:
+        raise TypeError("radius: expected a number or one for each query, got None")
+    return _arrays.round_down(_arrays.thresholds("radius", radius, n))
+
+
+def first_of_each(cap: int, rows: Ints, groups: Ints) -> Ints:
+    """The places of the first `cap` pairs of each (row, group), in ascending order; pairs come by row, nearest first."""
+    order = np.lexsort((groups, rows))
+    first = np.ones(len(order), bool)  # of a (row, group)
+    first[1:] = (rows[order][1:] != rows[order][:-1]) | (groups[order][1:] != groups[order][:-1])
+    start = np.maximum.accumulate(np.where(first, np.arange(len(order)), 0))
+    return np.sort(order[np.arange(len(order)) - start < cap])
