@@ -1,8 +1,10 @@
 """Oracles of what looks at all pairs at once: within a radius, the nearest of all, counted by distance.
 
-Each takes the matrix of canonical distances (`reference.rounded`, `reference.bit_distances`) and which pairs may be kept. Of an
-array with itself an unordered pair counts once, as (row, col) with row < col, where it is allowed both ways.
+Each takes the matrix of canonical distances (`reference.rounded`, `reference.bit_distances`) and which pairs may be kept. Of
+an array with itself an unordered pair counts once, as (row, col) with row < col, where it is allowed both ways.
 """
+
+import itertools
 
 import numpy as np
 
@@ -46,7 +48,7 @@ def allowed(where, distances, self_join=False, query_rows=None):
 
 def counted(keep, self_join):
     """The pairs that count: of an array with itself those above the diagonal that are allowed both ways."""
-    return np.triu(keep & keep.T, 1) if self_join else keep
+    return np.triu(keep & keep.T, 1) if self_join else keep.copy()
 
 
 def radius_neighbors(distances, radius, keep, self_join=False, base_groups=None, max_per_group=None):
@@ -68,7 +70,11 @@ def radius_neighbors(distances, radius, keep, self_join=False, base_groups=None,
 
 def closest_pairs(distances, n_pairs, keep, self_join=False):
     """(rows, cols, distances) of the n nearest pairs, by (distance, row, col)."""
-    rows, cols = np.nonzero(counted(keep, self_join))
+    pairs = counted(keep, self_join)
+    values = distances[pairs]
+    if n_pairs < len(values):  # only so many need sorting
+        pairs &= distances <= np.partition(values, n_pairs)[n_pairs]
+    rows, cols = np.nonzero(pairs)
     order = np.lexsort((cols, rows, distances[rows, cols]))[:n_pairs]
     rows, cols = rows[order], cols[order]
     return rows, cols, distances[rows, cols]
@@ -82,7 +88,7 @@ def distance_histogram(distances, edges, keep, self_join=False, groups=None):
         same = np.asarray(groups[0])[:, None] == np.asarray(groups[1])[None, :]
         return np.stack([distance_histogram(distances, edges, np.where(pairs, kind, False)) for kind in (same, ~same)])
     values = distances[pairs].astype(np.float64)
-    counts = [np.count_nonzero((values >= low) & (values < high)) for low, high in zip(edges[:-1], edges[1:])]
+    counts = [np.count_nonzero((values >= low) & (values < high)) for low, high in itertools.pairwise(edges)]
     counts[-1] += np.count_nonzero(values == edges[-1]) if len(edges) else 0
     return np.array(counts, np.uint64)
 

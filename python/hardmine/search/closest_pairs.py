@@ -65,8 +65,8 @@ def closest_pairs(
     Notes
     -----
     O(n m d) multiply-adds, half of them for ``base=None``. Distances are canonical, and ties go to the smaller (row, col): the
-    first 10 of 100 pairs are the 10 nearest, and results are the same bits for any threads, blocks and CPU. Memory above inputs
-    is that of `topk` and some 40 bytes for each of the p pairs and each thread.
+    first 10 of 100 pairs are the 10 nearest, and results are the same bits for any threads, blocks and CPU. Memory above
+    inputs is that of `topk` and some 40 bytes for each of the p pairs and each thread.
 
     Examples
     --------
@@ -106,9 +106,7 @@ def nearest(parts: list[tuple[Ints, Ints, Distances]], kept: int) -> tuple[Ints,
     return rows[order], cols[order], distances[order]
 
 
-def narrowed(
-    nearer_than: Floats | None, best: tuple[Ints, Ints, Distances] | None, kept: int, n: int
-) -> Floats | None:
+def narrowed(nearer_than: Floats | None, best: tuple[Ints, Ints, Distances] | None, kept: int, n: int) -> Floats | None:
     """The strict limits of n queries, no farther than what a pair of a later block must be to replace one found before.
 
     At the distance of the last pair it may: its row may be the smaller one.

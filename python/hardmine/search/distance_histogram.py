@@ -109,7 +109,7 @@ def distance_histogram(
 
 
 def check_edges(edges: ArrayLike) -> Floats:
-    """Edges as float32 thresholds t, such that bin i has exactly the float32 distances of t[i] <= distance < t[i + 1], or raise.
+    """Edges as float32 thresholds t, such that bin i has exactly the float32 distances with t[i] <= d < t[i + 1], or raise.
 
     The last one is the number after the last edge; where that is infinity, and there is none, it is NaN: no limit.
     """

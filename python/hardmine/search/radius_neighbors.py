@@ -92,9 +92,7 @@ def radius_neighbors(
     allowed = check_filter(where, query_rows, q.count, b.count, self_join)
     cap, allowed = allowed.max_per_group, allowed._replace(max_per_group=0)
     if cap and self_join:
-        raise ValueError(
-            f"max_per_group: expected None beside base=None, where a pair belongs to both of its rows, got {cap}"
-        )
+        raise ValueError(f"max_per_group: expected None beside base=None, where a pair belongs to both of its rows, got {cap}")
     parts: list[tuple[Ints, Ints, Distances]] = []
     count = 0
     with Progress(progress, q.count * b.count) as bar:

@@ -1,0 +1,103 @@
+"""The nearest of all pairs, bit for bit those of the oracle, ties by (row, col)."""
+
+import hypothesis
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+import torch
+from pair_cases import METRICS, draw, drawn, large, large_codes, surroundings, two_sides
+
+import hardmine
+import pair_reference
+from hardmine import Filter, closest_pairs
+from pair_reference import assert_pairs
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@hypothesis.given(**drawn, n_pairs=st.sampled_from([1, 2, 10, 100, 10**9, 2**70]))
+def test_equals_the_oracle(metric, kind, n, m, layout, isa, threads, seed, n_pairs):
+    case = draw(metric, kind, n, m, layout, threads, np.random.default_rng(seed))
+    with surroundings(isa):
+        found = closest_pairs(*case.rows, n_pairs, **case.options)
+    assert_pairs(found, pair_reference.closest_pairs(case.distances, n_pairs, case.keep, case.self_join))
+    assert found.shape == case.distances.shape
+    assert all(isinstance(array, torch.Tensor) == (layout == "tensor") for array in found)
+
+
+@pytest.mark.parametrize("metric", METRICS[:-1])
+@pytest.mark.parametrize("n", [5, 8, 9, 300])
+def test_every_screen(isa, metric, n):
+    queries, base, distances = two_sides(metric, n)
+    expected = pair_reference.closest_pairs(distances, 5000, np.ones(distances.shape, bool))
+    for n_pairs in (1, 700, 5000):
+        for threads in (1, 4):
+            found = closest_pairs(queries, base, n_pairs, metric=metric, threads=threads)
+            assert_pairs(found, tuple(array[:n_pairs] for array in expected))
+
+
+@pytest.mark.parametrize("metric", METRICS[:-1])
+@pytest.mark.parametrize("apart", [True, False], ids=["apart", "ties"])
+def test_large_self_joins(isa, rng, metric, apart):
+    x, distances = large(metric, apart)
+    groups = rng.integers(0, 9, len(x))
+    where = Filter(groups, groups="same", farther_than=float(np.quantile(distances, 0.001)))
+    for filtered in (None, where):
+        keep = pair_reference.allowed(filtered, distances, True)
+        expected = pair_reference.closest_pairs(distances, 3000, keep, True)
+        for n_pairs, threads in ((10, 1), (3000, 1), (3000, 3)):
+            found = closest_pairs(x, n_pairs=n_pairs, metric=metric, where=filtered, threads=threads)
+            assert_pairs(found, tuple(array[:n_pairs] for array in expected))
+
+
+def test_large_self_joins_of_codes(isa):
+    codes, distances = large_codes()
+    expected = pair_reference.closest_pairs(distances, 2000, np.ones(distances.shape, bool), True)
+    for n_pairs in (1, 100, 2000):
+        found = closest_pairs(codes, n_pairs=n_pairs, metric="hamming", bits=70)
+        assert_pairs(found, tuple(array[:n_pairs] for array in expected))
+
+
+def test_equal_rows_tie_by_row_and_col(isa):
+    for n in (40, 2100):
+        x = np.ones((n, 3), np.float32)
+        found = closest_pairs(x, n_pairs=n + 1)
+        assert found.rows.tolist() == [0] * (n - 1) + [1] * 2
+        assert found.cols.tolist() == [*range(1, n), 2, 3]
+        assert not found.distances.any()
+        with surroundings(block_bytes=3 * n):
+            assert_pairs(closest_pairs(x.astype(np.float64), n_pairs=n + 1), tuple(found))
+
+
+def test_a_later_block_may_hold_the_smaller_row():
+    """Blocks of one row: the pair (0, 3) is met after (1, 2) was not yet, and both before (2, 3)."""
+    x = np.array([[0.0], [9.0], [10.0], [1.0]])
+    with surroundings(block_bytes=4):
+        assert [array.tolist() for array in closest_pairs(x, n_pairs=1)] == [[0], [3], [1.0]]
+    y = np.array([[50.0], [0.0], [1.0]])
+    with surroundings(block_bytes=8):  # two queries and two base rows: (1, 0) is found first, then (0, 2) at that distance
+        found = closest_pairs(np.array([[2.0], [49.0]]), y, n_pairs=1)
+    assert [array.tolist() for array in found] == [[0], [2], [1.0]]
+
+
+def test_the_first_of_more_are_the_nearest(rng):
+    x = rng.integers(-2, 3, (300, 6)).astype(np.float32)
+    wide = closest_pairs(x, n_pairs=4000, metric="cosine")
+    for n_pairs in (1, 17, 999):
+        assert_pairs(closest_pairs(x, n_pairs=n_pairs, metric="cosine"), tuple(array[:n_pairs] for array in wide))
+    near = hardmine.topk(x, k=1, metric="cosine")
+    assert wide.distances[0] == near.distances.min()
+
+
+def test_to_csr_puts_pairs_in_the_order_of_rows(rng):
+    x, y = rng.standard_normal((30, 4)).astype(np.float32), rng.standard_normal((40, 4)).astype(np.float32)
+    found = closest_pairs(torch.from_numpy(x), torch.from_numpy(y), n_pairs=200)
+    with pytest.raises(ValueError, match=r"^indptr: expected pairs in the order of rows, got others"):
+        _ = found.indptr
+    indptr, cols, distances = found.to_csr()
+    assert indptr.shape == (31,) and indptr[-1] == 200 and all(isinstance(a, torch.Tensor) for a in (indptr, cols, distances))
+    within = hardmine.radius_neighbors(x, y, radius=float(found.distances[-1]))
+    for known, array in zip(within.to_csr(), (indptr, cols, distances)):
+        np.testing.assert_array_equal(array.numpy(), known)
+    assert np.shares_memory(within.to_csr()[1], within.cols)
+    rest = hardmine.topk(x, y, 1, where=Filter(exclude=within.to_csr()[:2]))
+    assert rest.distances.min() > within.distances.max()
