@@ -138,6 +138,71 @@ def merge(
     max_per_group: int = 0,
     threads: int = 0,
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]: ...
+def radius_neighbors(
+    queries: tuple[int, NDArray[np.float32]],
+    base: tuple[int, NDArray[np.float32]],
+    radius: NDArray[np.float32],
+    metric: Metric,
+    filter: Filter,
+    max_pairs: int,
+    threads: int,
+    progress: Callable[[int, int], object] | None,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]: ...
+@overload
+def radius_neighbors(
+    queries: tuple[int, NDArray[np.uint8]],
+    base: tuple[int, NDArray[np.uint8]],
+    radius: NDArray[np.float32],
+    metric: None,
+    filter: Filter,
+    max_pairs: int,
+    threads: int,
+    progress: Callable[[int, int], object] | None,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]: ...
+@overload
+def closest_pairs(
+    queries: tuple[int, NDArray[np.float32]],
+    base: tuple[int, NDArray[np.float32]],
+    n_pairs: int,
+    metric: Metric,
+    filter: Filter,
+    threads: int,
+    progress: Callable[[int, int], object] | None,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]: ...
+@overload
+def closest_pairs(
+    queries: tuple[int, NDArray[np.uint8]],
+    base: tuple[int, NDArray[np.uint8]],
+    n_pairs: int,
+    metric: None,
+    filter: Filter,
+    threads: int,
+    progress: Callable[[int, int], object] | None,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]: ...
+@overload
+def distance_histogram(
+    queries: tuple[int, NDArray[np.float32]],
+    base: tuple[int, NDArray[np.float32]],
+    thresholds: NDArray[np.float32],
+    query_groups: NDArray[np.int64] | None,
+    base_groups: NDArray[np.int64] | None,
+    metric: Metric,
+    filter: Filter,
+    threads: int,
+    progress: Callable[[int, int], object] | None,
+) -> NDArray[np.uint64]: ...
+@overload
+def distance_histogram(
+    queries: tuple[int, NDArray[np.uint8]],
+    base: tuple[int, NDArray[np.uint8]],
+    thresholds: NDArray[np.float32],
+    query_groups: NDArray[np.int64] | None,
+    base_groups: NDArray[np.int64] | None,
+    metric: None,
+    filter: Filter,
+    threads: int,
+    progress: Callable[[int, int], object] | None,
+) -> NDArray[np.uint64]: ...
 def canonical_matrix(
     queries: NDArray[np.float32],
     base: NDArray[np.float32],
