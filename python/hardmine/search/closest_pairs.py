@@ -77,7 +77,7 @@ def closest_pairs(
     ([0, 1, 1], [3, 2, 3], [1.0, 1.0, 16.0])
     """
     q, b = check_rows(queries, base, metric, bits)
-    self_join = base is None
+    self_join = q is b
     every = q.count * (q.count - 1) // 2 if self_join else q.count * b.count
     kept = min(_arguments.positive("n_pairs", n_pairs), max(1, every))
     n_threads = check_threads(threads)
@@ -85,7 +85,7 @@ def closest_pairs(
     refuse_max_per_group(allowed, "closest_pairs")
     best: tuple[Ints, Ints, Distances] | None = None
     with Progress(progress, q.count * b.count) as bar:
-        for q_block, b_block in blocks_of_pairs(q, b, self_join):
+        for q_block, b_block in blocks_of_pairs(q, b):
             found = _core.closest_pairs(
                 queries=q_block,
                 base=b_block,

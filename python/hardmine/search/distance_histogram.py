@@ -85,7 +85,7 @@ def distance_histogram(
     """
     q, b = check_rows(queries, base, metric, bits)
     limits = check_edges(edges)
-    n_threads, self_join = check_threads(threads), base is None
+    n_threads, self_join = check_threads(threads), q is b
     allowed = check_filter(where, query_rows, q.count, b.count, self_join)
     refuse_max_per_group(allowed, "distance_histogram")
     of_queries, of_base = check_groups(groups, q.count, b.count, self_join)
@@ -93,7 +93,7 @@ def distance_histogram(
     counts = np.zeros(bins if of_queries is None else (2, bins), np.uint64)
     core_filter = allowed.core(allowed.nearer_than)
     with Progress(progress, q.count * b.count) as bar:
-        for q_block, b_block in blocks_of_pairs(q, b, self_join):
+        for q_block, b_block in blocks_of_pairs(q, b):
             counts += _core.distance_histogram(
                 queries=q_block,
                 base=b_block,

@@ -83,19 +83,18 @@ class Pairs:
         return Pairs(rows, cols, distances, self.shape).indptr, cols, distances
 
 
-def blocks_of_pairs(queries: Rows, base: Rows, self_join: bool) -> Iterator[tuple[Block, Block]]:
+def blocks_of_pairs(queries: Rows, base: Rows) -> Iterator[tuple[Block, Block]]:
     """The blocks of both sides, each with each; of an array with itself those in which pairs with row < col may lie."""
     for q_block in queries.blocks():
-        for b_block in base.blocks():
-            if not self_join or b_block.first >= q_block.first:
-                yield q_block, b_block
+        for b_block in base.blocks(q_block.first if base is queries else 0):
+            yield q_block, b_block
 
 
 def joined(parts: list[tuple[Ints, Ints, Distances]], dtype: type) -> tuple[Ints, Ints, Distances]:
     """What was found in several blocks, one part after another; one part is not copied, and none is no pairs."""
     if len(parts) == 1:
         return parts[0]
-    none = np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, dtype)
+    none: tuple[Ints, Ints, Distances] = np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, dtype)
     rows, cols, distances = (np.concatenate(arrays) for arrays in zip(none, *parts))
     return rows, cols, distances
 
@@ -106,10 +105,10 @@ def pairs_of(found: tuple[Ints, Ints, Distances], queries: Rows, base: Rows) -> 
     return Pairs(rows, cols, distances, (queries.count, base.count))
 
 
-def just_above(distance: Any) -> np.float32:
-    """The float32 number after a distance: what is less than it is no farther than the distance."""
+def just_above(distance: float) -> float:
+    """The float32 number after a float32 distance: what is less than it is no farther than the distance."""
     with np.errstate(over="ignore", under="ignore"):
-        return np.nextafter(np.float32(distance), np.float32(np.inf))
+        return float(np.nextafter(np.float32(distance), np.float32(np.inf)))
 
 
 def refuse_max_per_group(allowed: CoreFilter, function: str) -> None:

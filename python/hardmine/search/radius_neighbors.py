@@ -88,7 +88,7 @@ def radius_neighbors(
     q, b = check_rows(queries, base, metric, bits)
     reach = check_radius(radius, q.count)
     most = NO_LIMIT if max_pairs is None else _arguments.whole("max_pairs", max_pairs, 0, NO_LIMIT)
-    n_threads, self_join = check_threads(threads), base is None
+    n_threads, self_join = check_threads(threads), q is b
     allowed = check_filter(where, query_rows, q.count, b.count, self_join)
     cap, allowed = allowed.max_per_group, allowed._replace(max_per_group=0)
     if cap and self_join:
@@ -96,7 +96,7 @@ def radius_neighbors(
     parts: list[tuple[Ints, Ints, Distances]] = []
     count = 0
     with Progress(progress, q.count * b.count) as bar:
-        for q_block, b_block in blocks_of_pairs(q, b, self_join):
+        for q_block, b_block in blocks_of_pairs(q, b):
             found = _core.radius_neighbors(
                 queries=q_block,
                 base=b_block,
