@@ -9,17 +9,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
-
-import numpy as np
 
 import hardmine
 from hardmine import _core
 from hardmine._files import check_writable, save_npz
+from hardmine.cli import inputs, searches
 from hardmine.hashing.centers import METHODS
 from hardmine.mining.drawing import STRATEGIES
 from hardmine.mining.positives import REFERENCES
-from hardmine.search.metric import FLOAT_METRICS, METRICS
+from hardmine.search.metric import FLOAT_METRICS
 
 MINING_OPTIONS = (
     "num_negatives", "metric", "max_score", "min_score", "absolute_margin", "relative_margin", "max_per_label", "range_min",
@@ -52,15 +50,10 @@ def _parser() -> argparse.ArgumentParser:
     info = commands.add_parser("info", help="version, instruction sets, OpenMP and threads of this build")
     info.set_defaults(run=_info)
 
-    topk = commands.add_parser("topk", help="the k nearest base rows of each query")
-    _add_rows(topk, "floats or packed codes")
-    topk.add_argument("-k", type=int, default=10, help="rows to keep for each query (%(default)s)")
-    topk.add_argument("--metric", choices=METRICS, default="sqeuclidean", help="(%(default)s)")
-    topk.add_argument("--bits", type=int, metavar="B", help="of packed codes, for hamming; by default all of their bytes")
-    topk.set_defaults(run=_topk)
+    searches.add(commands)
 
     mine = commands.add_parser("mine", help="the hardest negatives of each query")
-    _add_rows(mine, "floats")
+    inputs.add_rows(mine, "floats")
     mine.add_argument("--query-labels", type=Path, metavar="L.npy", help="a label for each query")
     mine.add_argument("--base-labels", type=Path, metavar="L.npy", help="a label for each base row")
     mine.add_argument("-n", "--num-negatives", type=int, default=5, help="negatives for each query (%(default)s)")
@@ -114,16 +107,6 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_rows(command: argparse.ArgumentParser, kinds: str) -> None:
-    command.add_argument("queries", type=Path, metavar="Q.npy", help=f"rows of {kinds}, memory-mapped")
-    command.add_argument("base", type=Path, metavar="B.npy", nargs="?", help="the same; by default the queries themselves")
-    command.add_argument(
-        "--query-rows", type=Path, metavar="R.npy", help="the base row that each query is, -1 for none: it is left out"
-    )
-    command.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.npz", help="where the result goes")
-    command.add_argument("--threads", type=int, help="by default every core the process may use")
-
-
 def _info(_: argparse.Namespace) -> None:
     print(f"hardmine        {hardmine.__version__}")
     print(f"ISA             {_core.isa()}")
@@ -134,36 +117,21 @@ def _info(_: argparse.Namespace) -> None:
     print(f"threads         {_core.threads()}")
 
 
-def _topk(arguments: argparse.Namespace) -> None:
-    found = hardmine.topk(
-        _load(arguments.queries),
-        _load(arguments.base),
-        arguments.k,
-        metric=arguments.metric,
-        query_rows=_load(arguments.query_rows),
-        bits=arguments.bits,
-        threads=arguments.threads,
-        progress=_progress(),
-    )
-    save_npz(arguments.output, distances=found.distances, indices=found.indices)
-    print(f"{arguments.output}: distances and indices {found.indices.shape}")
-
-
 def _mine(arguments: argparse.Namespace) -> None:
-    queries, base = _load(arguments.queries), _load(arguments.base)
+    queries, base = inputs.load(arguments.queries), inputs.load(arguments.base)
     mined = hardmine.mine_hard_negatives(
         queries,
         base,
-        query_labels=_load(arguments.query_labels),
-        base_labels=_load(arguments.base_labels),
-        positives=_lists("positives", _load(arguments.positives), len(queries)),
-        exclude=_lists("exclude", _load(arguments.exclude), len(queries)),
+        query_labels=inputs.load(arguments.query_labels),
+        base_labels=inputs.load(arguments.base_labels),
+        positives=inputs.listed("positives", inputs.load(arguments.positives), len(queries)),
+        exclude=inputs.listed("exclude", inputs.load(arguments.exclude), len(queries)),
         sampling_params=dict(arguments.sampling_param),
         rescore=None if arguments.rescore is None else _function(arguments.rescore),
-        query_rows=_load(arguments.query_rows),
-        query_ids=_load(arguments.query_ids),
+        query_rows=inputs.load(arguments.query_rows),
+        query_ids=inputs.load(arguments.query_ids),
         threads=arguments.threads,
-        progress=_progress(),
+        progress=inputs.progress(),
         **{name: getattr(arguments, name) for name in MINING_OPTIONS},
     )
     mined.save(arguments.output)
@@ -192,18 +160,6 @@ def _function(name: str) -> Any:
         raise ValueError(f"rescore: expected module:function that can be imported, got {name!r} ({error})") from None
 
 
-def _lists(name: str, rows: Any, n: int) -> Any:
-    """One id a query as it is; rows of (query, base row) as lists."""
-    if rows is None or rows.ndim == 1:
-        return rows
-    if rows.ndim != 2 or rows.shape[1] != 2:
-        raise ValueError(f"{name}: expected ids or rows of (query, base row), got shape {rows.shape}")
-    if len(rows) and (rows[:, 0].min() < 0 or rows[:, 0].max() >= n):
-        raise ValueError(f"{name}: expected queries from 0 to {n - 1}, got {rows[:, 0].min()} to {rows[:, 0].max()}")
-    order = np.argsort(rows[:, 0], kind="stable")
-    return np.concatenate([[0], np.cumsum(np.bincount(rows[:, 0], minlength=n))]), rows[order, 1]
-
-
 def _centers(arguments: argparse.Namespace) -> None:
     made = hardmine.hash_centers(
         arguments.classes, arguments.bits, method=arguments.method, multi_label=arguments.multi_label, seed=arguments.seed
@@ -229,27 +185,4 @@ def _centers(arguments: argparse.Namespace) -> None:
 def _demo(arguments: argparse.Namespace) -> None:
     from hardmine.cli import demo
 
-    demo.run(arguments.folder, _progress())
-
-
-def _progress() -> bool:
-    """A bar where there is a terminal to draw it on and tqdm to draw it with."""
-    if not sys.stderr.isatty():
-        return False
-    try:
-        import tqdm  # noqa: F401
-    except ImportError:
-        return False
-    return True
-
-
-def _load(path: Path | None) -> Any:
-    if path is None:
-        return None
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, BadZipFile):
-        raise ValueError(f"{path}: expected a .npy file of numbers") from None
-    if not isinstance(array, np.ndarray):
-        raise ValueError(f"{path}: expected a .npy file of numbers, got an archive of {', '.join(array.files)}")
-    return array
+    demo.run(arguments.folder, inputs.progress())

@@ -1,0 +1,70 @@
+"""What the commands read: files of arrays, and the options that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+
+def add_rows(command: argparse.ArgumentParser, kinds: str) -> None:
+    command.add_argument("queries", type=Path, metavar="Q.npy", help=f"rows of {kinds}, memory-mapped")
+    command.add_argument("base", type=Path, metavar="B.npy", nargs="?", help="the same; by default the queries themselves")
+    command.add_argument(
+        "--query-rows", type=Path, metavar="R.npy", help="the base row that each query is, -1 for none: it is left out"
+    )
+    command.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.npz", help="where the result goes")
+    command.add_argument("--threads", type=int, help="by default every core the process may use")
+
+
+def load(path: Path | None) -> Any:
+    """The array of a .npy file, memory-mapped; None of no path."""
+    if path is None:
+        return None
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, BadZipFile):
+        raise ValueError(f"{path}: expected a .npy file of numbers") from None
+    if not isinstance(array, np.ndarray):
+        raise ValueError(f"{path}: expected a .npy file of numbers, got an archive of {', '.join(array.files)}")
+    return array
+
+
+def number_or_file(text: str) -> float | Path:
+    """An option that is one number, or the .npy file of one for each query."""
+    try:
+        return float(text)
+    except ValueError:
+        return Path(text)
+
+
+def load_number(value: float | Path | None) -> Any:
+    """The number, or what its file holds."""
+    return load(value) if isinstance(value, Path) else value
+
+
+def listed(name: str, rows: Any, n: int) -> Any:
+    """One id a query as it is; rows of (query, base row) as lists."""
+    if rows is None or rows.ndim == 1:
+        return rows
+    if rows.ndim != 2 or rows.shape[1] != 2:
+        raise ValueError(f"{name}: expected ids or rows of (query, base row), got shape {rows.shape}")
+    if len(rows) and (rows[:, 0].min() < 0 or rows[:, 0].max() >= n):
+        raise ValueError(f"{name}: expected queries from 0 to {n - 1}, got {rows[:, 0].min()} to {rows[:, 0].max()}")
+    order = np.argsort(rows[:, 0], kind="stable")
+    return np.concatenate([[0], np.cumsum(np.bincount(rows[:, 0], minlength=n))]), rows[order, 1]
+
+
+def progress() -> bool:
+    """A bar where there is a terminal to draw it on and tqdm to draw it with."""
+    if not sys.stderr.isatty():
+        return False
+    try:
+        import tqdm  # noqa: F401
+    except ImportError:
+        return False
+    return True

@@ -1,0 +1,114 @@
+"""The commands topk, radius and pairs with every option, beside the functions."""
+
+import os
+
+import numpy as np
+import pytest
+
+import hardmine
+from hardmine import Filter
+from hardmine.cli.command import main
+from pair_reference import assert_pairs
+
+
+@pytest.fixture
+def files(rng, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arrays = {
+        "q": rng.integers(-3, 4, (40, 5)).astype(np.float32),
+        "b": rng.integers(-3, 4, (90, 5)).astype(np.float64),
+        "qg": rng.integers(0, 4, 40),
+        "bg": rng.integers(0, 4, 90),
+        "r": rng.integers(-1, 90, 40),
+        "mask": rng.random(90) < 0.8,
+        "e": np.stack([rng.integers(0, 40, 60), rng.integers(0, 90, 60)], axis=1),
+        "limits": rng.uniform(3, 30, 40),
+    }
+    for name, array in arrays.items():
+        np.save(f"{name}.npy", array)
+    return arrays
+
+
+FILTERS = "--query-groups qg.npy --base-groups bg.npy --groups same --exclude e.npy --base-mask mask.npy --query-rows r.npy"
+
+
+def options(files, **more):
+    """What `FILTERS` says, and more, as arguments of the functions."""
+    lists = [files["e"][files["e"][:, 0] == i, 1] for i in range(40)]
+    where = Filter(files["qg"], files["bg"], groups="same", exclude=lists, base_mask=files["mask"], **more)
+    return {"where": where, "query_rows": files["r"]}
+
+
+def saved_pairs():
+    with np.load("out.npz") as saved:
+        assert sorted(saved.files) == ["cols", "distances", "rows", "shape"]
+        return hardmine.Pairs(saved["rows"], saved["cols"], saved["distances"], tuple(saved["shape"].tolist()))
+
+
+def test_radius(files, capsys):
+    assert main(["radius", "q.npy", "b.npy", "-r", "9.5", "-o", "out.npz"]) == 0
+    expected = hardmine.radius_neighbors(files["q"], files["b"], 9.5)
+    assert_pairs(saved_pairs(), tuple(expected))
+    reach = f"distances {expected.distances.min():g} to {expected.distances.max():g}"
+    assert capsys.readouterr().out == f"out.npz: {len(expected)} pairs of 40 x 90 rows, {reach}\n"
+    line = f"radius q.npy b.npy --radius limits.npy {FILTERS} --farther-than 2 --max-per-group 2 --max-pairs 900 -o out.npz"
+    assert main(line.split()) == 0
+    more = options(files, farther_than=2, max_per_group=2)
+    expected = hardmine.radius_neighbors(files["q"], files["b"], files["limits"], **more)
+    assert len(expected) > 20
+    assert_pairs(saved_pairs(), tuple(expected))
+    assert main(["radius", "q.npy", "-r", "-1", "-o", "out.npz"]) == 0
+    assert capsys.readouterr().out.endswith("out.npz: 0 pairs of 40 x 40 rows\n")
+
+
+def test_pairs(files, capsys):
+    assert main(f"pairs q.npy b.npy -n 30 {FILTERS} --nearer-than limits.npy --metric euclidean -o out.npz".split()) == 0
+    more = options(files, nearer_than=files["limits"])
+    expected = hardmine.closest_pairs(files["q"], files["b"], 30, metric="euclidean", **more)
+    assert_pairs(saved_pairs(), tuple(expected))
+    assert f"out.npz: {len(expected)} pairs of 40 x 90 rows, distances" in capsys.readouterr().out
+    codes = hardmine.pack(np.tile(files["q"], 3)[:, :13])
+    np.save("codes.npy", codes)
+    assert main(["pairs", "codes.npy", "--metric", "hamming", "--bits", "13", "-o", "out.npz", "--threads", "1"]) == 0
+    assert_pairs(saved_pairs(), tuple(hardmine.closest_pairs(codes, metric="hamming")))
+
+
+def test_topk_with_filters(files):
+    line = f"topk q.npy b.npy -k 4 {FILTERS} --nearer-than 40 --farther-than 1.5 --max-per-group 3 -o out.npz"
+    assert main(line.split()) == 0
+    more = options(files, nearer_than=40, farther_than=1.5, max_per_group=3)
+    expected = hardmine.topk(files["q"], files["b"], 4, **more)
+    with np.load("out.npz") as found:
+        np.testing.assert_array_equal(found["indices"], expected.indices)
+        np.testing.assert_array_equal(found["distances"], expected.distances)
+
+
+@pytest.mark.parametrize(
+    "line, message",
+    [
+        ("radius q.npy -r absent.npy -o out.npz", "No such file or directory: 'absent.npy'"),
+        ("radius q.npy -r 30 --max-pairs 3 -o out.npz", "max_pairs: expected at most 3"),
+        ("radius q.npy b.npy -r bg.npy -o out.npz", "radius: expected a number or 40 of them, one for each query, got shape"),
+        ("radius q.npy -r nan -o out.npz", "radius: expected numbers, got NaN"),
+        ("pairs q.npy -n 0 -o out.npz", "n_pairs: expected at least 1, got 0"),
+        ("pairs q.npy --query-groups qg.npy --max-per-group 1 -o out.npz", "max_per_group: expected None in closest_pairs"),
+        ("pairs q.npy --metric hamming -o out.npz", "queries: expected packed codes, uint8, got float32"),
+        ("topk q.npy b.npy --query-groups qg.npy -o out.npz", "base_groups: expected a group for each base row"),
+        ("topk q.npy b.npy --base-mask bg.npy -o out.npz", "base_mask: expected booleans, got int64"),
+        ("topk q.npy --exclude b.npy -o out.npz", "exclude: expected ids or rows of (query, base row), got shape (90, 5)"),
+        ("pairs q.npy -o absent/out.npz", "absent/out.npz: expected a folder that can be written to, got absent"),
+    ],
+)
+def test_an_error_is_one_line_and_nothing_is_written(files, capsys, line, message):
+    before = sorted(os.listdir())
+    assert main(line.split()) == 2
+    captured = capsys.readouterr()
+    assert captured.out == "" and captured.err.count("\n") == 1
+    assert captured.err.startswith("hardmine: error: ") and message in captured.err
+    assert sorted(os.listdir()) == before
+
+
+def test_a_radius_must_be_given(files, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["radius", "q.npy", "-o", "out.npz"])
+    assert stopped.value.code == 2 and "required: -r/--radius" in capsys.readouterr().err
