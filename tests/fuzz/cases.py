@@ -34,6 +34,8 @@ FIELDS = {
     "nearer_than": Field(("query",), (None,)),
     "farther_than": Field(("query",), (None,)),
     "query_rows": Field(("query",)),
+    "radius": Field(("query",)),
+    "edges": Field(("edge",)),
     "rows": Field(("pair",)),
     "cols": Field(("pair",)),
     "positive": Field(("query", "base"), (None,)),

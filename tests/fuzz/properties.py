@@ -15,6 +15,7 @@ from . import (
     merging,
     mining,
     mutation,
+    near_pairs,
     rankings,
     refiltering,
     sampling,
@@ -23,7 +24,7 @@ from . import (
 from .cases import Property
 
 MODULES = (
-    search, distances, invariance, merging, codes, rankings, judging, mining, refiltering, batches, sampling,
+    search, near_pairs, distances, invariance, merging, codes, rankings, judging, mining, refiltering, batches, sampling,
     intervals, mutation, large,
 )  # fmt: skip
 PROPERTIES: dict[str, Property] = {one.name: one for module in MODULES for one in module.PROPERTIES}
