@@ -101,3 +101,10 @@ def test_to_csr_puts_pairs_in_the_order_of_rows(rng):
     assert np.shares_memory(within.to_csr()[1], within.cols)
     rest = hardmine.topk(x, y, 1, where=Filter(exclude=within.to_csr()[:2]))
     assert rest.distances.min() > within.distances.max()
+
+
+def test_infinite_distances_of_a_later_block_may_come_first():
+    queries, base = np.full((2, 1), 3e38, np.float32), np.full((3, 1), -3e38)
+    with surroundings(block_bytes=4):  # a base row at a time
+        found = closest_pairs(queries, base, n_pairs=2)
+    assert [array.tolist() for array in found] == [[0, 0], [0, 1], [np.inf, np.inf]]
