@@ -203,8 +203,8 @@ void define_pairs(py::module_& m) {
                 found = radius_neighbors(search, filter, radius.data(), max_pairs, watcher);
             });
             if (found.count > max_pairs)
-                throw py::value_error("max_pairs: expected at least " + std::to_string(found.count) +
-                                      ", the number of pairs within the radius, got " + std::to_string(max_pairs));
+                throw py::value_error("max_pairs: expected at most " + std::to_string(max_pairs) + " pairs, got " +
+                                      std::to_string(found.count));
             PairArrays<Row> pairs(found.count);
             std::int64_t *rows = pairs.rows.mutable_data(), *cols = pairs.cols.mutable_data();
             Distance* distances = pairs.distances.mutable_data();

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -15,25 +16,28 @@
 
 namespace hardmine {
 
-// Bin b is [thresholds[b], thresholds[b + 1]).
+// Bin b is [thresholds[b], thresholds[b + 1]). The last threshold may be NaN: then the last bin has no end.
 class Bins {
   public:
     static constexpr std::size_t kNone = ~std::size_t{0};
 
     // At least two thresholds, ascending.
     Bins(const float* thresholds, std::size_t count)
-        : thresholds_(thresholds), count_(count), first_(ordered(thresholds[0])), last_(ordered(thresholds[count - 1])) {
+        : thresholds_(thresholds), count_(count), first_(ordered(thresholds[0])), last_(std::isnan(thresholds[count - 1]) ? ~0u : ordered(thresholds[count - 1])) {
         while ((last_ - first_) >> shift_ >= kCells) ++shift_;
         start_.resize(((last_ - first_) >> shift_) + 2);
         for (std::size_t cell = 0, t = 0; cell + 1 < start_.size(); ++cell) {
-            while (t < count && (ordered(thresholds[t]) - first_) >> shift_ < cell) ++t;
+            while (t < size() && (ordered(thresholds[t]) - first_) >> shift_ < cell) ++t;
             start_[cell] = static_cast<std::uint32_t>(t);
         }
-        start_.back() = static_cast<std::uint32_t>(count);
+        start_.back() = static_cast<std::uint32_t>(size());
     }
 
     std::size_t size() const { return count_ - 1; }
-    float farthest() const { return std::nextafter(thresholds_[count_ - 1], -kInfinity); }
+    float farthest() const {
+        const float last = thresholds_[count_ - 1];
+        return std::isnan(last) ? kInfinity : std::nextafter(last, -kInfinity);
+    }
 
     // size() beyond the last, kNone before the first.
     std::size_t of(float distance) const {

@@ -137,11 +137,11 @@ def check_groups(groups: Any, n: int, m: int, self_join: bool) -> tuple[Ints | N
     if groups is None:
         return None, None
     if self_join:
-        (of_both,) = _labels.codes(_labels.labels("groups", groups, n, "queries"))
+        (of_both,) = _labels.numbered(_labels.labels("groups", groups, n, "queries"))
         return of_both, of_both
     if not isinstance(groups, (tuple, list)) or len(groups) != 2:
         raise TypeError(f"groups: expected (groups of queries, groups of base rows) beside a base, got {_outline(groups)}")
-    of_queries, of_base = _labels.codes(
+    of_queries, of_base = _labels.numbered(
         _labels.labels("groups", groups[0], n, "queries"), _labels.labels("groups", groups[1], m, "base")
     )
     return of_queries, of_base
