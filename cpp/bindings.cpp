@@ -181,7 +181,9 @@ void define(py::module_& m) {
 template <class Row>
 struct PairArrays {
     explicit PairArrays(std::uint64_t count)
-        : rows(static_cast<py::ssize_t>(count)), cols(static_cast<py::ssize_t>(count)), distances(static_cast<py::ssize_t>(count)) {}
+        : rows(static_cast<py::ssize_t>(count)),
+          cols(static_cast<py::ssize_t>(count)),
+          distances(static_cast<py::ssize_t>(count)) {}
     py::tuple tuple() const { return py::make_tuple(rows, cols, distances); }
     Ints rows, cols;
     Distances<Row> distances;
@@ -199,9 +201,8 @@ void define_pairs(py::module_& m) {
             const auto search = search_of<Row>(queries, base, metric, threads);
             const char* base_name = filter.self ? "queries" : "base";
             FoundPairs found;
-            run("queries", base_name, progress, [&](const Watcher& watcher) {
-                found = radius_neighbors(search, filter, radius.data(), max_pairs, watcher);
-            });
+            run("queries", base_name, progress,
+                [&](const Watcher& watcher) { found = radius_neighbors(search, filter, radius.data(), max_pairs, watcher); });
             if (found.count > max_pairs)
                 throw py::value_error("max_pairs: expected at most " + std::to_string(max_pairs) + " pairs, got " +
                                       std::to_string(found.count));
@@ -236,9 +237,9 @@ void define_pairs(py::module_& m) {
 
     m.def(
         "distance_histogram",
-        [](const Block<Row>& queries, const Block<Row>& base, const Limits& thresholds, const std::optional<Ints>& query_groups,
-           const std::optional<Ints>& base_groups, const MetricOf<Row>& metric, const HeldFilter& filter, int threads,
-           const py::object& progress) {
+        [](const Block<Row>& queries, const Block<Row>& base, const Limits& thresholds,
+           const std::optional<Ints>& query_groups, const std::optional<Ints>& base_groups, const MetricOf<Row>& metric,
+           const HeldFilter& filter, int threads, const py::object& progress) {
             const auto search = search_of<Row>(queries, base, metric, threads);
             const HistogramOf histogram{thresholds.data(), static_cast<std::size_t>(thresholds.size()),
                                         data_or_null(query_groups), data_or_null(base_groups)};

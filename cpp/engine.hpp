@@ -15,9 +15,9 @@
 
 namespace hardmine {
 
-// The k nearest allowed base rows of each query, in the order of (distance, index). Missing ones have distance infinity (2^31 - 1
-// for codes) and index -1. too_near, if not null, is added to: for each query how many rows filter.farther_than alone kept out;
-// exact up to kMostCounted (sinks/top_k.hpp), then at least that.
+// The k nearest allowed base rows of each query, in the order of (distance, index). Missing ones have distance infinity (2^31
+// - 1 for codes) and index -1. too_near, if not null, is added to: for each query how many rows filter.farther_than alone kept
+// out; exact up to kMostCounted (sinks/top_k.hpp), then at least that.
 void topk(const FloatSearch& search, const Filter& filter, const Lists<float>& out, std::int64_t* too_near,
           const Watcher& watcher);
 void topk(const CodeSearch& search, const Filter& filter, const Lists<std::int32_t>& out, const Watcher& watcher);
@@ -27,8 +27,8 @@ template <class Distance>
 void merge(const std::vector<Lists<const Distance>>& parts, std::size_t n, const Lists<Distance>& out,
            const std::int64_t* base_groups, std::size_t max_per_group, int threads, const Watcher& watcher);
 
-// All pairs no farther apart than radius[query], in the order of (row, distance, col). If filter.self, each pair of rows is met
-// once (row < col), and must be allowed both ways. Where there are more than `most` they are only counted.
+// All pairs no farther apart than radius[query], in the order of (row, distance, col). If filter.self, each pair of rows is
+// met once (row < col), and must be allowed both ways. Where there are more than `most` they are only counted.
 struct FoundPairs {
     std::uint64_t count = 0;
     std::vector<PairList> lists;  // empty if count > most
@@ -49,8 +49,8 @@ std::vector<FoundPair> closest_pairs(const FloatSearch& search, const Filter& fi
 std::vector<FoundPair> closest_pairs(const CodeSearch& search, const Filter& filter, std::size_t n_pairs,
                                      const Watcher& watcher);
 
-// How many pairs lie in each bin [thresholds[b], thresholds[b + 1]), added to counts; self as above. With groups two tables: of
-// the pairs of one group, and of the others.
+// How many pairs lie in each bin [thresholds[b], thresholds[b + 1]), added to counts; self as above. With groups two tables:
+// of the pairs of one group, and of the others.
 struct HistogramOf {
     const float* thresholds;
     std::size_t count;  // of thresholds, at least 2

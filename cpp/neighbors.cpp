@@ -58,8 +58,7 @@ struct RowSearch {
         std::vector<Distance> distances(plan.parts() > 1 ? plan.parts() * n * out.k : 0);
         std::vector<std::int64_t> indices(distances.size());
         const auto part = [&](std::size_t p) {
-            return plan.parts() == 1 ? out
-                                     : Lists<Distance>{distances.data(), indices.data(), out.k}.from(p * n);
+            return plan.parts() == 1 ? out : Lists<Distance>{distances.data(), indices.data(), out.k}.from(p * n);
         };
         Team<Row, Work> team(s.base, plan.tasks().size(), family.threads, plan.pairs(), watcher, make_work);
         team.run(plan.tasks().size(), [&](std::size_t t, Work& work, Watch& watch) {
@@ -115,7 +114,8 @@ std::vector<std::uint32_t> masked(const Filter& filter, const Extent& rows, bool
 
 }  // namespace
 
-void topk(const FloatSearch& s, const Filter& filter, const Lists<float>& out, std::int64_t* too_near, const Watcher& watcher) {
+void topk(const FloatSearch& s, const Filter& filter, const Lists<float>& out, std::int64_t* too_near,
+          const Watcher& watcher) {
     Floats family(s, watcher);
     const Judge judge(filter);
     const std::size_t n = s.queries.count, m = s.base.count, k = out.k;
@@ -145,7 +145,9 @@ void topk(const FloatSearch& s, const Filter& filter, const Lists<float>& out, s
         [&] {
             return new Workspace<Floats, TopK>{family.screens(),
                                                TopK(plan.longest(), k, plan.reach(), judge, caps, too_near != nullptr),
-                                               family.scores(), std::vector<Key>(k), {}};
+                                               family.scores(),
+                                               std::vector<Key>(k),
+                                               {}};
         },
         search.scan<Workspace<Floats, TopK>>);
 }
@@ -158,8 +160,8 @@ void topk(const CodeSearch& s, const Filter& filter, const Lists<std::int32_t>& 
     const bool capped = filter.max_per_group != 0, guess = Guess::serves(k, filter);
     const std::size_t per_query = (capped ? TopK::bytes_per_row(k, m) : CountingTopK::bytes_per_row(k, m, levels)) +
                                   (guess ? Guess::bytes_per_row(k, m, levels) : 0);
-    const std::size_t fixed = (capped ? TopK::bytes(k, m, filter) : (levels + 1) * sizeof(std::size_t)) +
-                              (guess ? Guess::bytes(m) : 0);
+    const std::size_t fixed =
+        (capped ? TopK::bytes(k, m, filter) : (levels + 1) * sizeof(std::size_t)) + (guess ? Guess::bytes(m) : 0);
     const RowSearch<PackedCodes> search{family, judge, out, nullptr, watcher};
     const Plan plan = search.plan({nullptr, 0, n}, per_query, fixed);
     if (!plan.complete())
@@ -169,8 +171,8 @@ void topk(const CodeSearch& s, const Filter& filter, const Lists<std::int32_t>& 
         search.run(
             plan,
             [&] {
-                return new Workspace<PackedCodes, TopK>{family.screens(), TopK(plan.longest(), k, plan.reach(), judge, caps),
-                                                        NoScores(), std::vector<Key>(k), {}};
+                return new Workspace<PackedCodes, TopK>{
+                    family.screens(), TopK(plan.longest(), k, plan.reach(), judge, caps), NoScores(), std::vector<Key>(k), {}};
             },
             search.scan<Workspace<PackedCodes, TopK>>);
         return;
@@ -179,8 +181,11 @@ void topk(const CodeSearch& s, const Filter& filter, const Lists<std::int32_t>& 
     search.run(
         plan,
         [&] {
-            auto work = new Work{family.screens(), CountingTopK(plan.longest(), k, plan.reach(), levels, judge), NoScores(),
-                                 std::vector<Key>(k), {}};
+            auto work = new Work{family.screens(),
+                                 CountingTopK(plan.longest(), k, plan.reach(), levels, judge),
+                                 NoScores(),
+                                 std::vector<Key>(k),
+                                 {}};
             if (guess && work->screens.many) work->guess.emplace(judge, plan, k, levels);
             return work;
         },
@@ -211,24 +216,25 @@ void merge(const std::vector<Lists<const Distance>>& parts, std::size_t n, const
 }
 template void merge(const std::vector<Lists<const float>>&, std::size_t, const Lists<float>&, const std::int64_t*, std::size_t,
                     int, const Watcher&);
-template void merge(const std::vector<Lists<const std::int32_t>>&, std::size_t, const Lists<std::int32_t>&, const std::int64_t*,
-                    std::size_t, int, const Watcher&);
+template void merge(const std::vector<Lists<const std::int32_t>>&, std::size_t, const Lists<std::int32_t>&,
+                    const std::int64_t*, std::size_t, int, const Watcher&);
 
-void ranking_counts(const CodeSearch& s, const Relevance& relevance, std::size_t top, std::size_t levels, std::uint32_t* counts,
-                    std::uint32_t* relevant, const Watcher& watcher) {
+void ranking_counts(const CodeSearch& s, const Relevance& relevance, std::size_t top, std::size_t levels,
+                    std::uint32_t* counts, std::uint32_t* relevant, const Watcher& watcher) {
     PackedCodes family(s, watcher);
     const Filter everything;
     const Judge judge(everything);
     const std::size_t n = s.queries.count;
     for (std::uint32_t* table : {counts, relevant}) std::fill_n(table, n * levels, 0u);
-    const Plan plan(everything, {nullptr, 0, n}, 0, s.base.extent(), std::min<std::size_t>(256, family.most_queries(RankingCounts::bytes_per_row(), 0)),
+    const Plan plan(everything, {nullptr, 0, n}, 0, s.base.extent(),
+                    std::min<std::size_t>(256, family.most_queries(RankingCounts::bytes_per_row(), 0)),
                     PackedCodes::kFairQueries, 1, family.threads);
     if (plan.tasks().empty()) return;
     family.prepare(plan.longest(), plan.base());
     using Work = Workspace<PackedCodes, RankingCounts>;
     Team<std::uint8_t, Work> team(s.base, plan.tasks().size(), family.threads, plan.pairs(), watcher, [&] {
-        return new Work{family.screens(), RankingCounts(plan.longest(), relevance, top, levels, counts, relevant), NoScores(), {},
-                        {}};
+        return new Work{
+            family.screens(), RankingCounts(plan.longest(), relevance, top, levels, counts, relevant), NoScores(), {}, {}};
     });
     team.run(plan.tasks().size(), [&](std::size_t t, Work& work, Watch& watch) {
         const Task& task = plan.tasks()[t];

@@ -42,8 +42,8 @@ Plan pair_plan(const Family& family, const Filter& filter, std::size_t per_query
                 family.threads);
 }
 
-// Offers all pairs to a sink a thread, made by make_sink(judge), and calls finish(sink) for each of them. Where an interval was
-// found to be wrong all is done once more, by canonical distances: distrusted() says so, and forgets what was found.
+// Offers all pairs to a sink a thread, made by make_sink(judge), and calls finish(sink) for each of them. Where an interval
+// was found to be wrong all is done once more, by canonical distances: distrusted() says so, and forgets what was found.
 template <class S, class Family, class MakeSink, class Distrusted, class Finish>
 void offer_pairs(Family& family, const Filter& filter, const Plan& plan, const Watcher& watcher, MakeSink&& make_sink,
                  Distrusted&& distrusted, Finish&& finish) {
@@ -158,8 +158,7 @@ void write_pairs(FoundPairs& found, std::int64_t* rows, std::int64_t* cols, Dist
     for (const PairList& list : found.lists)
         list.each([&](const FoundPair& pair) { n = std::max<std::size_t>(n, pair.row + std::size_t{1}); });
     std::vector<std::size_t> next(n + 1);  // where the next pair of each row goes
-    for (const PairList& list : found.lists)
-        list.each([&](const FoundPair& pair) { ++next[pair.row + std::size_t{1}]; });
+    for (const PairList& list : found.lists) list.each([&](const FoundPair& pair) { ++next[pair.row + std::size_t{1}]; });
     std::partial_sum(next.begin(), next.end(), next.begin());
     const std::vector<std::size_t> start = next;
     for (PairList& list : found.lists) {

@@ -24,8 +24,8 @@ struct Task {
 
 class Plan {
   public:
-    // Queries x base rows; `first_query` is that of the array. most_queries: what a thread's memory holds; fair_queries: what pays for a thread's packing the whole
-    // base; most_parts: into how many ranges the base may be cut.
+    // Queries x base rows; `first_query` is that of the array. most_queries: what a thread's memory holds; fair_queries: what
+    // pays for a thread's packing the whole base; most_parts: into how many ranges the base may be cut.
     Plan(const Filter& filter, const Selection& queries, std::size_t first_query, const Extent& base, std::size_t most_queries,
          std::size_t fair_queries, std::size_t most_parts, int threads)
         : fair_queries_(fair_queries), most_parts_(std::max<std::size_t>(1, most_parts)), query_(queries) {

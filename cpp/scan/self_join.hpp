@@ -2,8 +2,8 @@
 //
 // The rows are cut into slabs whose sinks fit in memory, two at a time. A slab meets itself, range of rows by range (within a
 // range each pair is met from both sides, beyond it once), then all later slabs. Between visits a row's state is its answer so
-// far, which is exact: it is kept in the caller's output and loaded back into a sink as what it is. A join of up to some hundred
-// thousand rows is one slab.
+// far, which is exact: it is kept in the caller's output and loaded back into a sink as what it is. A join of up to some
+// hundred thousand rows is one slab.
 //
 // Where the screen cannot separate the rows, or a window refuses many, nearly every pair would cost twice. The join then gives
 // up: a plain scan does better (scores.hpp, and floors of the screen).
@@ -152,7 +152,8 @@ class SelfJoin {
         });
     }
 
-    // Starts the sinks of the slab at `begin`; what it has found before, in the visits of the slabs before it, is offered anew.
+    // Starts the sinks of the slab at `begin`; what it has found before, in the visits of the slabs before it, is offered
+    // anew.
     void open(Slab& slab, std::size_t begin) {
         slab.begin = begin;
         slab.count = std::min(slab_rows_, rows_.count - begin);

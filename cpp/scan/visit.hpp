@@ -93,8 +93,8 @@ class Loop {
         return visit(task, screen, Receiver<S, Scores>{sink, scores}, Receiver<S, Scores>{sink, scores});
     }
 
-    // Offers row i of `rows`, which is started anew, all pairs with these base rows by their canonical distances: where a proof
-    // has failed.
+    // Offers row i of `rows`, which is started anew, all pairs with these base rows by their canonical distances: where a
+    // proof has failed.
     template <SinkOfRows S, class Scores>
     void rescan(Receiver<S, Scores> rows, std::size_t i, std::size_t query, const Selection& base) const {
         auto&& score = rows.scores[rows.at + i];

@@ -81,7 +81,9 @@ class CodeScreen {
                 const std::size_t found =
                     kernels_.screen(tile_.data(), groups, panel(first), bytes_, &stop_[row], hits_.data());
                 for (const CodeHit& hit : std::span(hits_.data(), found))
-                    if (first + hit.lane < m_) offer(row + hit.row, first + hit.lane, static_cast<float>(hit.distance), static_cast<float>(hit.distance));
+                    if (first + hit.lane < m_)
+                        offer(row + hit.row, first + hit.lane, static_cast<float>(hit.distance),
+                              static_cast<float>(hit.distance));
             }
         });
     }

@@ -33,12 +33,12 @@ namespace hardmine {
 
 class FewScreen {
   public:
-    static constexpr bool kHasFloor = false, kBothSides = false;  // pairs nearer than a floor are few beside the cost of reading
+    static constexpr bool kHasFloor = false,
+                          kBothSides = false;  // pairs nearer than a floor are few beside the cost of reading
     static constexpr std::size_t kMostQueries = 8;
     static constexpr std::size_t kBlockRows = 256;
 
-    FewScreen(const FewKernels& kernels, Metric metric, const Canonical& canonical, std::size_t d,
-              bool trusted = true)
+    FewScreen(const FewKernels& kernels, Metric metric, const Canonical& canonical, std::size_t d, bool trusted = true)
         : kernels_(kernels),
           metric_(metric),
           canonical_(canonical),

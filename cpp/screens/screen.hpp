@@ -1,9 +1,10 @@
 // What can say of many pairs at once that they are too far apart: the contract between the loop (scan/visit.hpp) and a screen.
 //
-// A screen is loaded with queries, then with one block of base rows after the other, and reports the pairs of the block that it
-// cannot rule out, each with an interval that certainly contains its canonical distance. What else it can do it declares:
+// A screen is loaded with queries, then with one block of base rows after the other, and reports the pairs of the block that
+// it cannot rule out, each with an interval that certainly contains its canonical distance. What else it can do it declares:
 //   kHasFloor   set_floor(i, farther): pairs of query i no farther than `farther` need not be reported. Lasts for a block;
-//   kBothSides  set_column_bound(j, bound) and scan_both(offer): a pair is reported if the bound of its query or the bound of its
+//   kBothSides  set_column_bound(j, bound) and scan_both(offer): a pair is reported if the bound of its query or the bound of
+//   its
 //               base row lets it through.
 //
 //   load_queries(queries, ids)   the queries of a task

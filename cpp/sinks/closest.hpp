@@ -2,10 +2,10 @@
 // the scan runs.
 //
 // Few pairs are ever offered once the bound is known, so each is scored at once, by the thread that met it, and the list holds
-// exact pairs only. Where pairs are equal (thousands of duplicates) rows and columns decide, so the bound is a whole pair. It is
-// read without the lock: its distance first, then the rest. The writer stores them the other way round, so whoever reads
-// an old distance rejects by it only pairs that the new one would reject too, and whoever reads a new one has the
-// rest that belongs to it or a later one.
+// exact pairs only. Where pairs are equal (thousands of duplicates) rows and columns decide, so the bound is a whole pair. It
+// is read without the lock: its distance first, then the rest. The writer stores them the other way round, so whoever reads an
+// old distance rejects by it only pairs that the new one would reject too, and whoever reads a new one has the rest that
+// belongs to it or a later one.
 #pragma once
 
 #include <algorithm>
@@ -14,9 +14,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "sinks/pair_list.hpp"
 #include "sinks/shared.hpp"
 #include "sinks/sink.hpp"
-#include "sinks/pair_list.hpp"
 
 namespace hardmine {
 

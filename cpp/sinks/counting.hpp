@@ -13,9 +13,9 @@
 #include <memory>
 #include <vector>
 
+#include "sinks/sink.hpp"
 #include "terms/filter.hpp"
 #include "terms/key.hpp"
-#include "sinks/sink.hpp"
 
 namespace hardmine {
 

@@ -1,7 +1,8 @@
 // How many pairs lie between the thresholds of a list, however long it is: a thread's counts.
 //
 // A pair is scored only where its interval straddles a threshold, and not even looked at beyond the last one. The bin of a
-// distance is found in two steps: the leading bits of its key lead to a few thresholds, a binary search among these to the one.
+// distance is found in two steps: the leading bits of its key lead to a few thresholds, a binary search among these to the
+// one.
 #pragma once
 
 #include <algorithm>
@@ -11,8 +12,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "terms/key.hpp"
 #include "sinks/sink.hpp"
+#include "terms/key.hpp"
 
 namespace hardmine {
 
@@ -23,7 +24,10 @@ class Bins {
 
     // At least two thresholds, ascending.
     Bins(const float* thresholds, std::size_t count)
-        : thresholds_(thresholds), count_(count), first_(ordered(thresholds[0])), last_(std::isnan(thresholds[count - 1]) ? ~0u : ordered(thresholds[count - 1])) {
+        : thresholds_(thresholds),
+          count_(count),
+          first_(ordered(thresholds[0])),
+          last_(std::isnan(thresholds[count - 1]) ? ~0u : ordered(thresholds[count - 1])) {
         while ((last_ - first_) >> shift_ >= kCells) ++shift_;
         start_.resize(((last_ - first_) >> shift_) + 2);
         for (std::size_t cell = 0, t = 0; cell + 1 < start_.size(); ++cell) {

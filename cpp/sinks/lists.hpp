@@ -1,10 +1,11 @@
 // The answer of a search as a value: a list of neighbours for each row, in the order of (distance, index), in arrays of the
 // caller's. It can be stored, merged with another, and loaded back into a sink.
 //
-// One merge serves all parts of an answer: those of ranges of base rows that threads took, of blocks that were converted one by
-// one, of chunks and of machines. It is associative and commutative, since (distance, index) orders everything, and idempotent,
-// since a pair has the same distance everywhere: an entry that occurs twice is kept once. With a cap per group it is the greedy
-// choice once more: what the choice in one part has left out is left out in the whole, for the same pairs are before it.
+// One merge serves all parts of an answer: those of ranges of base rows that threads took, of blocks that were converted one
+// by one, of chunks and of machines. It is associative and commutative, since (distance, index) orders everything, and
+// idempotent, since a pair has the same distance everywhere: an entry that occurs twice is kept once. With a cap per group it
+// is the greedy choice once more: what the choice in one part has left out is left out in the whole, for the same pairs are
+// before it.
 #pragma once
 
 #include <algorithm>
@@ -51,7 +52,8 @@ class ListMerge {
         entries_.clear();
         for (const auto& part : parts)
             for (std::size_t i = row * part.k; i < (row + 1) * part.k; ++i)
-                if (part.indices[i] >= 0) entries_.push_back({ordered(part.distances[i]), part.indices[i], &part.distances[i]});
+                if (part.indices[i] >= 0)
+                    entries_.push_back({ordered(part.distances[i]), part.indices[i], &part.distances[i]});
         std::sort(entries_.begin(), entries_.end());
         entries_.erase(std::unique(entries_.begin(), entries_.end()), entries_.end());
         if (cap_) keep_capped();

@@ -9,9 +9,9 @@
 #include <new>
 #include <vector>
 
-#include "terms/filter.hpp"
 #include "sinks/pair_list.hpp"
 #include "sinks/sink.hpp"
+#include "terms/filter.hpp"
 
 namespace hardmine {
 

@@ -1,5 +1,6 @@
-// A sink of rows to which several threads offer at once: a row is locked for an offer, which is rare; its bound is read without
-// the lock, since an older one only lets more through. With caps, whose scratch the rows share, one lock serves them all.
+// A sink of rows to which several threads offer at once: a row is locked for an offer, which is rare; its bound is read
+// without the lock, since an older one only lets more through. With caps, whose scratch the rows share, one lock serves them
+// all.
 #pragma once
 
 #include <atomic>

@@ -1,8 +1,8 @@
 // What a scan keeps of the pairs that it meets: the contract between the loop (scan/visit.hpp) and a sink.
 //
-// A screen gives a pair as [lower, upper], float32 numbers between which its canonical distance certainly lies. The loop offers
-// it to a sink if the sink wants it and the filter allows it; in turn the sink tells how near a pair must be to be of use, so
-// that the screen need not report others. A sink has a state for each of its rows, or one for all.
+// A screen gives a pair as [lower, upper], float32 numbers between which its canonical distance certainly lies. The loop
+// offers it to a sink if the sink wants it and the filter allows it; in turn the sink tells how near a pair must be to be of
+// use, so that the screen need not report others. A sink has a state for each of its rows, or one for all.
 //
 // A sink declares what it may count on and what it is:
 //   kInOrder  the pairs of a row must be offered in the order of their indices;
@@ -13,10 +13,12 @@
 //   kOneBound its bound is one for all rows.
 //
 //   bound(row)                      no pair farther than this is of use; it never grows
-//   wants(row, index, lower)        whether a pair that is no nearer than `lower` is of use: asked of all that a screen reports
-//   offer(row, query, index, lower, upper, score)   keeps a pair that is wanted and allowed, or not; score(index) gives the
+//   wants(row, index, lower)        whether a pair that is no nearer than `lower` is of use: asked of all that a screen
+//   reports offer(row, query, index, lower, upper, score)   keeps a pair that is wanted and allowed, or not; score(index)
+//   gives the
 //                                   canonical distance. Returns whether the bound became tighter
-//   hears(row)                      whether it wants to hear of the pairs before the window of a row: if not, the screen may leave
+//   hears(row)                      whether it wants to hear of the pairs before the window of a row: if not, the screen may
+//   leave
 //                                   them out; if so, the loop calls pass_over(row) for each that is on no exclusion list
 //   distrust(row)                   a distance lay outside its interval: a proof is wrong
 // Nothing may throw or allocate in them but where a sink grows with its answer, which catches what that throws.

@@ -1,9 +1,9 @@
 // The k smallest keys of each row, found from intervals rather than from distances.
 //
-// The bound of a row is the k-th smallest (upper, index): k pairs are certainly no farther, so a pair with (lower, index) beyond
-// the bound can never be among the k nearest and is dropped. What remains is a few more than k, and only these are scored
-// exactly. Where intervals cannot separate the rows (thousands of equal ones) the buffer overflows; then it is scored on the
-// spot, every interval in it becomes a point, and exactly k remain.
+// The bound of a row is the k-th smallest (upper, index): k pairs are certainly no farther, so a pair with (lower, index)
+// beyond the bound can never be among the k nearest and is dropped. What remains is a few more than k, and only these are
+// scored exactly. Where intervals cannot separate the rows (thousands of equal ones) the buffer overflows; then it is scored
+// on the spot, every interval in it becomes a point, and exactly k remain.
 //
 // With a cap per group the k nearest are the greedy choice in the order of keys, at most `cap` of each group. The k-th key
 // chosen from the upper ends is again a bound (more pairs below a threshold never lower the number that can be chosen), and so
@@ -22,10 +22,10 @@
 #include <cstdint>
 #include <vector>
 
-#include "terms/filter.hpp"
-#include "terms/key.hpp"
 #include "sinks/group_caps.hpp"
 #include "sinks/sink.hpp"
+#include "terms/filter.hpp"
+#include "terms/key.hpp"
 
 namespace hardmine {
 
@@ -124,9 +124,9 @@ class TopK {
     struct Row {
         std::uint32_t most;          // pairs that can be kept, k unless caps leave fewer
         std::uint32_t count, clean;  // pairs in the buffer, and how many of them are known not to be excluded
-        std::uint32_t too_near;     // pairs passed over
-        bool certified;  // whether `most` pairs have been found to lie within the bound
-        bool broken;     // whether a distance lay outside its interval
+        std::uint32_t too_near;      // pairs passed over
+        bool certified;              // whether `most` pairs have been found to lie within the bound
+        bool broken;                 // whether a distance lay outside its interval
     };
     struct Member {
         std::int64_t group;
