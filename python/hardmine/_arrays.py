@@ -8,18 +8,69 @@ float16 array is never copied whole.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from copy import copy
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeGuard, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hardmine import _arguments
 
-ArrayLike: TypeAlias = Any  # NumPy, torch (CPU), or anything with __dlpack__ or __array__
 Floats: TypeAlias = NDArray[np.float32]
 Ints: TypeAlias = NDArray[np.int64]
+Number = TypeVar("Number", bound=np.generic)
+
+
+class SupportsArray(Protocol):
+    """What NumPy can make an array of, a tensor for example."""
+
+    def __array__(self) -> NDArray[Any]: ...
+
+
+class SupportsDLPack(Protocol):
+    """An array of another library."""
+
+    def __dlpack__(self, *, stream: None = None) -> Any: ...
+    def __dlpack_device__(self) -> Any: ...
+
+
+class Tensor(Protocol):
+    """A torch tensor, as far as a caller of this library or the library itself needs its type."""
+
+    @property
+    def shape(self) -> Any: ...
+    @property
+    def dtype(self) -> Any: ...
+    @property
+    def layout(self) -> Any: ...
+    @property
+    def device(self) -> Any: ...
+    def detach(self) -> Tensor: ...
+    def resolve_neg(self) -> Tensor: ...
+    def float(self) -> Tensor: ...
+    def numpy(self) -> NDArray[Any]: ...
+    def __array__(self) -> NDArray[Any]: ...
+    def __len__(self) -> int: ...
+    def __getitem__(self, key: Any) -> Any: ...
+    def __add__(self, other: Any) -> Any: ...
+    def __sub__(self, other: Any) -> Any: ...
+    def __rsub__(self, other: Any) -> Any: ...
+    def __mul__(self, other: Any) -> Any: ...
+    def __truediv__(self, other: Any) -> Any: ...
+    def __lt__(self, other: Any) -> Any: ...
+    def __le__(self, other: Any) -> Any: ...
+    def __gt__(self, other: Any) -> Any: ...
+    def __ge__(self, other: Any) -> Any: ...
+
+
+ArrayLike: TypeAlias = NDArray[Any] | SupportsArray | SupportsDLPack | Sequence[Any]
+# What a function returns is a tensor where its first argument is one.
+FloatArray: TypeAlias = Floats | Tensor
+RealArray: TypeAlias = NDArray[np.float64] | Tensor
+IntArray: TypeAlias = Ints | Tensor
+ByteArray: TypeAlias = NDArray[np.uint8] | Tensor
+BoolArray: TypeAlias = NDArray[np.bool_] | Tensor
 
 BLOCK_BYTES = 32 << 20  # of a converted block
 CHECKED = 1 << 20  # numbers looked at in one go
@@ -27,13 +78,13 @@ MOST_CODE_BYTES = 8192
 MOST_ROWS = 2**32 - 2
 
 
-def is_torch(array: object) -> bool:
+def is_torch(array: object) -> TypeGuard[Tensor]:
     """Whether `array` is a torch tensor; never imports torch."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(array, torch.Tensor)
 
 
-def to_numpy(name: str, array: ArrayLike) -> NDArray[Any]:
+def to_numpy(name: str, array: ArrayLike | float) -> NDArray[Any]:
     """View `array` as NumPy without a copy where that is possible; bfloat16 tensors are converted to float32."""
     if is_torch(array):
         check_on_cpu(name, array)
@@ -55,7 +106,7 @@ def to_numpy(name: str, array: ArrayLike) -> NDArray[Any]:
         raise ValueError(f"{name}: expected an array, got rows of different lengths") from None
 
 
-def check_on_cpu(name: str, tensor: Any) -> None:
+def check_on_cpu(name: str, tensor: Tensor) -> None:
     """Raise unless a tensor is a dense one on the CPU."""
     if str(tensor.layout) != "torch.strided":
         raise TypeError(f"{name}: expected a dense tensor, got layout {tensor.layout}")
@@ -131,8 +182,9 @@ class FloatRows(Rows):
     def __init__(self, name: str, array: ArrayLike) -> None:
         self.name, self.torch = name, is_torch(array)
         if self.torch:
-            check_on_cpu(name, array)
-            self._array = array.detach()
+            tensor: Any = array
+            check_on_cpu(name, tensor)
+            self._array = tensor.detach()
             floating = self._array.dtype.is_floating_point
         else:
             self._array = to_numpy(name, array)
@@ -210,19 +262,22 @@ class CodeRows(Rows):
         return rows
 
 
-def like(array: NDArray[Any], torch_wanted: bool) -> Any:
+def like(array: NDArray[Number], torch_wanted: bool) -> NDArray[Number] | Tensor:
     """Give a result back as the caller's kind, without a copy."""
-    return sys.modules["torch"].from_numpy(array) if torch_wanted else array
+    if not torch_wanted:
+        return array
+    tensor: Tensor = sys.modules["torch"].from_numpy(array)
+    return tensor
 
 
-def outline(value: Any) -> str:
+def outline(value: object) -> str:
     """The dtype and shape of an array, for a `repr`; anything else as it is."""
     if hasattr(value, "dtype") and hasattr(value, "shape"):
         return f"{value.dtype} {tuple(value.shape)}"
     return repr(value)
 
 
-def is_output(out: object) -> bool:
+def is_output(out: object) -> TypeGuard[NDArray[Any] | Tensor]:
     """Whether `out` can be written to: a NumPy array or a torch tensor."""
     return isinstance(out, np.ndarray) or is_torch(out)
 
@@ -239,7 +294,7 @@ def integers(name: str, array: ArrayLike) -> Ints:
     return np.ascontiguousarray(values, dtype=np.int64)
 
 
-def thresholds(name: str, value: ArrayLike, count: int) -> NDArray[np.float64]:
+def thresholds(name: str, value: ArrayLike | float, count: int) -> NDArray[np.float64]:
     """A number, or one for each query, as float64."""
     values = to_numpy(name, value)
     if values.dtype.kind not in "fiu":

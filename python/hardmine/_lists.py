@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Number
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hardmine import _arrays
-from hardmine._arrays import Ints
+from hardmine._arrays import ArrayLike, Ints
+
+
+class SparseMatrix(Protocol):
+    """Of SciPy, in any format."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    def tocsr(self) -> Any: ...
+
+
+Lists: TypeAlias = ArrayLike | SparseMatrix  # a list for each query, (indptr, indices), an array (n, p), a sparse matrix
 
 
 class RowLists(NamedTuple):
@@ -66,7 +77,7 @@ class RowLists(NamedTuple):
 FORMS = "(indptr, indices) or a list of arrays"
 
 
-def ragged(name: str, lists: Any, rows: int, limit: int) -> RowLists:
+def ragged(name: str, lists: Lists, rows: int, limit: int) -> RowLists:
     """Lists in any form, ascending; `start` is never the caller's own array.
 
     The forms are a list of arrays, lists or sets; (indptr, indices); a SciPy sparse matrix or array of any format, of which
@@ -95,7 +106,7 @@ def ragged(name: str, lists: Any, rows: int, limit: int) -> RowLists:
     return RowLists(start, np.ascontiguousarray(indices))
 
 
-def are_ids(lists: Any) -> bool:
+def are_ids(lists: Lists) -> TypeGuard[ArrayLike]:
     """Whether these are not lists, but one row number for each query."""
     if hasattr(lists, "tocsr") or isinstance(lists, (tuple, str)):
         return False

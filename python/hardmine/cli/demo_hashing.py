@@ -39,7 +39,7 @@ def run(pixels: NDArray[Any], label: NDArray[Any]) -> dict[str, NDArray[Any]]:
     print("  bits   mAP, ties expected   ties worst   ties best   precision within 2 bits")
     for bits in BITS:
         mean, matrix = itq(pixels[base].astype(np.float64), bits, seed=0)
-        codes = hardmine.pack((pixels - mean) @ matrix)
+        codes = np.asarray(hardmine.pack((pixels - mean) @ matrix))
         found[f"codes_{bits}"] = codes
         task = codes[queries], codes[base], label[queries], label[base]
         expected, worst, best = (

@@ -7,12 +7,12 @@ default a number is the mean over all such orders (`average_precision.py`). Prot
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple, TypeAlias, get_args
+from typing import Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
 
 from hardmine import _arguments, _arrays
-from hardmine._arrays import ArrayLike
+from hardmine._arrays import ArrayLike, IntArray, RealArray
 from hardmine.evaluation.average_precision import Normalize, Reals, average_precision, relevant_within
 from hardmine.evaluation.rankings import Rankings, Ties, order_within
 
@@ -22,9 +22,9 @@ Empty: TypeAlias = Literal["zero", "skip"]
 class PrecisionRecall(NamedTuple):
     """Precision and recall of everything within a radius, for radius 0, 1, ... bits."""
 
-    radius: Any
-    precision: Any
-    recall: Any
+    radius: IntArray
+    precision: RealArray
+    recall: RealArray
 
     def __repr__(self) -> str:
         return f"PrecisionRecall({', '.join(f'{name}={_arrays.outline(array)}' for name, array in zip(self._fields, self))})"

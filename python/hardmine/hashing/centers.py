@@ -8,14 +8,15 @@ Hamming engine and compared with a proved bound.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hardmine import _arguments, _arrays
-from hardmine._arrays import ArrayLike, Floats
+from hardmine._arrays import ArrayLike, ByteArray, Floats, IntArray
 from hardmine.hashing.codes import MOST_BITS
+from hardmine.search.neighbors import DistanceArray
 from hardmine.search.topk import topk
 
 Codes: TypeAlias = NDArray[np.uint8]
@@ -166,7 +167,7 @@ def hash_centers(
     )
 
 
-def _check_centers(centers: Any) -> tuple[Codes, int]:
+def _check_centers(centers: HashCenters | ArrayLike) -> tuple[Codes, int]:
     """The codes of centers, and their bits: all of their bytes, padding included, if they come without HashCenters."""
     if isinstance(centers, HashCenters):
         return centers.codes, centers.bits
@@ -176,7 +177,7 @@ def _check_centers(centers: Any) -> tuple[Codes, int]:
     return rows.take_all(), rows.bits
 
 
-def semantic_centers(centers: Any, label_matrix: ArrayLike, *, seed: int = 0) -> Any:
+def semantic_centers(centers: HashCenters | ArrayLike, label_matrix: ArrayLike, *, seed: int = 0) -> ByteArray:
     """Vote a center for each sample of several labels: every bit as most of the centers of its classes have it.
 
     Parameters
@@ -240,7 +241,9 @@ def semantic_centers(centers: Any, label_matrix: ArrayLike, *, seed: int = 0) ->
     return _arrays.like(voted, _arrays.is_torch(label_matrix))
 
 
-def assign_centers(codes: ArrayLike, centers: Any, *, threads: int | None = None) -> tuple[Any, Any]:
+def assign_centers(
+    codes: ArrayLike, centers: HashCenters | ArrayLike, *, threads: int | None = None
+) -> tuple[IntArray, DistanceArray]:
     """Find the nearest center of each code: the class it decodes to.
 
     Parameters
@@ -282,7 +285,7 @@ def assign_centers(codes: ArrayLike, centers: Any, *, threads: int | None = None
     return indices[:, 0], distances[:, 0]
 
 
-def assign_classes(centers: Any, similarity: ArrayLike) -> Any:
+def assign_classes(centers: HashCenters | ArrayLike, similarity: ArrayLike) -> IntArray:
     """Match classes with centers, one to one: similar classes get near centers, the minimum distance stays.
 
     Parameters

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from hardmine import _arguments, _arrays
-from hardmine._arrays import ArrayLike
+from hardmine._arrays import ArrayLike, BoolArray, ByteArray
 
 MOST_BITS = 8 * _arrays.MOST_CODE_BYTES
 BLOCK = 1 << 24  # numbers looked at in one go
 
 
-def pack(x: ArrayLike) -> Any:
+def pack(x: ArrayLike) -> ByteArray:
     """Pack rows of signs or bits, eight to a byte: a bit is set where ``x > 0``.
 
     Booleans, 0/1, -1/+1 and real outputs of a network all become the codes one expects. Bit i of a row is bit ``7 - i % 8``
@@ -60,7 +58,7 @@ def pack(x: ArrayLike) -> Any:
     return _arrays.like(codes, _arrays.is_torch(x))
 
 
-def unpack(codes: ArrayLike, bits: int) -> Any:
+def unpack(codes: ArrayLike, bits: int) -> BoolArray:
     """Unpack the first `bits` bits of each code: the inverse of `pack`.
 
     Parameters

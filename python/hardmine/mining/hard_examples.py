@@ -15,19 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hardmine import _arguments, _arrays, _labels
-from hardmine._arrays import ArrayLike, Ints
+from hardmine._arrays import ArrayLike, BoolArray, Ints
 
 
 def select_hard_examples(
     losses: ArrayLike,
     *,
-    positive_mask: ArrayLike = None,
+    positive_mask: ArrayLike | None = None,
     neg_pos_ratio: float = 3.0,
     k: int | None = None,
     top_fraction: float | None = None,
     min_kept: int = 0,
-    segments: ArrayLike = None,
-) -> Any:
+    segments: ArrayLike | None = None,
+) -> BoolArray:
     """Select the examples of the largest loss in each segment, or all positives and the negatives of the largest loss.
 
     Exactly one of three rules: `k` or `top_fraction` (OHEM [1]_), or `positive_mask` with `neg_pos_ratio` (SSD [2]_).
@@ -186,7 +186,7 @@ def _exact(name: str, value: Any, most: int | None = None) -> Fraction:
     return Fraction(str(value))
 
 
-def _check_segments(segments: ArrayLike, values: NDArray[Any]) -> tuple[Ints, int]:
+def _check_segments(segments: ArrayLike | None, values: NDArray[Any]) -> tuple[Ints, int]:
     """The segment of each example as a number below their count."""
     if segments is None:
         count = len(values) if values.ndim == 2 else 1

@@ -126,7 +126,13 @@ class ScoreLimits:
 
 
 def check_thresholds(
-    max_score: ArrayLike, min_score: ArrayLike, absolute: Any, relative: Any, n: int, known_positives: bool, metric: str | None
+    max_score: ArrayLike | float | None,
+    min_score: ArrayLike | float | None,
+    absolute: float | None,
+    relative: float | None,
+    n: int,
+    known_positives: bool,
+    metric: str | None,
 ) -> Thresholds:
     """The thresholds of a call for n queries, or raise; `metric` is None where scores are a second opinion's."""
     high = None if max_score is None else _arrays.thresholds("max_score", max_score, n)
@@ -136,13 +142,14 @@ def check_thresholds(
             _check_reach(name, limit, metric)
     if high is not None and low is not None and np.any(low > high):
         raise ValueError("min_score: expected at most max_score, got a larger one")
-    margins = []
-    for name, margin in (("absolute_margin", absolute), ("relative_margin", relative)):
-        if margin is not None and not known_positives:
+    margins: list[float | None] = []
+    given: Any
+    for name, given in (("absolute_margin", absolute), ("relative_margin", relative)):
+        if given is not None and not known_positives:
             raise ValueError(f"{name}: expected labels or positives beside it, got neither")
-        if np.ndim(margin) > 0:
-            raise ValueError(f"{name}: expected one number, got shape {np.shape(margin)}")
-        margins.append(None if margin is None else float(_arrays.thresholds(name, margin, 1)[0]))
+        if np.ndim(given) > 0:
+            raise ValueError(f"{name}: expected one number, got shape {np.shape(given)}")
+        margins.append(None if given is None else float(_arrays.thresholds(name, given, 1)[0]))
     return Thresholds(high, low, *margins)
 
 
@@ -161,9 +168,16 @@ def _check_reach(name: str, limit: Reals, metric: str) -> None:
             raise ValueError(f"{name}: expected {scores}, got {limit[0]:g}, which refuses {effect}")
 
 
-def as_given(max_score: Any, min_score: Any, absolute: Any, relative: Any) -> dict[str, Any]:
+def as_given(
+    max_score: ArrayLike | float | None, min_score: ArrayLike | float | None, absolute: float | None, relative: float | None
+) -> dict[str, Any]:
     """A user's thresholds by their names; arrays are copied, for a result outlives them."""
-    thresholds = {"max_score": max_score, "min_score": min_score, "absolute_margin": absolute, "relative_margin": relative}
+    thresholds: dict[str, Any] = {
+        "max_score": max_score,
+        "min_score": min_score,
+        "absolute_margin": absolute,
+        "relative_margin": relative,
+    }
     return {name: value if np.ndim(value) == 0 else np.array(value) for name, value in thresholds.items()}
 
 

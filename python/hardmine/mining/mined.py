@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hardmine import _arrays
 from hardmine._arithmetic import in_standard_arithmetic
-from hardmine._arrays import ArrayLike, Floats, Ints
+from hardmine._arrays import ArrayLike, FloatArray, Floats, IntArray, Ints
 from hardmine._files import load_npz, save_npz
 from hardmine._lists import RowLists
 from hardmine.mining import drawing
@@ -21,6 +21,9 @@ from hardmine.mining.options import Options
 from hardmine.mining.plot import plot_scores
 from hardmine.mining.stats import count_thresholds, summarize, table
 from hardmine.mining.window import Window
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SAVED = ("indices", "scores", "positive_indices", "positive_scores", "counts")
 
@@ -58,11 +61,11 @@ class MinedNegatives:
         `max_per_label` refuses, are not seen.
     """
 
-    indices: Any
-    scores: Any
-    positive_indices: Any
-    positive_scores: Any
-    counts: Any
+    indices: IntArray
+    scores: FloatArray
+    positive_indices: IntArray
+    positive_scores: FloatArray
+    counts: IntArray
     options: Options
     stats: dict[str, Any]
     positives: RowLists | None  # as they were listed
@@ -81,7 +84,7 @@ class MinedNegatives:
         found = ", ".join(f"{name}={self.stats[name]}" for name in ("base_rows", "negatives", "shortfall"))
         return f"MinedNegatives(metric={self.metric!r}, {arrays}, {found})"
 
-    def pairs(self) -> tuple[Any, Any]:
+    def pairs(self) -> tuple[IntArray, IntArray]:
         """Return (queries, negatives): the mined pairs as two int64 arrays, query by query, hardest first.
 
         Returns
@@ -92,7 +95,7 @@ class MinedNegatives:
         rows, ranks = np.nonzero(self._indices() >= 0)
         return self._like(rows), self._like(self._indices()[rows, ranks])
 
-    def triplets(self) -> tuple[Any, Any, Any]:
+    def triplets(self) -> tuple[IntArray, IntArray, IntArray]:
         """Return (queries, positives, negatives): each negative with each listed positive of its query.
 
         Where positives are known by label only, the reference positive stands for all. Queries without one are left out.
@@ -108,7 +111,7 @@ class MinedNegatives:
         rank = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
         return self._like(rows[row]), self._like(positives[row]), self._like(self._indices()[rows[row], rank])
 
-    def tuples(self) -> tuple[Any, Any, Any]:
+    def tuples(self) -> tuple[IntArray, IntArray, IntArray]:
         """Return (queries, positives, negatives) of the queries that have all their negatives.
 
         Returns
@@ -120,7 +123,7 @@ class MinedNegatives:
         full = _arrays.to_numpy("counts", self.counts)[rows] == self._indices().shape[1]
         return self._like(rows[full]), self._like(positives[full]), self._like(self._indices()[rows[full]])
 
-    def labeled_pairs(self) -> tuple[Any, Any, Any]:
+    def labeled_pairs(self) -> tuple[IntArray, IntArray, IntArray]:
         """Return (queries, base rows, labels): every positive pair with label 1, every negative one with 0.
 
         Returns
@@ -136,7 +139,7 @@ class MinedNegatives:
         order = np.argsort(query, kind="stable")
         return self._like(query[order]), self._like(base[order]), self._like(label[order])
 
-    def labeled_lists(self) -> tuple[Any, Any, Any]:
+    def labeled_lists(self) -> tuple[IntArray, IntArray, IntArray]:
         """Return (queries, base rows, labels): a positive and the negatives in a row, labels 1, 0, 0, ...
 
         Returns
@@ -154,8 +157,8 @@ class MinedNegatives:
     def refilter(
         self,
         *,
-        max_score: ArrayLike = None,
-        min_score: ArrayLike = None,
+        max_score: ArrayLike | float | None = None,
+        min_score: ArrayLike | float | None = None,
         absolute_margin: float | None = None,
         relative_margin: float | None = None,
     ) -> MinedNegatives:
@@ -278,7 +281,7 @@ class MinedNegatives:
         options = Options(**about["params"])
         return cls(**arrays, options=options, stats=about["stats"], positives=lists, window=Window.from_arrays(window))
 
-    def plot(self, path: str | Path | None = None) -> Any:
+    def plot(self, path: str | Path | None = None) -> Figure:
         """Draw the scores of positives and negatives as histograms, with the margin.
 
         The margin is shown as it lies for the median reference positive: from its score down to what it lets through.
@@ -299,7 +302,7 @@ class MinedNegatives:
     def _indices(self) -> Ints:
         return _arrays.to_numpy("indices", self.indices)
 
-    def _like(self, array: NDArray[Any]) -> Any:
+    def _like(self, array: Ints) -> IntArray:
         return _arrays.like(np.ascontiguousarray(array), _arrays.is_torch(self.indices))
 
     def _positive_pairs(self) -> tuple[Ints, Ints]:

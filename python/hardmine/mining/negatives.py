@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, get_args
+from typing import get_args
 
 import numpy as np
 
 from hardmine import _arguments, _arrays, _core
 from hardmine._arithmetic import in_standard_arithmetic
 from hardmine._arrays import ArrayLike, Ints
-from hardmine._lists import RowLists
+from hardmine._lists import Lists, RowLists
 from hardmine.mining import drawing
 from hardmine.mining.limits import ScoreLimits, as_given, check_thresholds
 from hardmine.mining.mined import MinedNegatives, collect
@@ -42,31 +42,31 @@ from hardmine.search.metric import Metric
 @in_standard_arithmetic
 def mine_hard_negatives(
     queries: ArrayLike,
-    base: ArrayLike = None,
+    base: ArrayLike | None = None,
     *,
-    query_labels: ArrayLike = None,
-    base_labels: ArrayLike = None,
-    positives: Any = None,
+    query_labels: ArrayLike | None = None,
+    base_labels: ArrayLike | None = None,
+    positives: Lists | None = None,
     num_negatives: int = 5,
     metric: Metric = "cosine",
     range_min: int = 0,
     range_max: int | None = None,
     rank_base: RankBase = "filtered",
-    max_score: ArrayLike = None,
-    min_score: ArrayLike = None,
+    max_score: ArrayLike | float | None = None,
+    min_score: ArrayLike | float | None = None,
     absolute_margin: float | None = None,
     relative_margin: float | None = None,
     positive_reference: Reference = "max",
-    exclude: Any = None,
+    exclude: Lists | None = None,
     max_per_label: int | None = None,
     sampling_strategy: drawing.Strategy = "top",
     sampling_params: dict[str, float] | None = None,
     random_ratio: float = 0.0,
     top_fraction: float | None = None,
-    query_rows: ArrayLike = None,
-    rescore: Callable[[Ints, Ints], Any] | None = None,
+    query_rows: ArrayLike | None = None,
+    rescore: Callable[[Ints, Ints], ArrayLike] | None = None,
     seed: int = 0,
-    query_ids: ArrayLike = None,
+    query_ids: ArrayLike | None = None,
     threads: int | None = None,
     progress: bool | Callable[[int, int], object] = False,
 ) -> MinedNegatives:
@@ -247,7 +247,7 @@ def _numbers_of_queries(sides: Sides) -> Ints:
     return places if sides.own_rows is None else np.where(sides.own_rows < 0, sides.base.count + places, sides.own_rows)
 
 
-def _check_query_ids(query_ids: Any, n: int) -> Ints:
+def _check_query_ids(query_ids: ArrayLike, n: int) -> Ints:
     ids = _arrays.integers("query_ids", query_ids)
     if len(ids) != n:
         raise ValueError(f"query_ids: expected {n} numbers, one for each query, got {len(ids)}")

@@ -28,8 +28,8 @@ class Options:
     range_min: int
     range_max: int
     rank_base: RankBase
-    max_score: ArrayLike
-    min_score: ArrayLike
+    max_score: ArrayLike | float | None
+    min_score: ArrayLike | float | None
     absolute_margin: float | None
     relative_margin: float | None
     positive_reference: Reference

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,11 +12,14 @@ from hardmine._files import replacing
 from hardmine.mining.limits import Thresholds
 from hardmine.mining.options import Options
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 BINS = 60
 NEGATIVE, POSITIVE, MARGIN = "#cf222e", "#0969da", "#6e7781"
 
 
-def plot_scores(scores: Floats, positive_scores: Floats, options: Options, path: str | Path | None) -> Any:
+def plot_scores(scores: Floats, positive_scores: Floats, options: Options, path: str | Path | None) -> Figure:
     """The figure of `MinedNegatives.plot`, written to `path` if there is one."""
     try:
         from hardmine.mining.figure import DPI, NotebookFigure

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hardmine import _arrays, _labels, _lists
 from hardmine._arrays import ArrayLike, Floats, Ints
-from hardmine._lists import RowLists
+from hardmine._lists import Lists, RowLists
 from hardmine.mining.sides import Sides
 from hardmine.search.filter import Filter
 
@@ -100,7 +100,7 @@ def _group_sizes(query_labels: Ints, base_labels: Ints) -> Ints:
     return sizes
 
 
-def check_lists(name: str, lists: Any, sides: Sides) -> RowLists:
+def check_lists(name: str, lists: Lists, sides: Sides) -> RowLists:
     """Lists of base rows, each row once, and not the query's own."""
     return _lists.ragged(name, lists, sides.queries.count, sides.base.count).without(sides.own_rows)
 
@@ -112,20 +112,24 @@ def _ranges(start: Ints, count: Ints) -> Ints:
     return numbers
 
 
-def check_positives(positives: Any, query_labels: ArrayLike, base_labels: ArrayLike, sides: Sides) -> Positives:
+def check_positives(
+    positives: Lists | None, query_labels: ArrayLike | None, base_labels: ArrayLike | None, sides: Sides
+) -> Positives:
     """Turn a user's labels and lists into Positives, or raise."""
     listed = None if positives is None else _check_listed(positives, sides)
     return Positives(*_check_labels(query_labels, base_labels, sides), listed, sides.own_rows)
 
 
-def _check_labels(query_labels: ArrayLike, base_labels: ArrayLike, sides: Sides) -> tuple[Ints | None, Ints | None]:
+def _check_labels(
+    query_labels: ArrayLike | None, base_labels: ArrayLike | None, sides: Sides
+) -> tuple[Ints | None, Ints | None]:
     if sides.base is sides.queries and base_labels is None:
         base_labels = query_labels
     if query_labels is None and base_labels is None:
         return None, None
-    for name, given in (("query_labels", query_labels), ("base_labels", base_labels)):
-        if given is None:
-            raise ValueError(f"{name}: expected labels beside those of the other side, got None")
+    if query_labels is None or base_labels is None:
+        name = "query_labels" if query_labels is None else "base_labels"
+        raise ValueError(f"{name}: expected labels beside those of the other side, got None")
     of_queries, of_base = _labels.numbered(
         _labels.labels("query_labels", query_labels, sides.queries.count, "queries"),
         _labels.labels("base_labels", base_labels, sides.base.count, "base"),
@@ -133,7 +137,7 @@ def _check_labels(query_labels: ArrayLike, base_labels: ArrayLike, sides: Sides)
     return of_queries, of_base
 
 
-def _check_listed(positives: Any, sides: Sides) -> RowLists:
+def _check_listed(positives: Lists, sides: Sides) -> RowLists:
     """The listed positives, from any form."""
     if _lists.are_ids(positives):
         ids, n = _arrays.integers("positives", positives), sides.queries.count
@@ -165,7 +169,7 @@ def find_reference(positives: Positives, sides: Sides, reference: Reference) -> 
     return index, score
 
 
-def choose_reference(rows: Ints, cols: Ints, scores: Any, reference: Reference) -> tuple[Ints, Ints, NDArray[np.float64]]:
+def choose_reference(rows: Ints, cols: Ints, scores: Floats, reference: Reference) -> tuple[Ints, Ints, NDArray[np.float64]]:
     """Of positive pairs sorted by (row, column): the queries that have any, their reference positive, and its score."""
     if len(rows) == 0:
         return rows, cols, np.empty(0)

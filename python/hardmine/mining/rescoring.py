@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
 from hardmine import _arrays
-from hardmine._arrays import Floats, Ints
+from hardmine._arrays import ArrayLike, Floats, Ints
 from hardmine.mining.positives import Positives, Reference, choose_reference
 from hardmine.mining.window import Window
 
@@ -18,7 +18,7 @@ ASKED = 1 << 16  # pairs in one call
 Score: TypeAlias = Callable[[Ints, Ints], Floats]  # (rows, cols) -> scores
 
 
-def ask(rescore: Callable[[Ints, Ints], Any], rows: Ints, cols: Ints) -> Floats:
+def ask(rescore: Callable[[Ints, Ints], ArrayLike], rows: Ints, cols: Ints) -> Floats:
     """The scores of a second opinion, batch by batch."""
     scores = np.empty(len(rows), np.float32)
     for first in range(0, len(rows), ASKED):

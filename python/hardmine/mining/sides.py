@@ -29,7 +29,7 @@ class Sides:
     """
 
     def __init__(
-        self, queries: ArrayLike, base: ArrayLike, query_rows: ArrayLike, metric: Metric, threads: int | None
+        self, queries: ArrayLike, base: ArrayLike | None, query_rows: ArrayLike | None, metric: Metric, threads: int | None
     ) -> None:
         check_float_metric(metric)
         self.queries, self.base = check_rows(queries, base, metric, None)

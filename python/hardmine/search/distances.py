@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,20 +12,20 @@ from hardmine._arguments import check_threads
 from hardmine._arithmetic import in_standard_arithmetic
 from hardmine._arrays import ArrayLike, Block, Ints, Rows
 from hardmine.search.metric import FLOAT_METRICS, Metric, distance_type
-from hardmine.search.neighbors import Distances
+from hardmine.search.neighbors import DistanceArray, Distances
 from hardmine.search.sides import check_rows
 
 
 @in_standard_arithmetic
 def pairwise(
     queries: ArrayLike,
-    base: ArrayLike = None,
+    base: ArrayLike | None = None,
     *,
     metric: Metric = "sqeuclidean",
-    out: Any = None,
+    out: DistanceArray | None = None,
     bits: int | None = None,
     threads: int | None = None,
-) -> Any:
+) -> DistanceArray:
     """Compute the matrix of all distances, fast.
 
     Parameters
@@ -103,14 +102,14 @@ def pairwise(
 @in_standard_arithmetic
 def pair_distances(
     queries: ArrayLike,
-    base: ArrayLike,
+    base: ArrayLike | None,
     rows: ArrayLike,
     cols: ArrayLike,
     *,
     metric: Metric = "sqeuclidean",
     bits: int | None = None,
     threads: int | None = None,
-) -> Any:
+) -> DistanceArray:
     """Compute the canonical distances of listed pairs: the same bits as in every function that selects.
 
     Parameters

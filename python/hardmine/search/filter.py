@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hardmine import _arguments, _arrays, _core, _labels, _lists
 from hardmine._arrays import ArrayLike, Floats, Ints
+from hardmine._lists import Lists
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,13 +56,13 @@ class Filter:
     array([2, 2, 1, 1])
     """
 
-    query_groups: ArrayLike = None
-    base_groups: ArrayLike = None
+    query_groups: ArrayLike | None = None
+    base_groups: ArrayLike | None = None
     groups: Literal["different", "same"] = "different"
-    exclude: Any = None
-    base_mask: ArrayLike = None
-    nearer_than: ArrayLike = None
-    farther_than: ArrayLike = None
+    exclude: Lists | None = None
+    base_mask: ArrayLike | None = None
+    nearer_than: ArrayLike | float | None = None
+    farther_than: ArrayLike | float | None = None
     max_per_group: int | None = None
 
 
@@ -74,7 +76,7 @@ class CoreFilter(NamedTuple):
     base_groups: Ints | None = None
     exclude_start: Ints | None = None
     exclude_indices: Ints | None = None
-    base_mask: Any = None
+    base_mask: NDArray[np.bool_] | None = None
     nearer_than: Floats | None = None
     farther_than: Floats | None = None
     max_per_group: int = 0
@@ -84,7 +86,7 @@ class CoreFilter(NamedTuple):
         return _core.Filter(**self._replace(nearer_than=nearer_than)._asdict())
 
 
-def check_query_rows(query_rows: ArrayLike, n: int, m: int, self_join: bool) -> Ints | None:
+def check_query_rows(query_rows: ArrayLike | None, n: int, m: int, self_join: bool) -> Ints | None:
     """The base row that each of n queries is, -1 for none, or raise."""
     if query_rows is None:
         return None
@@ -99,7 +101,7 @@ def check_query_rows(query_rows: ArrayLike, n: int, m: int, self_join: bool) -> 
     return rows
 
 
-def check_filter(where: Filter | None, query_rows: ArrayLike, n: int, m: int, self_join: bool) -> CoreFilter:
+def check_filter(where: Filter | None, query_rows: ArrayLike | None, n: int, m: int, self_join: bool) -> CoreFilter:
     """Turn a user's filter for n queries and m base rows into the core's, or raise."""
     found: dict[str, Any] = {"self_join": self_join, "query_rows": check_query_rows(query_rows, n, m, self_join)}
     if where is None:

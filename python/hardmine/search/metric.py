@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from hardmine import _arguments, _core
 
 Metric: TypeAlias = Literal["sqeuclidean", "euclidean", "cosine", "inner_product", "hamming"]
 FLOAT_METRICS: dict[str, _core.Metric] = dict(_core.Metric.__members__)
+Distances = TypeVar("Distances")
 METRICS = (*FLOAT_METRICS, "hamming")
 
 
@@ -23,6 +24,8 @@ def check_float_metric(metric: str) -> None:
     _arguments.one_of("metric", metric, FLOAT_METRICS)
 
 
-def similarity(distances: Any, metric: str) -> Any:
+def similarity(distances: Distances, metric: str) -> Distances:
     """The scores of distances, larger is nearer; 0 - x and not -x, which would give zeros a sign."""
-    return (1 if metric == "cosine" else 0) - distances
+    numbers: Any = distances
+    scores: Distances = (1 if metric == "cosine" else 0) - numbers
+    return scores

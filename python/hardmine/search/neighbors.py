@@ -5,18 +5,20 @@ from __future__ import annotations
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hardmine import _arguments, _arrays, _core
-from hardmine._arrays import Ints
+from hardmine._arrays import ArrayLike, FloatArray, IntArray, Ints
 from hardmine.search.metric import similarity
 
-Distances: TypeAlias = Any  # float32, or int32 for codes
+Distances: TypeAlias = NDArray[Any]  # float32, or int32 for codes
+DistanceArray: TypeAlias = FloatArray | NDArray[np.int32]
 
 MOST_PADDED = 1 << 30  # bytes of a result of which a part is padding
 PAIR_BYTES = 12
 
 
-def no_distance(dtype: Any) -> float:
+def no_distance(dtype: np.dtype[Any] | type[np.generic]) -> float:
     """The distance of a missing neighbour: infinity, or 2**31 - 1 for codes."""
     return np.inf if dtype == np.float32 else np.iinfo(np.int32).max
 
@@ -32,8 +34,8 @@ def check_padding(name: str, k: int, n: int, m: int) -> None:
 
 
 class _NeighborsFields(NamedTuple):
-    distances: Any
-    indices: Any
+    distances: DistanceArray
+    indices: IntArray
 
 
 class Neighbors(_NeighborsFields):
@@ -68,13 +70,13 @@ class Neighbors(_NeighborsFields):
 
     metric: ClassVar[str | None] = None
 
-    def __new__(cls, distances: Any, indices: Any, metric: str | None = None) -> Neighbors:
+    def __new__(cls, distances: DistanceArray, indices: IntArray, metric: str | None = None) -> Neighbors:
         if metric is not None:
             _arguments.one_of("metric", metric, _OF_METRIC)
             cls = _OF_METRIC[metric]
         return super().__new__(cls, distances, indices)
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> tuple[type[Neighbors], tuple[DistanceArray, IntArray, str | None]]:
         return Neighbors, (*self, self.metric)
 
     def __repr__(self) -> str:
@@ -82,7 +84,7 @@ class Neighbors(_NeighborsFields):
         return f"Neighbors(metric={self.metric!r}, distances={distances}, indices={indices})"
 
     @property
-    def scores(self) -> Any:
+    def scores(self) -> DistanceArray:
         """The similarity view, larger is nearer: 1 - distance for cosine, -distance otherwise."""
         if self.metric is None:
             raise ValueError("scores: expected a metric beside the distances, got none: Neighbors(distances, indices, metric)")
@@ -112,7 +114,7 @@ class HammingNeighbors(Neighbors):
 _OF_METRIC = {str(kind.metric): kind for kind in Neighbors.__subclasses__()}
 
 
-def merge(*neighbors: Any, k: int | None = None) -> Neighbors:
+def merge(*neighbors: tuple[ArrayLike, ArrayLike], k: int | None = None) -> Neighbors:
     """Merge the neighbours found in chunks, shards or on several machines into one result.
 
     The indices must already be those of the whole base (add each shard's offset). Merging is associative, commutative
@@ -170,6 +172,6 @@ def merge(*neighbors: Any, k: int | None = None) -> Neighbors:
         parts.append((distances, np.ascontiguousarray(indices, np.int64)))
     kept = max(part[0].shape[1] for part in parts) if k is None else _arguments.positive("k", k)
     check_padding("k", kept, len(parts[0][0]), sum(part[0].shape[1] for part in parts))
-    merged = _core.merge([(np.ascontiguousarray(distances), indices) for distances, indices in parts], kept)
+    best, rows = _core.merge([(np.ascontiguousarray(distances), indices) for distances, indices in parts], kept)
     torch_wanted = _arrays.is_torch(neighbors[0][0])
-    return Neighbors(*(_arrays.like(array, torch_wanted) for array in merged), *metrics)
+    return Neighbors(_arrays.like(best, torch_wanted), _arrays.like(rows, torch_wanted), *metrics)

@@ -7,7 +7,7 @@ from hardmine._arrays import ArrayLike, CodeRows, FloatRows, Rows
 from hardmine.search.metric import METRICS
 
 
-def check_rows(queries: ArrayLike, base: ArrayLike, metric: str, bits: int | None) -> tuple[Rows, Rows]:
+def check_rows(queries: ArrayLike, base: ArrayLike | None, metric: str, bits: int | None) -> tuple[Rows, Rows]:
     """Both sides as rows of the metric's kind, one object where the queries are searched against themselves."""
     _arguments.one_of("metric", metric, METRICS)
     q: Rows

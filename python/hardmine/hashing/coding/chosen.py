@@ -53,7 +53,7 @@ def min_distance(chosen: Chosen) -> int:
     if count == 1:
         return code.bits
     if code.columns is None or comparable(count, code.bits):
-        return int(topk(codes, k=1, metric="hamming", bits=code.bits).distances.min())
+        return int(np.min(topk(codes, k=1, metric="hamming", bits=code.bits).distances))
     assert code.size // 2 < count <= code.size
     weight = min_weight(code.columns, code.size.bit_length() - 1)
     nearest = topk(codes[:SAMPLE], codes, 2, metric="hamming", bits=code.bits).distances[:, 1].min()

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hardmine import _arrays, _core, _labels
 from hardmine._arguments import check_threads
-from hardmine._arrays import ArrayLike, FloatRows, Floats, Ints
+from hardmine._arrays import ArrayLike, FloatRows, Floats, IntArray, Ints
 from hardmine.search.metric import FLOAT_METRICS, Metric
 
 Bools: TypeAlias = NDArray[np.bool_]
@@ -35,14 +35,19 @@ class Batch:
     """
 
     def __init__(
-        self, embeddings: ArrayLike, labels: ArrayLike, ref_embeddings: ArrayLike, ref_labels: ArrayLike, pair_mask: ArrayLike
+        self,
+        embeddings: ArrayLike,
+        labels: ArrayLike,
+        ref_embeddings: ArrayLike | None,
+        ref_labels: ArrayLike | None,
+        pair_mask: ArrayLike | None,
     ) -> None:
         rows = FloatRows("embeddings", embeddings)
         self.alone, self.torch, self.width = ref_embeddings is None, rows.torch, rows.width
         if self.alone != (ref_labels is None):
             given, missing = ("ref_labels", "ref_embeddings") if self.alone else ("ref_embeddings", "ref_labels")
             raise ValueError(f"{missing}: expected an array beside {given}, got None")
-        refs = rows if self.alone else FloatRows("ref_embeddings", ref_embeddings)
+        refs = rows if ref_embeddings is None else FloatRows("ref_embeddings", ref_embeddings)
         if refs.width != rows.width:
             shape = refs.count, refs.width
             raise ValueError(f"ref_embeddings: expected rows of {rows.width} numbers like embeddings, got shape {shape}")
@@ -77,14 +82,14 @@ class Batch:
             raise ValueError("embeddings: expected rows whose distances fit float32, got an infinite distance")
         return matrix
 
-    def like(self, indices: Ints) -> Any:
+    def like(self, indices: Ints) -> IntArray:
         """Indices as the caller's kind of array."""
         return _arrays.like(np.ascontiguousarray(indices, dtype=np.int64), self.torch)
 
 
-def _shared(labels: ArrayLike, n: int, ref_labels: ArrayLike, m: int) -> Bools:
+def _shared(labels: ArrayLike, n: int, ref_labels: ArrayLike | None, m: int) -> Bools:
     """Which pairs share a label."""
-    if np.ndim(labels) == 2:
+    if _arrays.to_numpy("labels", labels).ndim == 2:
         rows = _multi_hot("labels", labels, n, "embeddings")
         refs = rows if ref_labels is None else _multi_hot("ref_labels", ref_labels, m, "ref_embeddings")
         if refs.shape[1] != rows.shape[1]:

@@ -6,14 +6,14 @@ back in the caller's kind.
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 
 from hardmine import _arguments, _arrays
 from hardmine._arguments import check_threads
 from hardmine._arithmetic import in_standard_arithmetic
-from hardmine._arrays import ArrayLike
+from hardmine._arrays import ArrayLike, IntArray
 from hardmine.mining.batch import pair_rules
 from hardmine.mining.batch.batch import Batch, above_zero, check_owner, number
 from hardmine.search.metric import Metric, check_float_metric
@@ -27,8 +27,8 @@ RULES = ("margin", "multi_similarity", "hdc", "uniform_histogram")
 def mine_pairs(
     embeddings: ArrayLike,
     labels: ArrayLike,
-    ref_embeddings: ArrayLike = None,
-    ref_labels: ArrayLike = None,
+    ref_embeddings: ArrayLike | None = None,
+    ref_labels: ArrayLike | None = None,
     *,
     rule: Rule = "margin",
     metric: Metric = "euclidean",
@@ -39,10 +39,10 @@ def mine_pairs(
     num_bins: int = 100,
     pos_per_bin: int = 10,
     neg_per_bin: int = 10,
-    pair_mask: ArrayLike = None,
+    pair_mask: ArrayLike | None = None,
     seed: int = 0,
     threads: int | None = None,
-) -> tuple[Any, Any, Any, Any]:
+) -> tuple[IntArray, IntArray, IntArray, IntArray]:
     """Mine positive and negative pairs of a batch.
 
     Parameters

@@ -13,7 +13,7 @@ import numpy as np
 from hardmine import _arguments, _arrays
 from hardmine._arguments import check_threads
 from hardmine._arithmetic import in_standard_arithmetic
-from hardmine._arrays import ArrayLike, Floats
+from hardmine._arrays import ArrayLike, Floats, IntArray
 from hardmine.mining.batch import distance_draws, pair_rules
 from hardmine.mining.batch.batch import Batch, above_zero, check_owner, number
 from hardmine.mining.batch.triplet_spans import TYPES, Spans, Triplets, limits, sample_ranks
@@ -31,8 +31,8 @@ PAIR_STRATEGIES = ("hard", "semihard", "easy", "all")
 def mine_triplets(
     embeddings: ArrayLike,
     labels: ArrayLike,
-    ref_embeddings: ArrayLike = None,
-    ref_labels: ArrayLike = None,
+    ref_embeddings: ArrayLike | None = None,
+    ref_labels: ArrayLike | None = None,
     *,
     strategy: Strategy = "batch_all",
     type_of_triplets: Type | None = None,
@@ -48,10 +48,10 @@ def mine_triplets(
     nonzero_loss_cutoff: float = 1.4,
     triplets_per_anchor: int | None = None,
     max_triplets: int | None = None,
-    pair_mask: ArrayLike = None,
+    pair_mask: ArrayLike | None = None,
     seed: int = 0,
     threads: int | None = None,
-) -> tuple[Any, Any, Any]:
+) -> tuple[IntArray, IntArray, IntArray]:
     """Mine triplets (anchor, positive, negative) of a batch: anchor and positive share a label, anchor and negative do not.
 
     Parameters

@@ -24,7 +24,7 @@ from hardmine.search.topk import scan
 
 def similarity_precision(
     embeddings: ArrayLike | Callable[[Ints, Ints], ArrayLike],
-    triplets: Any,
+    triplets: ArrayLike,
     *,
     metric: Metric = "sqeuclidean",
     bits: int | None = None,
@@ -83,10 +83,10 @@ def similarity_precision(
 
 def score_at_top_k(
     embeddings: ArrayLike,
-    triplets: Any,
+    triplets: ArrayLike,
     k: int = 30,
     *,
-    groups: ArrayLike = None,
+    groups: ArrayLike | None = None,
     metric: Metric = "sqeuclidean",
     bits: int | None = None,
     threads: int | None = None,
@@ -168,7 +168,7 @@ def _rows(embeddings: ArrayLike, metric: str, bits: int | None) -> Rows:
     return FloatRows("embeddings", embeddings)
 
 
-def _check_triplets(triplets: Any, limit: int | None) -> tuple[Ints, Ints, Ints]:
+def _check_triplets(triplets: ArrayLike, limit: int | None) -> tuple[Ints, Ints, Ints]:
     if isinstance(triplets, tuple) and len(triplets) == 3 and all(np.ndim(column) == 1 for column in triplets):
         q, p, n = (_arrays.integers("triplets", column) for column in triplets)
         if not len(q) == len(p) == len(n):

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hardmine import _arrays, _labels
-from hardmine._arrays import ArrayLike, FloatRows, Floats, Ints
+from hardmine._arrays import ArrayLike, FloatRows, Floats, Ints, RealArray
 from hardmine.search.distances import pair_distances
 
 Reals: TypeAlias = NDArray[np.float64]
@@ -23,7 +23,7 @@ CELLS = 1 << 22  # of a matrix of relevances held at a time
 ROW_CELLS = 1 << 20  # of a block of rows: their sums take four times as much
 
 
-def total_relevance(embeddings: ArrayLike, categories: ArrayLike) -> Any:
+def total_relevance(embeddings: ArrayLike, categories: ArrayLike) -> RealArray:
     """Compute how relevant the other images of its category are to each image, in all.
 
     Parameters
@@ -75,6 +75,8 @@ class Products:
 
     def between(self, ids: Ints, rows: Floats | None, queries: Ints) -> Reals:
         """The relevance of the images at the places `queries` to all of them."""
+        if rows is None:
+            raise AssertionError("products come from rows")
         # Canonical: BLAS may round a product differently when other queries are asked beside it.
         pairs = np.repeat(queries, len(ids)), np.tile(np.arange(len(ids)), len(queries))
         products = 0 - _arrays.to_numpy("products", pair_distances(rows, None, *pairs, metric="inner_product"))
@@ -106,7 +108,7 @@ class Given:
         return totals
 
 
-def check_pairwise(pairwise_relevance: Any) -> Products | Given:
+def check_pairwise(pairwise_relevance: Callable[[Ints, Ints], ArrayLike] | ArrayLike | None) -> Products | Given:
     """Who answers: by default the embeddings."""
     if pairwise_relevance is None:
         return Products()

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hardmine import _arguments, _arrays, _labels
-from hardmine._arrays import ArrayLike, FloatRows, Ints
+from hardmine._arrays import ArrayLike, FloatRows, IntArray, Ints
 from hardmine._random import uniform
 from hardmine.mining.deep_ranking.relevance import CELLS, Given, check_pairwise, check_relevance, split
 from hardmine.mining.deep_ranking.weighted_reservoir import WeightedReservoir
@@ -98,7 +98,7 @@ class RelevanceTripletSampler:
         capacity: int,
         *,
         out_of_class_ratio: float,
-        pairwise_relevance: Callable[[Ints, Ints], ArrayLike] | ArrayLike = None,
+        pairwise_relevance: Callable[[Ints, Ints], ArrayLike] | ArrayLike | None = None,
         positive_cap: float | None = None,
         negative_margin: float = 0.0,
         seed: int = 0,
@@ -126,7 +126,9 @@ class RelevanceTripletSampler:
         """The ids that each category keeps, in the order in which they rang; copies."""
         return {name: reservoir.ids.copy() for name, reservoir in self._reservoirs.items()}
 
-    def update(self, ids: ArrayLike, categories: ArrayLike, relevance: ArrayLike = None, embeddings: ArrayLike = None) -> None:
+    def update(
+        self, ids: ArrayLike, categories: ArrayLike, relevance: ArrayLike | None = None, embeddings: ArrayLike | None = None
+    ) -> None:
         """Show images to their categories' reservoirs, each once.
 
         Parameters
@@ -187,7 +189,7 @@ class RelevanceTripletSampler:
         self._torch = _arrays.is_torch(ids)
         self._width = self._width if rows is None else rows.width
 
-    def sample(self, n: int) -> tuple[Any, Any, Any]:
+    def sample(self, n: int) -> tuple[IntArray, IntArray, IntArray]:
         """Draw triplets.
 
         Parameters
@@ -277,7 +279,7 @@ class RelevanceTripletSampler:
         source = self._pairwise.source if isinstance(self._pairwise, Given) else None
         return len(source) if isinstance(source, np.ndarray) else math.inf
 
-    def _check_rows(self, embeddings: ArrayLike, count: int) -> FloatRows | None:
+    def _check_rows(self, embeddings: ArrayLike | None, count: int) -> FloatRows | None:
         if isinstance(self._pairwise, Given):
             if embeddings is not None:
                 raise ValueError("embeddings: expected None beside pairwise_relevance, got an array")
