@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 
 import hardmine
-from hardmine.search.metric import similarity
+from mining_reference import DRAWN, hardest, passes, reference_scores, scores_of, windows
 
 from . import filters, layouts, oracle, search, surroundings
 from .cases import Case, Property
 
 Rng = np.random.Generator
-DRAWN = ("random", "softmax", "violating", "distance_weighted", "ambiguous")
 LARGEST_SCORE = {"cosine": 1.0, "inner_product": np.inf, "sqeuclidean": 0.0, "euclidean": 0.0}
 MODERATE = 1e15  # of a coordinate: limits on scores say nothing of infinite ones
 
@@ -52,7 +51,7 @@ def _draw_options(rng: Rng, case: Case, known: bool) -> dict[str, Any]:
         options["range_max"] = first + wanted + int(rng.integers(0, 30))
     options["rank_base"] = str(rng.choice(["filtered", "raw"], p=[0.7, 0.3]))
     _, _, q, b = search.lay_out(case)
-    scores = _scores(oracle.distances(q, b, case["metric"]), case["metric"])
+    scores = scores_of(oracle.distances(q, b, case["metric"]), case["metric"])
     if scores.size:
         low, high = np.sort(rng.choice(scores.reshape(-1), 2).astype(np.float64))
         if rng.random() < 0.3:
@@ -72,10 +71,6 @@ def _draw_options(rng: Rng, case: Case, known: bool) -> dict[str, Any]:
     if rng.random() < 0.2:
         options["random_ratio"] = float(rng.choice([0.2, 0.5, 1.0]))
     return options
-
-
-def _scores(distances: Any, metric: str) -> Any:
-    return similarity(distances, metric)
 
 
 def mine(case: Case, queries: Any, base: Any, rows_of: slice = slice(None), **more: Any) -> Any:
@@ -104,60 +99,13 @@ def _relation(case: Case, shape: tuple[int, int], own: Any) -> tuple[Any, Any]:
     return positive, others & ~positive & ~(np.zeros(shape, bool) if case.get("excluded") is None else case["excluded"])
 
 
-def _reference_scores(scores: Any, positive: Any, kind: str) -> Any:
-    found = np.full(len(scores), np.nan, np.float32)
-    for i, known in enumerate(positive):
-        if known.any():
-            found[i] = {"max": np.max, "min": np.min, "mean": np.mean}[kind](scores[i, known].astype(np.float64))
-    return found
-
-
-def _passes(scores: Any, p: Any, options: dict[str, Any]) -> Any:
-    """Which scores are within all limits, compared in float64."""
-    scores, p = scores.astype(np.float64), p.astype(np.float64)[:, None]
-    good = (scores <= np.reshape(options.get("max_score", np.inf), (-1, 1))) & (scores >= options.get("min_score", -np.inf))
-    if "absolute_margin" in options:
-        good &= scores <= p - options["absolute_margin"]
-    if "relative_margin" in options:
-        good &= scores <= p - np.abs(p) * options["relative_margin"]
-    strategy = options.get("sampling_strategy")
-    if strategy == "semihard":
-        good &= (scores < p) & (scores > p - 0.2)
-    return good & (scores > p - 0.1) if strategy == "violating" else good
-
-
-def _windows(distances: Any, allowed: Any, others: Any, options: dict[str, Any], labels: Any) -> list[list[int]]:
-    """The candidates of each query, nearest first: those of the wanted ranks."""
-    wanted, first = options.get("num_negatives", 5), options.get("range_min", 0)
-    drawn = options.get("sampling_strategy") in DRAWN
-    last = options.get("range_max", first + wanted * (10 if drawn else 1))
-    raw = options.get("rank_base") == "raw"
-    windows = []
-    for i, row in enumerate(distances):
-        ranked = np.lexsort((np.arange(len(row)), row))
-        order = [j for j in ranked[np.isin(ranked, np.flatnonzero(others[i]))].tolist() if raw or allowed[i, j]]
-        taken: dict[Any, int] = {}
-        kept = []
-        for rank, j in enumerate(order):
-            if not allowed[i, j]:
-                continue
-            if labels is not None:
-                taken[labels[j]] = taken.get(labels[j], 0) + 1
-                if taken[labels[j]] > options["max_per_label"]:
-                    continue
-            if not raw or first <= rank < last:
-                kept.append(j)
-        windows.append(kept if raw else kept[first:last])
-    return windows
-
-
 def _judge(case: Case, mined: Any, matrix: Any, own: Any) -> None:
     options, metric = case["options"], case["metric"]
-    scores = _scores(matrix, metric)
+    scores = scores_of(matrix, metric)
     positive, may = _relation(case, matrix.shape, own)
     known = case.get("query_labels") is not None or case.get("positive") is not None
     kind = options.get("positive_reference", "max")
-    p, found = _reference_scores(scores, positive, kind), np.asarray(mined.positive_scores)
+    p, found = reference_scores(scores, positive, kind), np.asarray(mined.positive_scores)
     if kind == "mean":
         sizes = np.where(positive, np.abs(scores), 0).max(axis=1, initial=0)
         close = np.isclose(found, p, rtol=1e-6, atol=1e-14 * sizes + 1e-37, equal_nan=True)
@@ -167,23 +115,19 @@ def _judge(case: Case, mined: Any, matrix: Any, own: Any) -> None:
         assert np.array_equal(found, p, equal_nan=True), f"positive_scores: {found} instead of {p}"
     if not known:
         assert (np.asarray(mined.positive_indices) == -1).all(), "positive_indices: some without positives"
-    allowed = may & _passes(scores, p, options)
+    allowed = may & passes(scores, p, options)
     labels = case["base_labels"].tolist() if options.get("max_per_label") is not None else None
     others = np.arange(matrix.shape[1]) != np.reshape(own, (-1, 1))
-    windows = _windows(matrix, allowed, others, options, labels)
     wanted = options.get("num_negatives", 5)
     indices, random = np.asarray(mined.indices), round(options.get("random_ratio", 0.0) * wanted)
     taken = indices >= 0
     listed = np.where(taken, np.take_along_axis(matrix, np.maximum(indices, 0), axis=1), np.inf) if matrix.size else None
     if listed is not None:
-        oracle.check_same("scores", mined.scores, _scores(listed.astype(np.float32), metric))
+        oracle.check_same("scores", mined.scores, scores_of(listed.astype(np.float32), metric))
     if not random and options.get("sampling_strategy", "top") not in DRAWN:
-        expected = np.full((len(matrix), wanted), -1, np.int64)
-        for i, window in enumerate(windows):
-            expected[i, : min(wanted, len(window))] = window[:wanted]
-        oracle.check_same("indices", indices, expected)
+        oracle.check_same("indices", indices, hardest(matrix, allowed, others, options, labels))
         return
-    for i, window in enumerate(windows):
+    for i, window in enumerate(windows(matrix, allowed, others, options, labels)):
         if options.get("sampling_strategy") == "ambiguous" and np.isnan(p[i]):
             window.clear()  # without a positive there is no weight
         row = indices[i][taken[i]].tolist()

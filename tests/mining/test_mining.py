@@ -10,26 +10,14 @@ import pytest
 import torch
 
 import hardmine
+import mining_reference
 import reference
 from hardmine import mine_hard_negatives, sample_non_duplicate_split
 from reference import METRICS
 
 
-def brute_force(queries, base, metric, positive, wanted, highest=None, lowest=None, labels=None, cap=None):
-    """(indices, scores, positive_scores) from the whole matrix; `positive` is an (n, m) bool matrix."""
-    distances = reference.rounded(queries, base, metric)
-    scores = 1 - distances if metric == "cosine" else -distances
-    known = np.where(positive, scores, np.float32(-np.inf)).max(axis=1)
-    known[~positive.any(axis=1)] = np.nan
-    allowed = ~positive
-    if highest is not None:
-        limit = highest(known.astype(np.float64))
-        allowed &= scores <= limit[:, None]  # False where the limit is NaN: no positive, no negatives
-    if lowest is not None:
-        allowed &= scores >= lowest
-    _, indices = reference.topk(queries, base, wanted, metric, allowed, labels, cap)
-    found = np.take_along_axis(scores, np.maximum(indices, 0), axis=1)
-    return indices, np.where(indices < 0, np.float32(-np.inf), found), known
+def brute_force(queries, base, metric, positive, labels=None, **options):
+    return mining_reference.mined(reference.rounded(queries, base, metric), metric, positive, options, labels=labels)
 
 
 def assert_mined(mined, expected):
@@ -49,7 +37,7 @@ def problem(rng):
 def test_labels(problem, metric):
     queries, base, q_label, b_label = problem
     mined = mine_hard_negatives(queries, base, query_labels=q_label, base_labels=b_label, metric=metric)
-    assert_mined(mined, brute_force(queries, base, metric, q_label[:, None] == b_label[None, :], 5))
+    assert_mined(mined, brute_force(queries, base, metric, q_label[:, None] == b_label[None, :]))
     assert mined.stats["without_positive"] == (q_label == 8).sum()
 
 
@@ -66,7 +54,7 @@ def test_positives(problem, rng, form):
         "lists": lambda: lists,
         "csr": lambda: (np.cumsum([0] + [len(p) for p in lists]), np.concatenate(lists)),
     }[form]()
-    assert_mined(mine_hard_negatives(queries, base, positives=given), brute_force(queries, base, "cosine", positive, 5))
+    assert_mined(mine_hard_negatives(queries, base, positives=given), brute_force(queries, base, "cosine", positive))
 
 
 def test_labels_and_positives_together_in_a_self_join(rng):
@@ -101,18 +89,9 @@ def test_limits(problem, metric, limits):
     queries, base, q_label, b_label = problem
     if metric != "cosine":  # bring the scores limits into the range of these distances
         limits = {name: x * 5 - 4.5 if "score" in name else x for name, x in limits.items()}
-
-    def highest(p):
-        bounds = [np.full(len(p), limits.get("max_score", np.inf))]
-        if "absolute_margin" in limits:
-            bounds.append(p - limits["absolute_margin"])
-        if "relative_margin" in limits:
-            bounds.append(p - np.abs(p) * limits["relative_margin"])
-        return np.min(bounds, axis=0)
-
     mined = mine_hard_negatives(queries, base, query_labels=q_label, base_labels=b_label, metric=metric, **limits)
     positive = q_label[:, None] == b_label[None, :]
-    expected = brute_force(queries, base, metric, positive, 5, highest, limits.get("min_score"))
+    expected = brute_force(queries, base, metric, positive, **limits)
     assert_mined(mined, expected)
     assert mined.stats["shortfall"] == (expected[0] < 0).any(axis=1).sum()
 
@@ -123,9 +102,9 @@ def test_limits_at_values_that_float32_rounds(rng, limit):
     x[::4] = x[0] * (1 + 1e-4 * rng.standard_normal((20, 1)))  # scores that round to 1
     everything = np.zeros((80, 80), bool)
     mined = mine_hard_negatives(x, x, max_score=limit)
-    assert_mined(mined, brute_force(x, x, "cosine", everything, 5, lambda p: np.full(80, limit)))
+    assert_mined(mined, brute_force(x, x, "cosine", everything, max_score=limit))
     mined = mine_hard_negatives(x, x, min_score=limit)
-    assert_mined(mined, brute_force(x, x, "cosine", everything, 5, None, limit))
+    assert_mined(mined, brute_force(x, x, "cosine", everything, min_score=limit))
 
 
 def test_relative_margin_is_safe_for_negative_scores():
@@ -140,7 +119,7 @@ def test_max_per_label(problem):
     queries, base, q_label, b_label = problem
     mined = mine_hard_negatives(queries, base, query_labels=q_label, base_labels=b_label, max_per_label=1, num_negatives=8)
     positive = q_label[:, None] == b_label[None, :]
-    assert_mined(mined, brute_force(queries, base, "cosine", positive, 8, labels=b_label, cap=1))
+    assert_mined(mined, brute_force(queries, base, "cosine", positive, b_label, num_negatives=8, max_per_label=1))
 
 
 def test_500_positives_nearer_than_any_negative_still_give_n(rng):
@@ -153,7 +132,7 @@ def test_500_positives_nearer_than_any_negative_still_give_n(rng):
     positive = np.zeros((20, 2000), bool)
     for i, p in enumerate(positives):
         positive[i, p] = True
-    assert_mined(mined, brute_force(queries, base, "cosine", positive, 7))
+    assert_mined(mined, brute_force(queries, base, "cosine", positive, num_negatives=7))
 
 
 def test_queries_with_different_numbers_of_positives_use_their_own(rng):
@@ -252,7 +231,9 @@ def test_real_near_duplicates(data):
     originals, edits = archive["orig"], archive["jpeg30"]
     mined = mine_hard_negatives(edits, originals, positives=np.arange(500), num_negatives=1)
     positive = np.eye(500, dtype=bool)
-    assert_mined(mined, brute_force(edits.astype(np.float32), originals.astype(np.float32), "cosine", positive, 1))
+    assert_mined(
+        mined, brute_force(edits.astype(np.float32), originals.astype(np.float32), "cosine", positive, num_negatives=1)
+    )
     assert mined.stats["harder_than_positive"] < 0.05
 
 

@@ -6,50 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import hardmine
+import mining_reference
 import reference
 from hardmine import MinedNegatives, mine_hard_negatives
 from hardmine.mining import drawing
-
-
-def scores_of(queries, base, metric):
-    distances = reference.rounded(queries, base, metric)
-    return 1 - distances if metric == "cosine" else -distances
-
-
-def oracle(scores, positive, refused, wanted, options, metric, labels=None):
-    """(indices, reference scores) by loops; `positive` and `refused` are (n, m) bool, options those of the call."""
-    n, m = scores.shape
-    kind = options.get("positive_reference", "max")
-    first, last = options.get("range_min", 0), options.get("range_max") or options.get("range_min", 0) + wanted
-    found, p = np.full((n, wanted), -1), np.full(n, np.nan, np.float32)
-    for i in range(n):
-        known = scores[i, positive[i]].astype(np.float64)
-        if len(known):
-            p[i] = {"max": known.max, "min": known.min, "mean": known.mean}[kind]()
-        value = float(p[i])
-        limit, kept, taken = np.inf, [], {}
-        if options.get("absolute_margin") is not None:
-            limit = min(limit, value - options["absolute_margin"]) if len(known) else -np.inf
-        if options.get("relative_margin") is not None:
-            limit = min(limit, value - abs(value) * options["relative_margin"]) if len(known) else -np.inf
-        for rank, j in enumerate(np.lexsort((np.arange(m), -scores[i]))):
-            s = float(scores[i, j])  # limits are compared in float64
-            good = not positive[i, j] and not refused[i, j] and s <= limit
-            good &= s <= options.get("max_score", np.inf) and s >= options.get("min_score", -np.inf)
-            if options.get("sampling_strategy") == "semihard":
-                good &= bool(s < value and s > value - 0.2)
-            if good and labels is not None:
-                taken[labels[j]] = taken.get(labels[j], 0) + 1
-                good = taken[labels[j]] <= options["max_per_label"]
-            if options.get("rank_base") == "raw":
-                if good and first <= rank < last:
-                    kept.append(j)
-            elif good:
-                kept.append(j)
-        if options.get("rank_base") != "raw":
-            kept = kept[first:last]
-        found[i, : min(wanted, len(kept))] = kept[:wanted]
-    return found, p
+from mining_reference import scores_of
 
 
 def refused_by(scores, positive, refused, options, p):
@@ -114,7 +75,8 @@ def test_every_combination_of_filters(data):
         options["exclude"] = [rng.integers(0, m, rng.integers(0, 10)) for _ in range(n)]
         for i, rows in enumerate(options["exclude"]):
             refused[i, rows] = True
-    scores = scores_of(queries, base, metric)
+    distances = reference.rounded(queries, base, metric)
+    scores = scores_of(distances, metric)
     spread = float(np.abs(scores).max())
     for name, place in (("max_score", -0.3 if metric == "euclidean" else 0.7), ("min_score", -0.7)):
         if draw(st.booleans()):
@@ -131,7 +93,9 @@ def test_every_combination_of_filters(data):
     options["range_max"] = options["range_min"] + wanted + draw(st.integers(0, 10))
     options["rank_base"] = draw(st.sampled_from(["filtered", "raw"]))
     mined = mine_hard_negatives(queries, base, num_negatives=wanted, metric=metric, **options)
-    expected, p = oracle(scores, positive, refused, wanted, options, metric, cap_labels)
+    expected, _, p = mining_reference.mined(
+        distances, metric, positive, options | {"num_negatives": wanted}, refused, cap_labels
+    )
     if options.get("positive_reference") == "mean":
         np.testing.assert_allclose(mined.positive_scores, p, rtol=1e-6)
         return  # the last bit of a mean may decide
@@ -209,7 +173,7 @@ def test_a_second_opinion_decides(problem):
         x, base, positives=positives, num_negatives=3, range_max=50, rescore=rescore, absolute_margin=0.2,
         positive_reference="mean",
     )  # fmt: skip
-    order = np.argsort(-scores_of(x, base, "cosine"), axis=1, kind="stable")
+    order = np.argsort(-scores_of(reference.rounded(x, base, "cosine"), "cosine"), axis=1, kind="stable")
     for i in range(40):
         p = np.float32(opinion[i, positives[i]].astype(np.float64).mean())
         nearest = [j for j in order[i] if j not in positives[i]][:50]
@@ -290,7 +254,7 @@ def test_several_positives_of_different_numbers():
     x = np.eye(3, dtype=np.float32)
     base = np.concatenate([np.eye(3), 0.5 * np.eye(3) + 0.5, np.full((4, 3), 1.0)]).astype(np.float32)
     positives = [[0, 3], [1], [2, 4, 5]]
-    scores = scores_of(x, base, "cosine")
+    scores = scores_of(reference.rounded(x, base, "cosine"), "cosine")
     for kind, pick in (("min", min), ("max", max)):
         mined = mine_hard_negatives(x, base, positives=positives, positive_reference=kind, absolute_margin=0.0)
         assert mined.positive_scores.tolist() == [pick(scores[i, p]) for i, p in enumerate(positives)]
