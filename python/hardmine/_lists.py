@@ -1,4 +1,4 @@
-"""A list of base rows for each query, in any of the forms people have them in, as CSR."""
+"""A list of base rows for each query, in any of the forms people have them in, as two arrays."""
 
 from __future__ import annotations
 

@@ -10,6 +10,8 @@ import hardmine
 from hardmine import _arrays
 from hardmine.mining.deep_ranking import relevance
 
+pytestmark = pytest.mark.slow
+
 MIB = 1 << 20
 
 

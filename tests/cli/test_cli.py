@@ -262,6 +262,7 @@ def test_the_installed_command_runs():
     assert done.stdout == f"hardmine {hardmine.__version__}\n", done.stderr
 
 
+@pytest.mark.slow
 def test_demo_mines_the_digits_and_draws_them(tmp_path, capsys):
     assert main(["demo", "--folder", str(tmp_path)]) == 0
     text = capsys.readouterr().out

@@ -2,6 +2,8 @@
 
 import ast
 import doctest
+import functools
+import graphlib
 import importlib
 import pathlib
 import re
@@ -65,6 +67,7 @@ def test_layers():
             assert not any(name.split(".")[0] == "torch" for name in names), path
 
 
+@functools.cache
 def defined(path):
     """The names that the statements of a module define, and those that it imports from modules of the package."""
     names, imported = set(), []
@@ -79,8 +82,6 @@ def defined(path):
 
 
 def test_modules_import_the_module_that_defines_a_thing_and_never_in_a_circle():
-    import graphlib
-
     graph = {}
     for name, path in MODULES.items():
         graph[name] = set()

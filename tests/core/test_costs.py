@@ -13,6 +13,8 @@ import pytest
 import hardmine
 from hardmine import Filter
 
+pytestmark = pytest.mark.slow
+
 N, M, D, K = 400, 20_000, 64, 10
 MOST = 12
 

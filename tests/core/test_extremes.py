@@ -107,6 +107,7 @@ def test_no_distance_is_minus_zero(isa, metric, n, size):
     np.testing.assert_array_equal(listed, true.reshape(-1))
 
 
+@pytest.mark.slow
 def test_flushing_subnormals_changes_no_bit():
     code = """
 import sys

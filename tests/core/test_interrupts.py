@@ -7,6 +7,8 @@ does not count, and a busy core cannot make the test fail.
 import pytest
 from test_process import run
 
+pytestmark = pytest.mark.slow
+
 CODE = """
 import os, signal, threading, time
 import numpy as np, hardmine

@@ -9,6 +9,8 @@ from intervals import SCREENS, both_signs, intervals
 import reference
 from reference import METRICS
 
+pytestmark = pytest.mark.slow
+
 
 def climb(rng, d, metric, few, steps):
     """Hill climbing over rows: how far a canonical distance comes from the middle of its interval, in half widths.

@@ -9,7 +9,7 @@ import os
 import pytest
 from test_process import run
 
-pytestmark = pytest.mark.skipif("HARDMINE_SANITIZED" in os.environ, reason="sanitizers keep freed memory")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif("HARDMINE_SANITIZED" in os.environ, reason="sanitizers keep freed memory")]
 
 CASE = """
 import ctypes

@@ -14,6 +14,8 @@ import hardmine
 from hardmine import _core
 from reference import assert_same
 
+pytestmark = pytest.mark.slow
+
 
 def run(code, **environment):
     """Run Python code in a process of its own; its output and exit code."""

@@ -10,6 +10,8 @@ from blocks import topk_in_blocks
 from hardmine import Filter
 from reference import METRICS, assert_same
 
+pytestmark = pytest.mark.slow
+
 N = 4200
 SANITIZED = "HARDMINE_SANITIZED" in os.environ  # ten times as slow: the memory that is touched depends little on k
 

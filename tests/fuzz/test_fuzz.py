@@ -18,6 +18,8 @@ from fuzz.properties import PROPERTIES
 from fuzz.shrink import shrink
 from fuzz.snippet import snippet
 
+pytestmark = pytest.mark.slow
+
 SLOW = {"mutation": 1, "large": 0, "invariance": 1, "driven intervals": 2, "hash_centers": 3}  # cases of these, by name
 
 

@@ -276,6 +276,7 @@ def test_not_optimal():
     assert not centers.optimal and (centers.min_distance, centers.upper_bound) == (29, 30)
 
 
+@pytest.mark.slow
 @hypothesis.given(st.integers(1, 3000), st.integers(12, 400), st.booleans(), st.integers(0, 3))
 def test_any_number_of_words(n_classes, bits, multi_label, seed):
     centers = hash_centers(n_classes, bits, multi_label=multi_label, seed=seed)

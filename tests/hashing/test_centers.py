@@ -57,6 +57,7 @@ def test_a_single_class():
     assert 0 < centers.signs().mean() + 1 < 2
 
 
+@pytest.mark.slow
 def test_too_many_words_to_compare(monkeypatch):
     centers = hash_centers(1_000_000, 64)
     assert centers.min_distance == 16 and len(np.unique(centers.codes.view(np.uint64))) == 1_000_000

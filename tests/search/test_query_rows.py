@@ -47,6 +47,7 @@ limits = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @hypothesis.given(
     kind=st.sampled_from(["in place", "converted"]),
     known=st.sampled_from(["labels", "lists", "both"]),
@@ -183,6 +184,7 @@ def test_searched_in_parts_is_searched_whole(kind, metric, groups, excluded, mas
             np.testing.assert_array_equal(part.distances, whole.distances[rows])
 
 
+@pytest.mark.slow
 def test_the_own_row_of_a_guessed_scan_is_left_out(isa, rng):
     """Many codes and a large k: where the limit is guessed from a sample; and many rows at once, in panels."""
     x = rng.standard_normal((9000, 24)).astype(np.float32)

@@ -126,6 +126,7 @@ def weights(x, anchor, negatives, cutoff=0.5):
     return (w / w.sum()).astype(float)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("d", [3, 16, 512])
 def test_law_of_distance_weighted_draws(rng, d):
     x, labels, draws = sphere(rng, 24, d, 3), np.arange(24) % 12, 20_000

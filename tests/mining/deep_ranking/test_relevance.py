@@ -29,6 +29,7 @@ def test_images_that_share_nothing_have_no_relevance():
     assert (total_relevance(x, [0, 0, 0, 0]) > 0).tolist() == [False, False, True, True]
 
 
+@pytest.mark.slow
 def test_weights_divided_by_inclusion_have_the_mean_of_the_stream():
     w, times = np.array([0.1, 1.0, 2.0, 4.0]), 5_000
     sums = np.zeros((times, 4))
