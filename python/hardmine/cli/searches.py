@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import hardmine
 from hardmine._files import save_npz
 from hardmine.cli.inputs import add_rows, listed, load, load_number, number_or_file, progress
@@ -98,5 +100,6 @@ def _pairs(given: argparse.Namespace) -> None:
 
 def _save_pairs(path: Path, found: hardmine.Pairs) -> None:
     save_npz(path, rows=found.rows, cols=found.cols, distances=found.distances, shape=found.shape)
-    reach = f", distances {found.distances.min():g} to {found.distances.max():g}" if len(found) else ""
+    distances = np.asarray(found.distances)
+    reach = f", distances {distances.min():g} to {distances.max():g}" if len(found) else ""
     print(f"{path}: {len(found)} pairs of {found.shape[0]} x {found.shape[1]} rows{reach}")

@@ -21,12 +21,12 @@ from hardmine.search.sides import check_rows
 @in_standard_arithmetic
 def closest_pairs(
     queries: ArrayLike,
-    base: ArrayLike = None,
+    base: ArrayLike | None = None,
     n_pairs: int = 10,
     *,
     metric: Metric = "sqeuclidean",
     where: Filter | None = None,
-    query_rows: ArrayLike = None,
+    query_rows: ArrayLike | None = None,
     bits: int | None = None,
     threads: int | None = None,
     progress: bool | Callable[[int, int], object] = False,

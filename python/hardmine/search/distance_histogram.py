@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from hardmine import _arrays, _core, _labels
 from hardmine._arguments import check_threads
 from hardmine._arithmetic import in_standard_arithmetic
-from hardmine._arrays import ArrayLike, Floats, Ints
+from hardmine._arrays import ArrayLike, Floats, Ints, Tensor
 from hardmine._progress import Progress
 from hardmine.search.filter import Filter, check_filter
 from hardmine.search.metric import FLOAT_METRICS, Metric
@@ -22,17 +21,17 @@ from hardmine.search.sides import check_rows
 @in_standard_arithmetic
 def distance_histogram(
     queries: ArrayLike,
-    base: ArrayLike = None,
-    edges: ArrayLike = None,
+    base: ArrayLike | None = None,
+    edges: ArrayLike | None = None,
     *,
     metric: Metric = "sqeuclidean",
     where: Filter | None = None,
-    groups: Any = None,
-    query_rows: ArrayLike = None,
+    groups: ArrayLike | tuple[ArrayLike, ArrayLike] | None = None,
+    query_rows: ArrayLike | None = None,
     bits: int | None = None,
     threads: int | None = None,
     progress: bool | Callable[[int, int], object] = False,
-) -> Any:
+) -> NDArray[np.uint64] | Tensor:
     """Count all allowed pairs of a query and a base row by distance, exactly.
 
     Parameters
@@ -108,7 +107,7 @@ def distance_histogram(
     return _arrays.like(counts, q.torch)
 
 
-def check_edges(edges: ArrayLike) -> Floats:
+def check_edges(edges: ArrayLike | None) -> Floats:
     """Edges as float32 thresholds t, such that bin i has exactly the float32 distances with t[i] <= d < t[i + 1], or raise.
 
     The last one is the number after the last edge; where that is infinity, and there is none, it is NaN: no limit.
@@ -132,8 +131,10 @@ def check_edges(edges: ArrayLike) -> Floats:
     return limits
 
 
-def check_groups(groups: Any, n: int, m: int, self_join: bool) -> tuple[Ints | None, Ints | None]:
-    """A group of each query and base row as int64 codes, or raise."""
+def check_groups(
+    groups: ArrayLike | tuple[ArrayLike, ArrayLike] | None, n: int, m: int, self_join: bool
+) -> tuple[Ints | None, Ints | None]:
+    """A group of each query and base row as int64 numbers, or raise."""
     if groups is None:
         return None, None
     if self_join:
@@ -147,5 +148,5 @@ def check_groups(groups: Any, n: int, m: int, self_join: bool) -> tuple[Ints | N
     return of_queries, of_base
 
 
-def _outline(groups: Any) -> str:
+def _outline(groups: object) -> str:
     return f"{len(groups)} of them" if isinstance(groups, (tuple, list)) else type(groups).__name__

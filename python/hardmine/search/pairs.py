@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from hardmine import _arrays
-from hardmine._arrays import Block, Ints, Rows
+from hardmine._arrays import Block, IntArray, Ints, Rows
 from hardmine.search.filter import CoreFilter
-from hardmine.search.neighbors import Distances
+from hardmine.search.neighbors import DistanceArray, Distances
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -42,9 +42,9 @@ class Pairs:
     [0, 1, 1, 2, 2]
     """
 
-    rows: Any
-    cols: Any
-    distances: Any
+    rows: IntArray
+    cols: IntArray
+    distances: DistanceArray
     shape: tuple[int, int]
 
     def __len__(self) -> int:
@@ -58,7 +58,7 @@ class Pairs:
         return f"Pairs({len(self)} of {self.shape[0]} x {self.shape[1]}, {', '.join(arrays)})"
 
     @property
-    def indptr(self) -> Any:
+    def indptr(self) -> IntArray:
         """Where the pairs of each row begin, (n + 1,) int64: those of row i are ``indptr[i]`` to ``indptr[i + 1]``.
 
         The pairs must be in the order of rows, as `radius_neighbors` gives them; `to_csr` puts others into it.
@@ -68,7 +68,7 @@ class Pairs:
             raise ValueError("indptr: expected pairs in the order of rows, got others; to_csr() gives them in that order")
         return _arrays.like(np.searchsorted(rows, np.arange(self.shape[0] + 1)).astype(np.int64), _arrays.is_torch(self.rows))
 
-    def to_csr(self) -> tuple[Any, Any, Any]:
+    def to_csr(self) -> tuple[IntArray, IntArray, DistanceArray]:
         """Return (indptr, cols, distances): the pairs by row, and of one row as they are.
 
         It is what ``scipy.sparse.csr_array((distances, cols, indptr), shape=pairs.shape)`` and

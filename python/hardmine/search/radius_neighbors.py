@@ -9,7 +9,7 @@ import numpy as np
 from hardmine import _arguments, _arrays, _core
 from hardmine._arguments import check_threads
 from hardmine._arithmetic import in_standard_arithmetic
-from hardmine._arrays import ArrayLike, Ints
+from hardmine._arrays import ArrayLike, Floats, Ints
 from hardmine._progress import Progress
 from hardmine.search.filter import Filter, check_filter
 from hardmine.search.metric import FLOAT_METRICS, Metric, distance_type
@@ -23,12 +23,12 @@ NO_LIMIT = np.iinfo(np.int64).max
 @in_standard_arithmetic
 def radius_neighbors(
     queries: ArrayLike,
-    base: ArrayLike = None,
-    radius: ArrayLike = None,
+    base: ArrayLike | None = None,
+    radius: ArrayLike | float | None = None,
     *,
     metric: Metric = "sqeuclidean",
     where: Filter | None = None,
-    query_rows: ArrayLike = None,
+    query_rows: ArrayLike | None = None,
     max_pairs: int | None = None,
     bits: int | None = None,
     threads: int | None = None,
@@ -121,7 +121,7 @@ def radius_neighbors(
     return pairs_of((rows, cols, distances), q, b)
 
 
-def check_radius(radius: ArrayLike, n: int) -> Distances:
+def check_radius(radius: ArrayLike | float | None, n: int) -> Floats:
     """The radius of each of n queries as float32, (n,), such that the same float32 distances are within it, or raise."""
     if radius is None:
         raise TypeError("radius: expected a number or one for each query, got None")
