@@ -41,8 +41,8 @@ def numbered(*arrays: NDArray[Any]) -> list[Ints]:
         _, inverse = np.unique(np.concatenate(arrays), return_inverse=True)
         ends = np.cumsum([len(a) for a in arrays])[:-1]
         return [np.ascontiguousarray(part, dtype=np.int64) for part in np.split(inverse.reshape(-1), ends)]
-    largest = np.iinfo(np.int64).max
-    too_large = [a.dtype == np.uint64 and len(a) > 0 and a.max() > largest for a in arrays]
+    largest = np.uint64(np.iinfo(np.int64).max)  # NumPy before 1.25 compares a uint64 and a Python integer as float64
+    too_large = [a.dtype == np.uint64 and len(a) > 0 and bool(a.max() > largest) for a in arrays]
     if not any(too_large):
         return [np.ascontiguousarray(a, dtype=np.int64) for a in arrays]
     # uint64 beside int64 would be compared as float64, which has 53 digits: each half of the numbers is numbered by itself.
