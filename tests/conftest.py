@@ -9,6 +9,7 @@ import pytest
 
 import hardmine
 from hardmine import _core
+from optional_torch import torch
 
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, max_examples=60)
 hypothesis.settings.register_profile("deep", deadline=None, max_examples=2000)
@@ -16,7 +17,8 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
 def pytest_report_header():
-    return f"hardmine {hardmine.__version__}: ISAs {', '.join(_core.isas_runnable())}; {_core.threads()} threads"
+    line = f"hardmine {hardmine.__version__}: ISAs {', '.join(_core.isas_runnable())}; {_core.threads()} threads"
+    return line if torch else line + "; no PyTorch, so that tests pass arrays alone and those of tensors skip"
 
 
 ISAS = _core.isas_runnable()[: 1 if "HARDMINE_ONE_ISA" in os.environ else None]  # one is enough to find out much

@@ -4,11 +4,11 @@ import re
 
 import numpy as np
 import pytest
-import torch
 
 import hardmine
 import reference
 from hardmine import Filter, merge, mine_hard_negatives, pair_distances, pairwise, sample_non_duplicate_split, topk
+from optional_torch import torch
 
 X = np.ones((4, 3), np.float32)
 Y = np.ones((5, 3), np.float32)

@@ -4,11 +4,11 @@ import tracemalloc
 
 import numpy as np
 import pytest
-import torch
 
 import hardmine
 from hardmine import _arrays
 from hardmine.mining.deep_ranking import relevance
+from optional_torch import torch
 
 pytestmark = pytest.mark.slow
 
@@ -35,7 +35,8 @@ def traced(call):
 def wide(rng, n, d):
     """Rows of which a whole copy in float32 would be seen, and the same in other kinds of arrays."""
     x = rng.standard_normal((n, d), dtype=np.float32).astype(np.float16)
-    return x.astype(np.float32), [x, np.asfortranarray(x.astype(np.float32)), torch.from_numpy(x)]
+    tensors = [torch.from_numpy(x)] if torch else []
+    return x.astype(np.float32), [x, np.asfortranarray(x.astype(np.float32)), *tensors]
 
 
 def everything_of_floats(x, label, triplets, extra):

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 import hardmine
 from hardmine import _core
@@ -277,11 +276,12 @@ def test_demo_mines_the_digits_and_draws_them(tmp_path, capsys):
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    pixels = torch.from_numpy(digits.data)
     with np.load(tmp_path / "hardmine-demo.npz") as saved:
         np.testing.assert_array_equal(saved["label"], digits.target)
         assert saved["hn1_pixels_indices"].shape == (1797, 1) and saved["hn2_unit_norm_indices"].shape == (1797, 5)
-        matrix = torch.cdist(pixels, pixels).numpy()
+        pixels = digits.data.astype(np.int64)
+        squares = (pixels**2).sum(axis=1)
+        matrix = np.sqrt(squares[:, None] + squares - 2 * pixels @ pixels.T)
         matrix[digits.target[:, None] == digits.target[None, :]] = np.inf
         np.testing.assert_allclose(saved["hn1_pixels_distances"][:, 0], matrix.min(axis=1), rtol=1e-6)
         np.testing.assert_allclose(saved["hn2_pixels_distances"], np.sort(matrix, axis=1)[:, :5], rtol=1e-6)

@@ -7,7 +7,6 @@ import tracemalloc
 
 import numpy as np
 import pytest
-import torch
 
 import hardmine
 from hardmine.evaluation import rankings
@@ -17,6 +16,7 @@ from hardmine.evaluation.code_retrieval import (
     precision_recall_curve,
     precision_within_radius,
 )
+from optional_torch import torch
 from ranking_reference import NORMALIZE, oracle_map, ranked
 
 TIES = ("expected", "stable", "optimistic", "pessimistic")
@@ -156,25 +156,27 @@ def test_blocks_and_threads_change_nothing(rng, monkeypatch, several):
     np.testing.assert_allclose(precision_recall_curve(*data, threads=1)[1:], curve[1:], rtol=1e-14)
 
 
-def test_kinds_of_input(rng):
+@pytest.mark.parametrize("library", ["NumPy", "torch"])
+def test_kinds_of_input(rng, library):
+    as_array = np.asarray if library == "NumPy" else torch.from_numpy
     query_codes, base_codes, query_labels, base_labels = collection(rng, 9, 40, 16)
     several = collection(rng, 9, 40, 16, 5, several=True)[2:]
     expected = mean_average_precision(query_codes, base_codes, query_labels, base_labels, top=11)
     reversed_twice, inside = base_codes[::-1].copy()[::-1], np.hstack([base_codes, base_codes])[:, :2]
-    for base in (np.asfortranarray(base_codes), reversed_twice, inside, torch.from_numpy(base_codes)):
+    for base in (np.asfortranarray(base_codes), reversed_twice, inside, as_array(base_codes)):
         assert mean_average_precision(query_codes, base, query_labels, base_labels, top=11) == expected
-    for convert in (list, torch.from_numpy, lambda x: np.array([f"class {i}" for i in x]), lambda x: x.astype(np.uint64)):
+    for convert in (list, as_array, lambda x: np.array([f"class {i}" for i in x]), lambda x: x.astype(np.uint64)):
         labels = convert(query_labels), convert(base_labels)
         assert mean_average_precision(query_codes, base_codes, *labels, top=11) == expected
     expected = mean_average_precision(query_codes, base_codes, *several, top=11)
-    for convert in (np.int64, np.float32, np.asfortranarray, np.ndarray.tolist, torch.from_numpy):
+    for convert in (np.int64, np.float32, np.asfortranarray, np.ndarray.tolist, as_array):
         assert mean_average_precision(query_codes, base_codes, *map(convert, several), top=11) == expected
     one_hot = [labels[:, None] == np.arange(6) for labels in (query_labels, base_labels)]
     for ties in TIES:
         of_one = mean_average_precision(query_codes, base_codes, query_labels, base_labels, ties=ties, normalize="min", top=11)
         assert of_one == mean_average_precision(query_codes, base_codes, *one_hot, ties=ties, normalize="min", top=11)
-    curve = precision_recall_curve(torch.from_numpy(query_codes), base_codes, query_labels, base_labels)
-    assert all(isinstance(column, torch.Tensor) and column.shape == (17,) for column in curve)
+    curve = precision_recall_curve(as_array(query_codes), base_codes, query_labels, base_labels)
+    assert all(type(column) is type(as_array(base_codes)) and column.shape == (17,) for column in curve)
 
 
 def test_padding_does_not_count(rng):

@@ -7,7 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
+
+try:
+    import torch
+except ModuleNotFoundError:  # nothing is laid out in tensors then
+    torch = None
 
 Rng = np.random.Generator
 
@@ -104,18 +108,21 @@ FLOATS: dict[str, Callable[[Any], Any]] = {
     "memory map of float16": lambda x: _memory_map(_half(x)),
     "list": lambda x: x.tolist() if x.size else x,
     "DLPack": _OnlyDlpack,
-    "tensor": torch.from_numpy,
+}
+TENSORS: dict[str, Callable[[Any], Any]] = {
+    "tensor": lambda x: torch.from_numpy(x),
     "tensor, transposed": lambda x: torch.from_numpy(np.ascontiguousarray(x.T)).T,
     "tensor of float64": lambda x: torch.from_numpy(_double(x)),
     "tensor of bfloat16": lambda x: torch.from_numpy(x).to(torch.bfloat16).clamp(-3e38, 3e38),
     "tensor with gradient": lambda x: torch.from_numpy(x).requires_grad_(),
     "negative view": _negative_view,
 }
+if torch is not None:
+    FLOATS |= TENSORS
 
-CODES = {
-    name: FLOATS[name]
-    for name in ("in place", "every third row", "rows reversed", "numbers reversed", "Fortran", "one row for all")
-} | {name: FLOATS[name] for name in ("read-only", "memory map", "tensor", "tensor, transposed", "DLPack")}
+_OF_CODES = ("in place", "every third row", "rows reversed", "numbers reversed", "Fortran", "one row for all")
+_OF_CODES += ("read-only", "memory map", "tensor", "tensor, transposed", "DLPack")
+CODES = {name: FLOATS[name] for name in _OF_CODES if name in FLOATS}
 
 
 def draw(rng: Rng, layouts: dict[str, Any] = FLOATS) -> str:
@@ -126,6 +133,6 @@ def draw(rng: Rng, layouts: dict[str, Any] = FLOATS) -> str:
 def lay_out(rows: Any, layout: str) -> tuple[Any, Any]:
     """(an array-like, what it holds: float32 rows, or uint8 ones of codes)."""
     laid = FLOATS[layout](np.array(rows, order="C"))
-    if isinstance(laid, torch.Tensor):
+    if torch is not None and isinstance(laid, torch.Tensor):
         return laid, laid.detach().to(torch.uint8 if rows.dtype == np.uint8 else torch.float32).resolve_neg().numpy().copy()
     return laid, rows if isinstance(laid, _OnlyDlpack) else np.array(laid, dtype=rows.dtype, order="C")

@@ -108,8 +108,8 @@ def _judge(case: Case, mined: Any, matrix: Any, own: Any) -> None:
     p, found = reference_scores(scores, positive, kind), np.asarray(mined.positive_scores)
     if kind == "mean":
         sizes = np.where(positive, np.abs(scores), 0).max(axis=1, initial=0)
-        close = np.isclose(found, p, rtol=1e-6, atol=1e-14 * sizes + 1e-37, equal_nan=True)
-        assert close.all(), f"positive_scores: {found} instead of {p}"
+        near = np.abs(found - p) <= 1e-6 * np.abs(p) + 1e-14 * sizes + 1e-37
+        assert (near | (np.isnan(found) & np.isnan(p))).all(), f"positive_scores: {found} instead of {p}"
         p = found  # the last bit of a mean may decide
     else:
         assert np.array_equal(found, p, equal_nan=True), f"positive_scores: {found} instead of {p}"

@@ -35,7 +35,7 @@ def run(*arguments):
 def test_cases_of_fixed_seeds(name):
     property_ = PROPERTIES[name]
     if not property_.available():
-        pytest.skip("this version lacks it")
+        pytest.skip("this version lacks it, or PyTorch is not there")
     for seed in range(SLOW.get(name, 20)):
         case = cases.draw(property_, seed)
         failure = judge(property_, case)

@@ -6,11 +6,11 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hardmine.mining.hard_examples import select_hard_examples
+from optional_torch import torch
 
 
 def hardest(losses, candidates, count):

@@ -7,12 +7,12 @@ import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-import torch
 
 import hardmine
 import mining_reference
 import reference
 from hardmine import mine_hard_negatives, sample_non_duplicate_split
+from optional_torch import torch
 from reference import METRICS
 
 

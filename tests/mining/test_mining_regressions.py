@@ -18,10 +18,10 @@
 
 import numpy as np
 import pytest
-import torch
 
 import reference
 from hardmine import MinedNegatives, mine_hard_negatives
+from optional_torch import torch
 
 
 def lists_of_positives(rng, n, m, least=0):
@@ -67,8 +67,9 @@ def forms(x, path):
     yield "every other row", np.repeat(x, 2, axis=0)[::2]
     yield "memory map", np.load(path.with_suffix(".f4.npy"), mmap_mode="r")
     yield "memory map of float64", np.load(path.with_suffix(".f8.npy"), mmap_mode="r")
-    yield "tensor", torch.from_numpy(x)
-    yield "tensor of float64", torch.from_numpy(x).double()
+    if torch:
+        yield "tensor", torch.from_numpy(x)
+        yield "tensor of float64", torch.from_numpy(x).double()
 
 
 WAYS = {

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 import hypothesis.strategies as st
 import numpy as np
-import torch
 
 import pair_reference
 import reference
 from hardmine import Filter, _arrays, _core
+from optional_torch import torch
 
 METRICS = (*reference.METRICS, "hamming")
 ISAS = _core.isas_runnable()[: 1 if "HARDMINE_ONE_ISA" in os.environ else None]

@@ -4,12 +4,12 @@ import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-import torch
 from pair_cases import METRICS, draw, drawn, large, large_codes, surroundings, two_sides
 
 import hardmine
 import pair_reference
 from hardmine import Filter, closest_pairs
+from optional_torch import torch
 from pair_reference import assert_pairs
 
 

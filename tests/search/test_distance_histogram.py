@@ -4,13 +4,13 @@ import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-import torch
 from pair_cases import METRICS, beside, draw, drawn, large, large_codes, surroundings, two_sides
 
 import hardmine
 import pair_reference
 from hardmine import Filter, distance_histogram
 from hardmine.search.distance_histogram import check_edges
+from optional_torch import torch
 
 
 def draw_edges(rng, distances, bins):

@@ -5,23 +5,31 @@ import pickle
 
 import numpy as np
 import pytest
-import torch
-from torch.utils import _pytree as pytree
-from torch.utils.data import default_collate, default_convert
 
 import hardmine
 from hardmine import Neighbors
 from hardmine.search.metric import METRICS
+from optional_torch import torch
+
+
+def of_torch(name):
+    """A module of torch, for a test that skips without it."""
+    return pytest.importorskip(f"torch.utils.{name}", reason="needs PyTorch")
+
+
+def tree_map(change, nest):
+    return of_torch("_pytree").tree_map(change, nest)
+
 
 SAME = {  # ways in which a named tuple is made again; all of them keep its arrays' values
     "_replace": lambda found: found._replace(distances=found.distances.copy()),
     "_make": lambda found: found._make(list(found)),
     "its type": lambda found: type(found)(*found),
-    "tree_map": lambda found: pytree.tree_map(lambda array: array.copy(), found),
-    "tree_map of a nest": lambda found: pytree.tree_map(lambda array: array.copy(), {"found": [found]})["found"][0],
+    "tree_map": lambda found: tree_map(lambda array: array.copy(), found),
+    "tree_map of a nest": lambda found: tree_map(lambda array: array.copy(), {"found": [found]})["found"][0],
     "its type, pickled": lambda found: pickle.loads(pickle.dumps(type(found)))(*found),
-    "default_convert": default_convert,
-    "default_collate": lambda found: pytree.tree_map(lambda array: array[0], default_collate([found])),
+    "default_convert": lambda found: of_torch("data").default_convert(found),
+    "default_collate": lambda found: tree_map(lambda array: array[0], of_torch("data").default_collate([found])),
     "copy": copy.copy,
     "deepcopy": copy.deepcopy,
     "pickle": lambda found: pickle.loads(pickle.dumps(found)),
@@ -50,8 +58,8 @@ def test_scores_are_the_distances_turned_around_and_no_zero_has_a_sign(metric):
     x = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]], np.float32)
     found = hardmine.topk(hardmine.pack(x) if metric == "hamming" else x, k=2, metric=metric)
     expected = (1 if metric == "cosine" else 0) - found.distances
-    tensors = Neighbors(*map(torch.from_numpy, found), metric)
-    for scores in (found.scores, tensors.scores.numpy()):
+    tensors = [Neighbors(*map(torch.from_numpy, found), metric).scores.numpy()] if torch else []
+    for scores in (found.scores, *tensors):
         assert scores.dtype == found.distances.dtype
         np.testing.assert_array_equal(scores, expected)
         assert not np.signbit(scores[scores == 0]).any() and (scores == 0).any()
@@ -87,6 +95,10 @@ def test_its_repr_is_short():
     x = np.ones((1000, 4), np.float32)
     found = hardmine.topk(x, k=5, metric="cosine")
     assert repr(found) == "Neighbors(metric='cosine', distances=float32 (1000, 5), indices=int64 (1000, 5))"
-    tensors = repr(default_convert(found))
+    assert repr(found._replace(distances=None, indices=None)) == "Neighbors(metric='cosine', distances=None, indices=None)"
+
+
+def test_its_repr_names_the_types_of_tensors():
+    found = hardmine.topk(np.ones((1000, 4), np.float32), k=5, metric="cosine")
+    tensors = repr(Neighbors(*map(torch.from_numpy, found), "cosine"))
     assert tensors == "Neighbors(metric='cosine', distances=torch.float32 (1000, 5), indices=torch.int64 (1000, 5))"
-    assert repr(pytree.tree_map(lambda array: None, found)) == "Neighbors(metric='cosine', distances=None, indices=None)"

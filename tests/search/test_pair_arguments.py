@@ -4,10 +4,10 @@ import re
 
 import numpy as np
 import pytest
-import torch
 
 import hardmine
 from hardmine import Filter, closest_pairs, distance_histogram, radius_neighbors
+from optional_torch import torch
 
 X = np.ones((4, 3), np.float32)
 Y = np.ones((5, 3), np.float32)

@@ -6,12 +6,12 @@ import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-import torch
 from pair_cases import METRICS, beside, draw, drawn, large, large_codes, surroundings, two_sides
 
 import hardmine
 import pair_reference
 from hardmine import Filter, radius_neighbors
+from optional_torch import torch
 from pair_reference import assert_pairs
 
 

@@ -6,11 +6,11 @@ import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-import torch
 
 import reference
 from batch_reference import batches, known
 from hardmine.mining.batch.pairs import RULES, mine_pairs
+from optional_torch import torch
 
 
 def listed(found):

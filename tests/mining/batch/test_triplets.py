@@ -6,11 +6,11 @@ import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-import torch
 
 import reference
 from batch_reference import STRATEGY_PAIRS, batches, brute_force, easy_hard, everything, known, listed, of_type, ranked
 from hardmine.mining.batch.triplets import STRATEGIES, mine_triplets
+from optional_torch import torch
 
 
 @hypothesis.given(batches(), st.sampled_from(reference.METRICS), st.sampled_from([0.0, 0.2, 1.0, -1.0, np.inf]))
@@ -202,11 +202,18 @@ def test_kinds_of_input(rng):
     x, labels = rng.standard_normal((20, 5)).astype(np.float32), rng.integers(0, 4, 20)
     expected = listed(mine_triplets(x, labels))
     one_hot = np.eye(4, dtype=bool)[labels]
-    for given in (labels.astype(str), labels.tolist(), torch.tensor(labels), one_hot, one_hot * 1.0, torch.tensor(one_hot)):
+    for given in (labels.astype(str), labels.tolist(), one_hot, one_hot * 1.0):
+        assert listed(mine_triplets(x, given)) == expected
+    strided = np.zeros((20, 10), np.float64)
+    strided[:, ::2] = x
+    assert listed(mine_triplets(strided[:, ::2], labels)) == expected
+
+
+def test_tensors_in_tensors_out(rng):
+    x, labels = rng.standard_normal((20, 5)).astype(np.float32), rng.integers(0, 4, 20)
+    expected = listed(mine_triplets(x, labels))
+    for given in (torch.tensor(labels), torch.tensor(np.eye(4, dtype=bool)[labels])):
         assert listed(mine_triplets(x, given)) == expected
     found = mine_triplets(torch.tensor(x, requires_grad=True), torch.tensor(labels), pair_mask=torch.ones(20, 20, dtype=bool))
     assert all(isinstance(part, torch.Tensor) and part.dtype == torch.int64 for part in found)
     assert list(zip(*(part.tolist() for part in found))) == expected
-    strided = np.zeros((20, 10), np.float64)
-    strided[:, ::2] = x
-    assert listed(mine_triplets(strided[:, ::2], labels)) == expected

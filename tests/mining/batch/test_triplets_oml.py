@@ -10,9 +10,9 @@ every label and fails for such ranks, unless the anchor is among those it is tol
 
 import numpy as np
 import pytest
-import torch
 
 from hardmine.mining.batch.triplets import mine_triplets
+from optional_torch import torch
 
 NEEDED = "needs OML: pip install hardmine[peers], then pip install --no-deps open-metric-learning==4.0.0"
 miners = pytest.importorskip("oml.miners", reason=NEEDED)

@@ -7,10 +7,10 @@ compared instead of indices.
 
 import numpy as np
 import pytest
-import torch
 
 from hardmine.mining.batch.pairs import mine_pairs
 from hardmine.mining.batch.triplets import mine_triplets
+from optional_torch import torch
 
 pml = pytest.importorskip("pytorch_metric_learning", reason="needs pytorch-metric-learning: pip install hardmine[peers]")
 from pytorch_metric_learning import distances, miners  # noqa: E402

@@ -4,11 +4,11 @@ import re
 
 import numpy as np
 import pytest
-import torch
 
 import reference
 from hardmine.mining.deep_ranking.ranking_triplets import score_at_top_k, similarity_precision
 from hardmine.search.metric import METRICS
+from optional_torch import torch
 
 
 def random_triplets(rng, n, count):
@@ -75,12 +75,16 @@ def test_without_triplets():
         assert score_at_top_k(x, none) == 0
 
 
-def test_tensors_and_bits(rng):
+def test_tensors(rng):
     x = rng.normal(size=(20, 4)).astype(np.float32)
     triplets = random_triplets(rng, 20, 50)
     tensor, ids = torch.from_numpy(x), torch.from_numpy(triplets)
     assert similarity_precision(tensor, ids) == similarity_precision(x, triplets)
     assert score_at_top_k(tensor, ids, 5) == score_at_top_k(x, triplets, 5)
+
+
+def test_bits(rng):
+    triplets = random_triplets(rng, 20, 50)
     codes = rng.integers(0, 256, (20, 1), dtype=np.uint8)
     assert similarity_precision(codes, triplets, metric="hamming", bits=3) == similarity_precision(
         codes & 0b11100000, triplets, metric="hamming"

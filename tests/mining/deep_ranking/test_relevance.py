@@ -5,10 +5,10 @@ import re
 import numpy as np
 import pytest
 import scipy.stats
-import torch
 
 from hardmine.mining.deep_ranking.relevance import total_relevance
 from hardmine.mining.deep_ranking.weighted_reservoir import WeightedReservoir
+from optional_torch import torch
 
 SIGMAS = scipy.stats.norm.isf(1e-6 / 2)  # a false alarm of 1e-6 for each mean, were the seed drawn anew
 
@@ -20,6 +20,8 @@ def test_total_relevance_is_the_sum_over_pairs(rng):
         products = np.maximum(x.astype(np.float64) @ x.T.astype(np.float64), 0)
         expected = [sum(products[i, j] for j in range(120) if j != i and categories[j] == categories[i]) for i in range(120)]
         np.testing.assert_allclose(total_relevance(x, categories), expected, rtol=1e-12, atol=0)
+    if not torch:
+        return
     tensor = total_relevance(torch.from_numpy(x).to(torch.bfloat16), categories)
     assert isinstance(tensor, torch.Tensor) and np.allclose(tensor.numpy(), expected)
 

@@ -10,11 +10,11 @@ import re
 import numpy as np
 import pytest
 import scipy.stats
-import torch
 
 from hardmine import _random
 from hardmine.mining.deep_ranking.relevance import total_relevance
 from hardmine.mining.deep_ranking.relevance_triplets import CLOCK, RelevanceTripletSampler
+from optional_torch import torch
 
 FALSE_ALARM = 1e-6
 
