@@ -284,7 +284,10 @@ void define_merge(py::module_& m) {
 
 }  // namespace
 
-PYBIND11_MODULE(_core, m) {
+// Without a GIL nothing changes: a call has its own state but for the table of kernels and the count of failed proofs, which
+// are atomic, and a mode of floating-point arithmetic, which each thread has for itself. Arrays are read without a lock either
+// way, because calls release the GIL.
+PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
     const char* forced = std::getenv("HARDMINE_ISA");
     try {
         use_isa(forced ? forced : "");

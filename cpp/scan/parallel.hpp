@@ -115,7 +115,7 @@ void run_tasks(std::size_t tasks, [[maybe_unused]] int threads, Watch& watch, Wo
     auto drain = [&](int thread) {
         for (std::size_t task; !watch.stopped() && (task = next.fetch_add(1)) < tasks; ++finished) work(task, thread);
     };
-    const int team = static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(threads), tasks));
+    [[maybe_unused]] const int team = static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(threads), tasks));
     auto work_and_watch = [&](int thread) {
         const StandardArithmetic standard;  // threads have their own
         drain(thread);
