@@ -9,6 +9,7 @@ import pytest
 
 import hardmine
 from hardmine import _core
+from isas import using_isa
 from optional_torch import torch
 
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, max_examples=60)
@@ -26,10 +27,18 @@ ISAS = _core.isas_runnable()[: 1 if "HARDMINE_ONE_ISA" in os.environ else None] 
 
 @pytest.fixture(params=ISAS)
 def isa(request):
+    with using_isa(request.param) as name:
+        yield name
+
+
+@pytest.fixture(autouse=True)
+def isa_is_left():
+    """A test leaves the instruction set as it was; one that does not fails, and those after it run as ever."""
     before = _core.isa()
-    _core.use_isa(request.param)
-    yield request.param
+    yield
+    after = _core.isa()
     _core.use_isa(before)
+    assert after == before
 
 
 @pytest.fixture(autouse=True)

@@ -138,6 +138,7 @@ def merge(
     max_per_group: int = 0,
     threads: int = 0,
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]: ...
+@overload
 def radius_neighbors(
     queries: tuple[int, NDArray[np.float32]],
     base: tuple[int, NDArray[np.float32]],

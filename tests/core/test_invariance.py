@@ -9,6 +9,7 @@ import hardmine
 from blocks import topk_in_blocks
 from hardmine import _core
 from hardmine.search.metric import FLOAT_METRICS
+from isas import using_isa
 from reference import METRICS, assert_same
 
 K = 9
@@ -45,9 +46,8 @@ def test_blocks(rows, metric):
 def test_instruction_sets(rows, metric):
     best = hardmine.topk(*rows, K, metric=metric)
     for name in _core.isas_runnable():
-        _core.use_isa(name)
-        assert_same(hardmine.topk(*rows, K, metric=metric), best)
-    _core.use_isa(_core.isas_runnable()[0])
+        with using_isa(name):
+            assert_same(hardmine.topk(*rows, K, metric=metric), best)
 
 
 def test_chunks_merged(rows, metric):
@@ -121,10 +121,9 @@ def test_pairwise_is_the_same_for_threads_and_fused_instruction_sets(rows, metri
     best = hardmine.pairwise(queries, base, metric=metric)
     np.testing.assert_array_equal(hardmine.pairwise(queries, base, metric=metric, threads=1), best)
     for name in _core.isas_runnable():
-        _core.use_isa(name)
         if name != "generic":  # on x86-64 this one has no fused multiply-add
-            np.testing.assert_array_equal(hardmine.pairwise(queries, base, metric=metric), best)
-    _core.use_isa(_core.isas_runnable()[0])
+            with using_isa(name):
+                np.testing.assert_array_equal(hardmine.pairwise(queries, base, metric=metric), best)
 
 
 @hypothesis.given(sizes=st.lists(st.integers(0, 6), min_size=1, max_size=4), k=st.integers(1, 8), seed=st.integers(0, 2**32))

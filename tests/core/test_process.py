@@ -46,6 +46,40 @@ print("same")
     assert done.stdout == "same\n", done.stderr
 
 
+def test_a_child_forked_during_a_search_of_another_thread_can_search():
+    """Forked in the midst of a self-join, whose threads the child lacks: it computes with the one that it has."""
+    done = run(
+        """
+import os, signal, sys, threading, time
+import numpy as np, hardmine
+x = np.random.default_rng(0).standard_normal((20_000, 64), dtype=np.float32)
+expected = hardmine.topk(x, k=3, threads=1).indices
+inside, over, seen = threading.Event(), threading.Event(), []
+def search():
+    while not over.is_set():
+        seen.append((hardmine.topk(x, k=3, threads=2, progress=lambda done, total: inside.set()).indices == expected).all())
+thread = threading.Thread(target=search)
+thread.start()
+for _ in range(3):
+    inside.clear()
+    inside.wait(60)  # the progress of a call is reported from within it
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if (hardmine.topk(x, k=3).indices == expected).all() else 1)
+    until = time.monotonic() + 90
+    while (ended := os.waitpid(child, os.WNOHANG))[0] == 0 and time.monotonic() < until:
+        time.sleep(0.01)
+    if ended[0] == 0:
+        os.kill(child, signal.SIGKILL)
+    print("child", "hangs" if ended[0] == 0 else os.waitstatus_to_exitcode(ended[1]), flush=True)
+over.set()
+thread.join()
+print(all(seen))
+"""
+    )
+    assert done.stdout == "child 0\nchild 0\nchild 0\nTrue\n", done.stderr
+
+
 def test_two_python_threads_at_once(rng):
     x = rng.standard_normal((3000, 40)).astype(np.float32)
     expected = hardmine.topk(x, k=5)

@@ -27,7 +27,7 @@ from intervals import (
     short_query,
 )
 
-from hardmine import _core
+from isas import using_isa
 from reference import METRICS
 
 # The sums.
@@ -132,10 +132,8 @@ def test_beyond_the_last_dimension_nothing_is_claimed(metric, few):
     d = math.ceil(most / (1 + most) / U)
     row = np.zeros((1, d), np.float32)
     row[0, :2] = 1, 2
-    before = _core.isa()
-    _core.use_isa("generic")  # a panel has fewest lanes here
-    lower, upper = intervals(row, row, metric, few)
-    _core.use_isa(before)
+    with using_isa("generic"):  # a panel has fewest lanes here
+        lower, upper = intervals(row, row, metric, few)
     assert lower == (-np.inf if metric == "inner_product" else 0) and upper == np.inf
 
 

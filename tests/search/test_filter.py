@@ -10,6 +10,7 @@ import reference
 from blocks import topk_in_blocks
 from hardmine import Filter, _core
 from hardmine.search.filter import check_filter
+from isas import using_isa
 from reference import METRICS, assert_same
 
 
@@ -275,10 +276,9 @@ def test_all_together(problem, groups, exclude, mask, nearer, farther, cap, k):
         allowed &= distances > options["farther_than"][:, None]
     expected = reference.topk(queries, None if self_join else base, k, metric, allowed, b_group, cap)
     for isa in _core.isas_runnable():
-        _core.use_isa(isa)
-        found = hardmine.topk(queries, None if self_join else base, k, metric=metric, where=Filter(**options))
+        with using_isa(isa):
+            found = hardmine.topk(queries, None if self_join else base, k, metric=metric, where=Filter(**options))
         assert_same(found, expected)
-    _core.use_isa(_core.isas_runnable()[0])
 
 
 def test_filters_do_not_depend_on_threads_or_blocks(rng):

@@ -8,6 +8,7 @@ import pytest
 import hardmine
 import reference
 from hardmine import _core
+from isas import using_isa
 from reference import METRICS, assert_same
 
 # Around 1, the few-query screen (8), register tiles (4, 6, 14), panels (8, 16, 32) and the query tile (96).
@@ -89,9 +90,8 @@ def test_any_shape(n, m, d, k, metric, low, scale, seed):
     q = (rng.integers(low, 2, (n, d)) * scale).astype(np.float32)
     b = (rng.integers(low, 2, (m, d)) * scale).astype(np.float32)
     for isa in _core.isas_runnable():
-        _core.use_isa(isa)
-        assert_same(hardmine.topk(q, b, k, metric=metric), reference.topk(q, b, k, metric))
-    _core.use_isa(_core.isas_runnable()[0])
+        with using_isa(isa):
+            assert_same(hardmine.topk(q, b, k, metric=metric), reference.topk(q, b, k, metric))
 
 
 def test_scores_are_the_similarity_view(rng):
