@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import sys
 
 import hypothesis
 import numpy as np
@@ -19,6 +20,7 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 def pytest_report_header():
     line = f"hardmine {hardmine.__version__}: ISAs {', '.join(_core.isas_runnable())}; {_core.threads()} threads"
+    line += f"; NumPy {np.__version__}" + ("" if getattr(sys, "_is_gil_enabled", lambda: True)() else "; no GIL")
     return line if torch else line + "; no PyTorch, so that tests pass arrays alone and those of tensors skip"
 
 

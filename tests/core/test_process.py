@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import sysconfig
 import threading
 import time
 
@@ -78,6 +79,13 @@ print(all(seen))
 """
     )
     assert done.stdout == "child 0\nchild 0\nchild 0\nTrue\n", done.stderr
+
+
+def test_a_python_without_a_gil_stays_without():
+    if sysconfig.get_config_var("Py_GIL_DISABLED") != 1:
+        pytest.skip("this Python has a GIL")
+    done = run("import sys, hardmine; print(sys._is_gil_enabled())", PYTHONWARNINGS="error")
+    assert done.stdout == "False\n", done.stderr
 
 
 def test_two_python_threads_at_once(rng):
