@@ -27,7 +27,7 @@ def run(*arguments):
     """Python in the root of the project."""
     return subprocess.run(
         [sys.executable, *arguments],
-        capture_output=True, text=True, timeout=120, cwd=TESTS.parent,
+        capture_output=True, text=True, timeout=600, cwd=TESTS.parent,
     )  # fmt: skip
 
 
