@@ -133,7 +133,7 @@ def scan(
             rows = slice(q_block.first, q_block.first + len(q_block.rows))
             counted: dict[str, Any] = {} if too_near is None else {"too_near": too_near[rows]}
             bound = allowed.nearer_than
-            best: tuple[Distances, Ints] | None = None
+            best: Any = None  # (distances, indices) of either kind, as _core.merge takes and gives them
             for b_block in b.blocks():
                 found = _core.topk(
                     queries=q_block,
