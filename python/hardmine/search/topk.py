@@ -133,7 +133,7 @@ def scan(
             rows = slice(q_block.first, q_block.first + len(q_block.rows))
             counted: dict[str, Any] = {} if too_near is None else {"too_near": too_near[rows]}
             bound = allowed.nearer_than
-            best: Any = None  # (distances, indices) of either kind, as _core.merge takes and gives them
+            best: tuple[Distances, Ints] | None = None
             for b_block in b.blocks():
                 found = _core.topk(
                     queries=q_block,
@@ -146,8 +146,7 @@ def scan(
                     progress=bar.part(len(q_block.rows) * len(b_block.rows)),
                     **counted,
                 )
-                caps = (allowed.base_groups, allowed.max_per_group)
-                best = found if best is None else _core.merge([best, found], kept, *caps, threads)
+                best = found if best is None else _merged(best, found, kept, allowed, threads)
                 # Rows of later blocks have larger indices: at the distance of the k-th they could not replace it.
                 if allowed.max_per_group == 0 and b_block.first + len(b_block.rows) < b.count:
                     bound = np.full(q.count, np.nan, np.float32) if bound is None else bound.copy()
@@ -158,6 +157,12 @@ def scan(
                 result = result or _no_neighbors(q.count, k, dtype)
                 result[0][rows, :kept], result[1][rows, :kept] = best
     return result or _no_neighbors(q.count, k, dtype)
+
+
+def _merged(best: Any, found: Any, k: int, allowed: CoreFilter, threads: int) -> tuple[Distances, Ints]:
+    """The lists of two ranges of base rows as one."""
+    merged: tuple[Distances, Ints] = _core.merge([best, found], k, allowed.base_groups, allowed.max_per_group, threads)
+    return merged
 
 
 def _no_neighbors(n: int, k: int, dtype: type) -> tuple[Distances, Ints]:
