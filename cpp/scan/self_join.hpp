@@ -79,10 +79,10 @@ class SelfJoin {
     bool run() {
         try {
             for (std::size_t begin = 0; begin < rows_.count; begin += slab_rows_) {
-                open(near_, begin);
+                open(near_, begin, begin > 0);
                 visit(near_, near_);
                 for (std::size_t later = begin + slab_rows_; later < rows_.count; later += slab_rows_) {
-                    open(far_, later);
+                    open(far_, later, begin > 0);
                     visit(near_, far_);
                     close(far_, begin + near_.count);
                 }
@@ -152,9 +152,8 @@ class SelfJoin {
         });
     }
 
-    // Starts the sinks of the slab at `begin`; what it has found before, in the visits of the slabs before it, is offered
-    // anew.
-    void open(Slab& slab, std::size_t begin) {
+    // Starts the sinks of the slab at `begin`. If it has met another before, what it found then is offered anew.
+    void open(Slab& slab, std::size_t begin, bool stored) {
         slab.begin = begin;
         slab.count = std::min(slab_rows_, rows_.count - begin);
         for_rows(slab, [&](std::size_t row, Work&) {
@@ -163,7 +162,7 @@ class SelfJoin {
             const Locked locked(slab.sink.lock(row));
             TopK& sink = slab.sink.alone();
             sink.start(row, query);
-            if (begin == 0) return;
+            if (!stored) return;
             const Lists<float> found = out_.from(at);
             for (std::size_t i = 0; i < found.k && found.indices[i] >= 0; ++i) {
                 const auto other = static_cast<std::uint32_t>(found.indices[i]);

@@ -90,7 +90,7 @@ class Closest : public HearsNothing {
 
     template <class Score>
     bool offer(std::size_t row, std::size_t, std::uint32_t index, float lower, float upper, const Score& score) {
-        const float distance = lower == upper ? lower : score(index);
+        const float distance = lower == upper ? lower + 0.0f : score(index);  // never -0
         if (!(lower <= distance && distance <= upper)) distrust(row);
         return pairs_.wants(query_[row], index, distance) && pairs_.offer({query_[row], index, distance});
     }

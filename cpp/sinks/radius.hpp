@@ -39,7 +39,7 @@ class Radius : public HearsNothing {
 
     template <class Score>
     bool offer(std::size_t row, std::size_t query, std::uint32_t index, float lower, float upper, const Score& score) {
-        const float distance = lower == upper ? lower : score(index);
+        const float distance = lower == upper ? lower + 0.0f : score(index);  // never -0
         if (!(lower <= distance && distance <= upper)) distrust(row);
         if (distance > bound_[row] || (judge_.once() && distance > radius_[index])) return false;
         ++found_;

@@ -48,7 +48,8 @@ class RankingCounts : public HearsNothing {
     template <class Score>
     bool offer(std::size_t row, std::size_t query, std::uint32_t index, float exact, float, const Score&) {
         State& s = state_[row];
-        const auto distance = static_cast<std::uint32_t>(exact);
+        // A caller that sets padding bits meanwhile must not make us write beyond the table.
+        const auto distance = std::min(static_cast<std::uint32_t>(exact), static_cast<std::uint32_t>(levels_ - 1));
         s.relevant[distance] += relevance_.relevant(query, index);
         ++s.counts[distance];
         if (++s.within < top_) return false;

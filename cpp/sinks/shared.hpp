@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <thread>
@@ -18,7 +19,9 @@ namespace hardmine {
 class Locked {
   public:
     explicit Locked(std::atomic_flag& flag) : flag_(flag) {
-        while (flag_.test_and_set(std::memory_order_acquire)) std::this_thread::yield();
+        // Who holds it may have lost its core: to whom a waiter's yield says nothing.
+        for (int tries = 0; flag_.test_and_set(std::memory_order_acquire); ++tries)
+            tries < 100 ? std::this_thread::yield() : std::this_thread::sleep_for(std::chrono::microseconds(50));
     }
     ~Locked() { flag_.clear(std::memory_order_release); }
     Locked(const Locked&) = delete;
