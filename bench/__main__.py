@@ -16,11 +16,13 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from bench.case import Case
+from bench.case import Case, Share
 from bench.cases import CASES
 from bench.measure import fma_peak, interleave, memory
 from bench.rivals import SLOW
 from hardmine import _core
+
+RIVAL_ISA = ("OPENBLAS_CORETYPE", "FAISS_SIMD_LEVEL")  # variables that say which instructions the rivals use
 
 
 def main() -> int:
@@ -41,7 +43,7 @@ def main() -> int:
     threadpool_limits(options.threads)
     machine = describe(options.threads)
     print(f"{machine['cpu']}; {options.threads} threads; ISA {machine['isa']}; {', '.join(machine['versions'])}")
-    print(f"OpenBLAS of FAISS: OPENBLAS_CORETYPE={os.environ.get('OPENBLAS_CORETYPE', 'unset')}\n")
+    print(f"{', '.join(name + '=' + os.environ.get(name, 'unset') for name in RIVAL_ISA)}\n")
     print(f"{'case':<17}{'':<19}{'seconds':>9}{'G/s':>9}{'of peak':>9}{'MiB':>8}   time / hardmine's")
     results = []
     for case in CASES:
@@ -74,6 +76,9 @@ def run(case: Case, options: argparse.Namespace) -> dict[str, Any]:
     peak = max(peak, fma_peak(options.threads)) if peak else None
     rows: dict[str, Any] = {}
     for name, seconds in times.items():
+        call = calls[name]
+        share = call.share if isinstance(call, Share) else 1.0
+        seconds = [s / share for s in seconds]
         median = statistics.median(seconds)
         ratio = statistics.median(s / ours for s, ours in zip(seconds, times["hardmine"]))
         rate = None if work is None else 1e-9 * work / median
@@ -84,11 +89,13 @@ def run(case: Case, options: argparse.Namespace) -> dict[str, Any]:
             "of_peak": rate / peak if rate and peak else None,
             "memory_mib": used[name],
             "ratio": ratio,
+            "share": share,
         }
         first, shown = (case.name, "") if name == "hardmine" else ("", f"{ratio:.2f}")
+        scaled = "" if share == 1.0 else f"   from {share:.2g} of the queries"
         columns = (("giga_per_second", ">9.1f"), ("of_peak", ">9.1%"), ("memory_mib", ">8.0f"))
         cells = [f"{'-':>{form[1]}}" if rows[name][key] is None else f"{rows[name][key]:{form}}" for key, form in columns]
-        print(f"{first:<17}{name:<19}{median:>9.4f}{''.join(cells)}{shown:>12}", flush=True)
+        print(f"{first:<17}{name:<19}{median:>9.4f}{''.join(cells)}{shown:>12}{scaled}", flush=True)
     note = case.note(inputs)
     if note is not None:
         print(f"{'':<17}{note}")
@@ -114,7 +121,7 @@ def describe(threads: int) -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0)),
         "threads": threads,
         "isa": _core.isa(),
-        "openblas_coretype": os.environ.get("OPENBLAS_CORETYPE"),
+        **{name.lower(): os.environ.get(name) for name in RIVAL_ISA},
         "versions": versions,
         "commit": commit,
     }

@@ -26,6 +26,17 @@ class Inputs:
         return self.queries if self.base is None else self.base
 
 
+@dataclass(frozen=True)
+class Share:
+    """A call that does a share of the work, because all of it takes too long: its seconds are divided by that."""
+
+    call: Call
+    share: float
+
+    def __call__(self) -> Any:
+        return self.call()
+
+
 Rival = Callable[[Any, Inputs, int], Call]  # (case, inputs, threads); raises ImportError where it is not installed
 
 
@@ -36,7 +47,7 @@ class Case(ABC):
     n: int
     m: int
     d: int  # dimensions, or bits of a code
-    k: int = 10  # neighbours of a query, candidates of a window, or rows of a class in a batch
+    k: int = 10  # neighbours of a query, candidates of a window, rows of a class in a batch, pairs, edges, or a radius in bits
     metric: str = "sqeuclidean"
     rivals: tuple[Rival, ...] = ()
 
