@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 import hardmine
-from bench import mining_rivals, rivals
+from bench import mining_rivals, near_rivals, rivals
 from bench.batch import AllTriplets, HardTriplets, Triplets
 from bench.case import Case
 from bench.mining import Epoch, EveryFilter, ManyPositives, NearDuplicates, Refilter
+from bench.near import Closest, CodeRadius, Histogram, NearHistogram, Radius
 from bench.search import AveragePrecision, CodeSearch, Matrix, Search
 
 
@@ -31,6 +32,10 @@ CASES: list[Case] = [
     Search("d32-k10", "smaller still", 4400, 80_000, 32, 10, rivals=EVERYONE),
     Search("d768-k10", "text embeddings, a thousand queries", 1000, 200_000, 768, 10, rivals=EVERYONE),
     Search("join-d96", "100,000 x 100,000, a self-join", 100_000, 100_000, 96, 10),
+    Search(
+        "join-400k", "a self-join whose results are beyond 96 MiB", 400_000, 400_000, 96, 10,
+        rivals=(near_rivals.by_base,),
+    ),
     Search("one-query", "bound by memory", 1, 1_000_000, 128, 10),
     Search("four-queries", "bound by memory", 4, 1_000_000, 128, 10),
     Search("eight-queries", "bound by memory", 8, 1_000_000, 128, 10),
@@ -59,6 +64,25 @@ CASES: list[Case] = [
     CodeSearch("bits256-planted", "the same, 256 bits", 1000, 1_000_000, 256, 10, data="planted"),
     CodeSearch("bits64-one", "one query: bound by memory", 1, 4_000_000, 64, 10),
     CodeSearch("bits1024-one", "the same, 1,024 bits", 1, 1_000_000, 1024, 10),
+    Radius(
+        "radius-1e5", "all pairs within a radius that keeps some 1e-5 of them", 100_000, 100_000, 128,
+        rivals=(near_rivals.faiss_range, near_rivals.sklearn_radius),
+    ),
+    Closest(
+        "closest-1000", "the thousand nearest of all pairs", 100_000, 100_000, 128, 1000, rivals=(near_rivals.self_join,)
+    ),
+    NearHistogram(
+        "histogram-10k", "thresholds of near-duplicates; k is the edges", 100_000, 100_000, 128, 10_000,
+        rivals=(near_rivals.self_join,),
+    ),
+    Histogram(
+        "histogram-wide", "all pairs by distance; k is the edges", 20_000, 20_000, 128, 1001,
+        rivals=(near_rivals.numpy_histogram,),
+    ),
+    CodeRadius(
+        "codes-radius", "all pairs of codes within k bits", 1_000_000, 1_000_000, 64, 3,
+        rivals=(near_rivals.faiss_code_range,),
+    ),
     EveryFilter(
         "mine-nq", "every filter on, sentence-transformers' NQ case; k is the window", 100_231, 100_231, 384, 50,
         rivals=(rivals.unfiltered, rivals.faiss),

@@ -18,10 +18,25 @@ def codes(rng: Any, n: int, m: int, bits: int, planted: bool) -> tuple[Rows, Row
     queries, base = (rng.integers(0, 256, (count, bits // 8), np.uint8) for count in (n, m))
     if planted:
         near = rng.choice(m, m // 10, replace=False)
-        flips = np.zeros((len(near), bits), bool)
-        flips[np.arange(len(near))[:, None], rng.integers(0, bits, (len(near), bits // 8))] = True
-        base[near] = queries[rng.integers(0, n, len(near))] ^ np.packbits(flips, axis=1)
+        flipped = flips(rng, len(near), bits, bits // 8)
+        base[near] = queries[rng.integers(0, n, len(near))] ^ flipped
     return queries, base
+
+
+def near_codes(rng: Any, m: int, bits: int, most: int) -> Rows:
+    """Random packed codes, a tenth of which lie within `most` bits of one of the others."""
+    rows = rng.integers(0, 256, (m, bits // 8), np.uint8)
+    order = rng.permutation(m)
+    near, others = order[: m // 10], order[m // 10 :]
+    rows[near] = rows[rng.choice(others, len(near))] ^ flips(rng, len(near), bits, most)
+    return rows
+
+
+def flips(rng: Any, n: int, bits: int, most: int) -> Rows:
+    """Packed codes of at most that many bits."""
+    flipped = np.zeros((n, bits), bool)
+    flipped[np.arange(n)[:, None], rng.integers(0, bits, (n, most))] = True
+    return np.packbits(flipped, axis=1)
 
 
 def paired(rng: Any, m: int, d: int) -> tuple[Rows, Rows]:

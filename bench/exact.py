@@ -31,6 +31,13 @@ def distances(query: Rows, base: Rows, metric: str) -> Rows:
     return (np.sqrt(exact) if metric == "euclidean" else exact).astype(np.float32)
 
 
+def around(exact: Any) -> tuple[Any, Any]:
+    """The least and the most that a canonical distance may be: NumPy sums in another order, which may move a rounding."""
+    if np.asarray(exact).dtype.kind != "f":
+        return exact, exact
+    return np.nextafter(exact, np.float32(-np.inf)), np.nextafter(exact, np.float32(np.inf))
+
+
 def nearest(exact: Rows, allowed: Rows, k: int) -> Rows:
     """The k nearest of the allowed rows, by (distance, index)."""
     candidates = np.flatnonzero(allowed)

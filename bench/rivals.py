@@ -13,7 +13,10 @@ import hardmine
 from bench.case import Call, Case, Inputs
 
 # timed three times only
-SLOW = ("sklearn", "scipy_cdist", "sklearn_distances", "faiss_selector", "argsort_loop", "faiss_overfetch", "sort_and_walk")
+SLOW = (
+    "sklearn", "scipy_cdist", "sklearn_distances", "faiss_selector", "argsort_loop", "faiss_overfetch", "sort_and_walk",
+    "faiss_range", "faiss_code_range", "sklearn_radius", "by_base", "numpy_histogram",
+)  # fmt: skip
 
 
 def faiss(case: Case, inputs: Inputs, threads: int) -> Call:
