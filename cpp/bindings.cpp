@@ -1,8 +1,6 @@
 // Arrays to Rows, outputs allocated, the GIL released, C++ exceptions to Python's. No logic: the Python layer has checked
 // kinds and shapes, and hands over exact dtypes.
-#include <pybind11/numpy.h>
-#include <pybind11/pybind11.h>
-#include <pybind11/stl.h>
+#include "bindings.hpp"
 
 #include <cstdlib>
 #include <exception>
@@ -15,109 +13,9 @@
 #include "scan/team.hpp"
 #include "sinks/top_k.hpp"
 
-namespace py = pybind11;
 using namespace hardmine;
 
 namespace {
-
-using Floats = py::array_t<float>;
-using Codes = py::array_t<std::uint8_t>;
-// Read from one number to the next: others than contiguous ones are refused.
-using Ints = py::array_t<std::int64_t, py::array::c_style>;
-using Bools = py::array_t<bool, py::array::c_style>;
-using Limits = py::array_t<float, py::array::c_style>;
-using Words = py::array_t<std::uint64_t, py::array::c_style>;
-using Counts = py::array_t<std::uint32_t>;
-
-// The number of the first row in the caller's array, and the rows.
-template <class Row>
-using Block = std::pair<std::size_t, py::array_t<Row>>;
-
-// What either kind of rows is searched with, as Python passes it: codes have one metric, which needs no name.
-template <class Row>
-struct Kind {
-    using Search = FloatSearch;
-    using MetricArgument = Metric;
-    using Distance = float;
-};
-template <>
-struct Kind<std::uint8_t> {
-    using Search = CodeSearch;
-    using MetricArgument = py::none;
-    using Distance = std::int32_t;
-};
-template <class Row>
-using MetricOf = typename Kind<Row>::MetricArgument;
-template <class Row>
-using Distances = py::array_t<typename Kind<Row>::Distance>;
-
-// A filter and the arrays that it points into.
-struct HeldFilter : Filter {
-    py::tuple arrays;
-};
-
-template <class Row>
-Rows<Row> rows_of(const Block<Row>& block) {
-    const auto& [first, array] = block;
-    if (array.ndim() != 2 || (array.shape(0) > 0 && array.shape(1) > 1 && array.strides(1) != sizeof(Row)))
-        throw py::value_error("expected rows of adjacent numbers");
-    return {array.data(), static_cast<std::size_t>(array.shape(0)), static_cast<std::size_t>(array.shape(1)),
-            array.strides(0) / static_cast<py::ssize_t>(sizeof(Row)), first};
-}
-
-template <class Row>
-typename Kind<Row>::Search search_of(const Block<Row>& queries, const Block<Row>& base, const MetricOf<Row>& metric,
-                                     int threads, std::size_t block = 0) {
-    const Search<Row> search{rows_of(queries), rows_of(base), threads, block};
-    if constexpr (std::is_same_v<Row, float>)
-        return {search, metric};
-    else
-        return search;
-}
-
-template <class Array>
-auto data_or_null(const std::optional<Array>& array) {
-    return array ? array->data() : nullptr;
-}
-
-// Runs work(watcher) without the GIL. The watcher takes it back to let Python handle signals and to report progress; what
-// either raises ends the work and is raised again here.
-template <class Work>
-void run(const char* queries_name, const char* base_name, const py::object& progress, Work&& work) {
-    std::exception_ptr raised;
-    const Watcher watcher = [&](std::uint64_t done, std::uint64_t total) {
-        py::gil_scoped_acquire gil;
-        try {
-            if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-            if (!progress.is_none()) progress(done, total);
-        } catch (...) {
-            raised = std::current_exception();
-        }
-        return !raised;
-    };
-    try {
-        py::gil_scoped_release no_gil;
-        const StandardArithmetic standard;
-        work(watcher);
-    } catch (const NotFinite& e) {
-        throw py::value_error(std::string(e.base ? base_name : queries_name) +
-                              ": expected finite numbers, got NaN or infinity in row " + std::to_string(e.row));
-    } catch (const Stopped&) {
-        std::rethrow_exception(raised);
-    }
-}
-
-HeldFilter filter_of(bool self_join, const std::optional<Ints>& query_rows, Groups groups,
-                     const std::optional<Ints>& query_groups, const std::optional<Ints>& base_groups,
-                     const std::optional<Ints>& exclude_start, const std::optional<Ints>& exclude_indices,
-                     const std::optional<Bools>& base_mask, const std::optional<Limits>& nearer_than,
-                     const std::optional<Limits>& farther_than, std::size_t max_per_group) {
-    return {{self_join, data_or_null(query_rows), groups, data_or_null(query_groups), data_or_null(base_groups),
-             data_or_null(exclude_start), data_or_null(exclude_indices), data_or_null(base_mask), data_or_null(nearer_than),
-             data_or_null(farther_than), max_per_group},
-            py::make_tuple(query_rows, query_groups, base_groups, exclude_start, exclude_indices, base_mask, nearer_than,
-                           farther_than)};
-}
 
 // The functions that take either kind of rows: an overload for each.
 template <class Row>
@@ -175,111 +73,6 @@ void define(py::module_& m) {
         },
         py::arg("queries").noconvert(), py::arg("base").noconvert(), py::arg("rows").noconvert(), py::arg("cols").noconvert(),
         py::arg("metric"), py::arg("threads"), py::arg("progress"));
-}
-
-// Pairs as three arrays: rows, columns, distances.
-template <class Row>
-struct PairArrays {
-    explicit PairArrays(std::uint64_t count)
-        : rows(static_cast<py::ssize_t>(count)),
-          cols(static_cast<py::ssize_t>(count)),
-          distances(static_cast<py::ssize_t>(count)) {}
-    py::tuple tuple() const { return py::make_tuple(rows, cols, distances); }
-    Ints rows, cols;
-    Distances<Row> distances;
-};
-
-// The functions of all pairs of either kind of rows.
-template <class Row>
-void define_pairs(py::module_& m) {
-    using Distance = typename Kind<Row>::Distance;
-
-    m.def(
-        "radius_neighbors",
-        [](const Block<Row>& queries, const Block<Row>& base, const Limits& radius, const MetricOf<Row>& metric,
-           const HeldFilter& filter, std::uint64_t max_pairs, int threads, const py::object& progress) {
-            const auto search = search_of<Row>(queries, base, metric, threads);
-            const char* base_name = filter.self ? "queries" : "base";
-            FoundPairs found;
-            run("queries", base_name, progress,
-                [&](const Watcher& watcher) { found = radius_neighbors(search, filter, radius.data(), max_pairs, watcher); });
-            if (found.count > max_pairs)
-                throw py::value_error("max_pairs: expected at most " + std::to_string(max_pairs) + " pairs, got " +
-                                      std::to_string(found.count));
-            PairArrays<Row> pairs(found.count);
-            std::int64_t *rows = pairs.rows.mutable_data(), *cols = pairs.cols.mutable_data();
-            Distance* distances = pairs.distances.mutable_data();
-            run("queries", base_name, py::none(),
-                [&](const Watcher& watcher) { write_pairs(found, rows, cols, distances, threads, watcher); });
-            return pairs.tuple();
-        },
-        py::arg("queries").noconvert(), py::arg("base").noconvert(), py::arg("radius").noconvert(), py::arg("metric"),
-        py::arg("filter"), py::arg("max_pairs"), py::arg("threads"), py::arg("progress"));
-
-    m.def(
-        "closest_pairs",
-        [](const Block<Row>& queries, const Block<Row>& base, std::size_t n_pairs, const MetricOf<Row>& metric,
-           const HeldFilter& filter, int threads, const py::object& progress) {
-            const auto search = search_of<Row>(queries, base, metric, threads);
-            std::vector<FoundPair> found;
-            run("queries", filter.self ? "queries" : "base", progress,
-                [&](const Watcher& watcher) { found = closest_pairs(search, filter, n_pairs, watcher); });
-            PairArrays<Row> pairs(found.size());
-            for (std::size_t i = 0; i < found.size(); ++i) {
-                pairs.rows.mutable_data()[i] = found[i].row;
-                pairs.cols.mutable_data()[i] = found[i].col;
-                pairs.distances.mutable_data()[i] = static_cast<Distance>(found[i].distance);
-            }
-            return pairs.tuple();
-        },
-        py::arg("queries").noconvert(), py::arg("base").noconvert(), py::arg("n_pairs"), py::arg("metric"), py::arg("filter"),
-        py::arg("threads"), py::arg("progress"));
-
-    m.def(
-        "distance_histogram",
-        [](const Block<Row>& queries, const Block<Row>& base, const Limits& thresholds,
-           const std::optional<Ints>& query_groups, const std::optional<Ints>& base_groups, const MetricOf<Row>& metric,
-           const HeldFilter& filter, int threads, const py::object& progress) {
-            const auto search = search_of<Row>(queries, base, metric, threads);
-            const HistogramOf histogram{thresholds.data(), static_cast<std::size_t>(thresholds.size()),
-                                        data_or_null(query_groups), data_or_null(base_groups)};
-            std::vector<py::ssize_t> shape{thresholds.size() - 1};
-            if (query_groups) shape.insert(shape.begin(), 2);
-            py::array_t<std::uint64_t> counts(shape);
-            std::uint64_t* out = counts.mutable_data();
-            std::fill_n(out, counts.size(), 0);
-            run("queries", filter.self ? "queries" : "base", progress,
-                [&](const Watcher& watcher) { distance_histogram(search, filter, histogram, out, watcher); });
-            return counts;
-        },
-        py::arg("queries").noconvert(), py::arg("base").noconvert(), py::arg("thresholds").noconvert(),
-        py::arg("query_groups").noconvert(), py::arg("base_groups").noconvert(), py::arg("metric"), py::arg("filter"),
-        py::arg("threads"), py::arg("progress"));
-}
-
-// Lists of neighbours, each of shape (n, some number), become one of shape (n, k).
-template <class Distance>
-void define_merge(py::module_& m) {
-    using Array = py::array_t<Distance, py::array::c_style>;
-    m.def(
-        "merge",
-        [](const std::vector<std::pair<Array, Ints>>& lists, std::size_t k, const std::optional<Ints>& base_groups,
-           std::size_t max_per_group, int threads) {
-            std::vector<Lists<const Distance>> parts;
-            for (const auto& [distances, indices] : lists)
-                parts.push_back({distances.data(), indices.data(), static_cast<std::size_t>(indices.shape(1))});
-            const py::ssize_t shape[2] = {lists.at(0).second.shape(0), static_cast<py::ssize_t>(k)};
-            Array distances(shape);
-            Ints indices(shape);
-            const Lists<Distance> out{distances.mutable_data(), indices.mutable_data(), k};
-            run("", "", py::none(), [&](const Watcher& watcher) {
-                merge(parts, static_cast<std::size_t>(shape[0]), out, data_or_null(base_groups), max_per_group, threads,
-                      watcher);
-            });
-            return py::make_tuple(distances, indices);
-        },
-        py::arg("lists").noconvert(), py::arg("k"), py::arg("base_groups").noconvert() = py::none(),
-        py::arg("max_per_group") = 0, py::arg("threads") = 0);
 }
 
 }  // namespace
@@ -342,10 +135,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
 
     define<float>(m);
     define<std::uint8_t>(m);
-    define_pairs<float>(m);
-    define_pairs<std::uint8_t>(m);
-    define_merge<float>(m);
-    define_merge<std::int32_t>(m);
+    define_pairs(m);
 
     m.def(
         "canonical_matrix",
