@@ -67,6 +67,43 @@ def test_layers():
             assert not any(name.split(".")[0] == "torch" for name in names), path
 
 
+LAYERS = (
+    "kernels",
+    "terms",
+    "screens",
+    "sinks",
+    "isa.hpp",
+    "scan",
+    "top",
+    "bindings.cpp",
+)  # a file may include what is before
+
+
+def layer(file):
+    """The place of a file, given as cpp/ has it, in the order of layers."""
+    folder, _, name = file.rpartition("/")
+    return LAYERS.index(folder or (name if name in LAYERS else "top"))
+
+
+def test_no_file_includes_what_stands_above_it():
+    """Includes are relative to cpp/, within kernels/ to that folder."""
+    cpp = ROOT / "cpp"
+    assert {path.name for path in cpp.iterdir() if path.is_dir()} == {name for name in LAYERS if "." not in name} - {"top"}
+    for path in CPP:
+        file = path.relative_to(cpp).as_posix()
+        for name in (i[1:-1] for i in includes(path) if i[0] == '"'):
+            included = f"kernels/{name}" if path.parent.name == "kernels" else name
+            assert (cpp / included).is_file() and included.endswith(".hpp"), (file, name)
+            assert layer(included) <= layer(file), (file, name)
+    assert includes(cpp / "isa.hpp")[-1:] == ['"kernels/kernels.hpp"'], "it knows tables alone"
+
+
+def test_blocks_are_scanned_in_one_place_and_written_in_another():
+    calls = {path.name: len(re.findall(r"\bscreen\.load_block\(", path.read_text())) for path in CPP}
+    assert calls.pop("screen.hpp") == 1, "the concept"
+    assert {name: count for name, count in calls.items() if count} == {"visit.hpp": 1, "matrix.cpp": 1}
+
+
 @functools.cache
 def defined(path):
     """The names that the statements of a module define, and those that it imports from modules of the package."""
