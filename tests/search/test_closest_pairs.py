@@ -68,6 +68,15 @@ def test_equal_rows_tie_by_row_and_col(isa):
             assert_pairs(closest_pairs(x.astype(np.float64), n_pairs=n + 1), tuple(found))
 
 
+def test_equal_rows_met_in_another_order_tie_by_col(isa):
+    """Blocks of base rows are not visited one after the other: pairs of lower columns replace those that fill the list."""
+    base = np.zeros((3072, 3), np.float32)
+    base[:256] = 1
+    for n in (1, 8):
+        found = closest_pairs(np.zeros((n, 3), np.float32), base, n_pairs=10, threads=1)
+        assert found.rows.tolist() == [0] * 10 and found.cols.tolist() == [*range(256, 266)]
+
+
 def test_a_later_block_may_hold_the_smaller_row():
     """Blocks of one row: the pair (0, 3) is met after (1, 2) was not yet, and both before (2, 3)."""
     x = np.array([[0.0], [9.0], [10.0], [1.0]])

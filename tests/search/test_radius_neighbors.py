@@ -148,6 +148,15 @@ def test_max_pairs(rng):
     assert len(radius_neighbors(x[:1], radius=3.0, max_pairs=0)) == 0
 
 
+def test_max_pairs_of_more_than_a_list_grows_by_at_a_time():
+    x = np.zeros((600, 2), np.float32)
+    for threads in (1, 2):
+        found = radius_neighbors(x, radius=0.0, max_pairs=179_700, threads=threads)
+        assert_pairs(found, (*np.triu_indices(600, 1), np.zeros(179_700, np.float32)))
+        with pytest.raises(ValueError, match=r"^max_pairs: expected at most 179699\b.*, got 179700\b"):
+            radius_neighbors(x, radius=0.0, max_pairs=179_699, threads=threads)
+
+
 def test_parts_of_an_array_find_what_it_finds_as_a_whole(rng):
     x = rng.integers(-2, 3, (120, 4)).astype(np.float32)
     whole = radius_neighbors(x, radius=4.0)
