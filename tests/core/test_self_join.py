@@ -57,7 +57,7 @@ def test_rows_apart(isa, apart, metric, k):
 def test_filters_of_rows_apart(isa, apart, rng):
     """Those that the join serves, and those that it must leave to the plain scan."""
     n = len(apart)
-    group, mask = rng.integers(0, 20, n), rng.random(n) < 0.9  # enough rows for the join
+    group, mask = rng.integers(0, 20, n), rng.random(n) < 0.97  # enough rows for the join
     lists = [sorted({*rng.choice(n, 20, replace=False).tolist(), i}) for i in range(n)]
     limit = rng.uniform(330, 420, n)
     groups = {"query_groups": group, "base_groups": group}
