@@ -6,7 +6,7 @@ import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from pair_cases import METRICS, beside, draw, drawn, large, large_codes, surroundings, two_sides
+from pair_cases import METRICS, beside, draw, drawn, laid_out, large, large_codes, surroundings, two_sides
 
 import hardmine
 import pair_reference
@@ -88,6 +88,17 @@ def test_the_radius_of_both_rows_counts_in_a_self_join(rng):
     assert list(zip(found.rows.tolist(), found.cols.tolist())) == [(0, 1), (3, 4)]
     listed = Filter(exclude=[[], [], [], [], [3]])
     assert len(radius_neighbors(x, radius=1, metric="euclidean", where=listed)) == 3, "listed by the later row only"
+
+
+@pytest.mark.parametrize("groups", ["different", "same"])
+def test_a_mask_leaves_out_either_row_of_a_self_join(rng, groups):
+    x = rng.integers(-2, 3, (70, 3)).astype(np.float32)
+    where = Filter(rng.integers(0, 3, 70), groups=groups, base_mask=rng.random(70) < 0.6)
+    distances = pair_reference.matrix(x, None, "sqeuclidean")
+    expected = pair_reference.radius_neighbors(distances, 5.0, pair_reference.allowed(where, distances, True), True)
+    for layout in ("in place", "converted"):
+        with surroundings():
+            assert_pairs(radius_neighbors(laid_out(x, layout), radius=5.0, where=where), expected)
 
 
 def test_the_order_of_rows_does_not_change_which_pairs_are_found(rng):
