@@ -121,21 +121,28 @@ void topk(const FloatSearch& s, const Filter& filter, const Lists<float>& out, s
     const std::size_t n = s.queries.count, m = s.base.count, k = out.k;
     const GroupCaps caps(filter, s.base.extent(), k);
     Selection queries{nullptr, 0, n};
-    std::vector<std::uint32_t> others;  // the rows that a self-join leaves
+    std::vector<std::uint32_t> others;  // the rows that a self-join leaves,
+    std::uint64_t joined_pairs = 0;     // and what it has done
 
     const std::vector<std::uint32_t> ids =
         filter.self && filter.base_mask ? masked(filter, s.base.extent(), true) : std::vector<std::uint32_t>();
     const Selection joined = filter.base_mask ? Selection{ids.data(), 0, ids.size()} : Selection{nullptr, 0, m};
     if (SelfJoin::serves(s, k, filter, joined.count)) {
         family.prepare(SelfJoin::kMostRange, joined);
-        if (SelfJoin(family, joined, k, judge, caps, out, too_near, watcher).run()) {
+        const std::uint64_t left = static_cast<std::uint64_t>(m - joined.count) * joined.count;
+        const Watcher first = [&](std::uint64_t done, std::uint64_t total) { return watcher(done, total + left); };
+        if (SelfJoin(family, joined, k, judge, caps, out, too_near, watcher ? first : kNobody).run()) {
             if (joined.count == m) return;
+            joined_pairs = static_cast<std::uint64_t>(joined.count) * joined.count / 2;
             others = masked(filter, s.base.extent(), false);
             queries = {others.data(), 0, others.size()};
         }
     }
 
-    const RowSearch<Floats> search{family, judge, out, too_near, watcher};
+    const Watcher then = [&](std::uint64_t done, std::uint64_t total) {
+        return watcher(joined_pairs + done, joined_pairs + total);
+    };
+    const RowSearch<Floats> search{family, judge, out, too_near, watcher ? then : kNobody};
     const Plan plan = search.plan(queries, TopK::bytes_per_row(k, m), TopK::bytes(k, m, filter));
     if (!plan.complete())
         for (std::size_t i = 0; i < queries.count; ++i) out.write(queries[i], nullptr, 0);
@@ -205,8 +212,10 @@ void merge(const std::vector<Lists<const Distance>>& parts, std::size_t n, const
            const std::int64_t* base_groups, std::size_t max_per_group, int threads, const Watcher& watcher) {
     constexpr std::size_t kRange = 256;
     const Rows<std::uint8_t> none{};
+    std::size_t entries = 0;
+    for (const auto& part : parts) entries += part.k;
     Team<std::uint8_t, ListMerge> team(none, (n + kRange - 1) / kRange, usable_threads(threads), n, watcher,
-                                       [&] { return new ListMerge(base_groups, max_per_group); });
+                                       [&] { return new ListMerge(base_groups, max_per_group, entries); });
     team.run((n + kRange - 1) / kRange, [&](std::size_t range, ListMerge& merge, Watch& watch) {
         const std::size_t begin = range * kRange, end = std::min(n, begin + kRange);
         for (std::size_t row = begin; row < end; ++row) merge.row(parts, row, out);

@@ -4,7 +4,7 @@
 // their type; inputs and outputs do not overlap. d >= 1.
 //
 // A family is one source, compiled once per instruction set (the table in CMakeLists.txt): HM_ISA names the set, HM_BYTES is
-// the width of its vectors. Five rules, kept by tests/test_build.py, because objects built for different CPUs are linked
+// the width of its vectors. Five rules, kept by tests/core/test_build.py, because objects built for different CPUs are linked
 // together: a source defines exactly one external symbol, its table; the table is constant-initialised; only C headers and
 // this folder are included (a template shared with another object could be linked from the wrong one); no vector type crosses
 // the border; no allocation, exception or thread.

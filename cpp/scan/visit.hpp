@@ -1,4 +1,5 @@
-// The loop: every scan of this library, whatever its screen, filter and sink are, and the only place where they meet.
+// The loop of every scan, whatever its screen, filter and sink are, and the only place where they meet. (A matrix, of which
+// every pair is an answer, has one of its own: matrix.cpp.)
 //
 // A task is some rows (as queries) against some base rows. The queries are loaded into the screen once; then, block by block,
 // the base rows are loaded, the screen names the pairs that its intervals cannot rule out, the filter is asked, the pair is
@@ -192,8 +193,8 @@ class Loop {
         }
     }
 
-    // The queries that are scored by whole blocks (scores.hpp).
-    template <class AnyScreen, class S, class Scores>
+    // The queries that are scored by whole blocks (scores.hpp); such scores are of the task's rows alone, so that at is 0.
+    template <LeavesQueriesOut AnyScreen, class S, class Scores>
     void score_block(const Task& task, const Selection& base, AnyScreen& screen, const Receiver<S, Scores>& rows) const {
         bool loaded = false;
         for (std::size_t i = 0; i < task.rows.count; ++i) {

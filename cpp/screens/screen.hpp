@@ -2,14 +2,13 @@
 //
 // A screen is loaded with queries, then with one block of base rows after the other, and reports the pairs of the block that
 // it cannot rule out, each with an interval that certainly contains its canonical distance. What else it can do it declares:
-//   kHasFloor   set_floor(i, farther): pairs of query i no farther than `farther` need not be reported. Lasts for a block;
-//   kBothSides  set_column_bound(j, bound) and scan_both(offer): a pair is reported if the bound of its query or the bound of
-//   its
-//               base row lets it through.
+//   kHasFloor    set_floor(i, farther): pairs of query i no farther than `farther` need not be reported. Lasts for a block;
+//   kBothSides   set_column_bound(j, bound) and scan_both(offer): a pair is reported if the bound of its query or the bound
+//                of its base row lets it through.
 //
 //   load_queries(queries, ids)   the queries of a task
 //   load_block(base, ids)        false if a row is not finite
-//   set_bound(i, bound)          pairs of query i farther than `bound` need not be reported
+//   set_bound(i, bound)          pairs of query i farther than `bound` need not be reported; ends an ignore(i)
 //   scan(offer)                  calls offer(i, j, lower, upper), numbers of the query in the task and the row in the block;
 //                                bounds may be set meanwhile. Codes report j ascending for each i
 // A screen of floats, whose intervals have a width, can also be told to leave a query to the canonical distance:
@@ -33,6 +32,13 @@ concept Screen = requires(S& screen, const Rows<Row>& rows, const Selection& ids
     { screen.load_block(rows, ids) } -> std::same_as<bool>;
     screen.set_bound(i, x);
     screen.scan([](std::size_t, std::size_t, float, float) {});
+};
+
+// What scores its pairs by whole blocks (scan/scores.hpp) needs these as well.
+template <class S>
+concept LeavesQueriesOut = requires(S& screen, const S& seen, std::size_t i, float x) {
+    screen.ignore(i);
+    { seen.reach(i, x) } -> std::same_as<float>;
 };
 
 }  // namespace hardmine

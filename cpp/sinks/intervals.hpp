@@ -10,10 +10,11 @@ namespace hardmine {
 
 class Intervals : public HearsNothing {
   public:
-    static constexpr bool kInOrder = false, kOfRows = true, kSifts = false, kShared = false, kOneBound = false;
+    static constexpr bool kInOrder = false, kOfRows = false, kSifts = false, kShared = false, kOneBound = false;
 
     Intervals(std::size_t columns, float* lower, float* upper) : columns_(columns), lower_(lower), upper_(upper) {}
 
+    void start(std::size_t, std::size_t) {}
     float bound(std::size_t) const { return kInfinity; }
     bool wants(std::size_t, std::uint32_t, float) const { return true; }
     template <class Score>

@@ -43,8 +43,14 @@ struct Lists {
 
 class ListMerge {
   public:
-    // base_groups: null without a cap.
-    ListMerge(const std::int64_t* base_groups, std::size_t max_per_group) : groups_(base_groups), cap_(max_per_group) {}
+    // base_groups: null without a cap. `most`: entries of a row in all parts together, for which memory is taken here.
+    ListMerge(const std::int64_t* base_groups, std::size_t max_per_group, std::size_t most)
+        : groups_(base_groups), cap_(max_per_group) {
+        entries_.reserve(most);
+        if (!cap_) return;
+        members_.reserve(most);
+        kept_.reserve(most);
+    }
 
     // Merges one row of each part into a row of `out`.
     template <class Distance>

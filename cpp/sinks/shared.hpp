@@ -46,6 +46,10 @@ class Shared {
     S& alone() { return sink_; }
     std::atomic_flag& lock(std::size_t row) const { return locks_[one_lock_ ? 0 : row]; }
 
+    void start(std::size_t row, std::size_t query) {
+        const Locked locked(lock(row));
+        sink_.start(row, query);
+    }
     float bound(std::size_t row) const { return sink_.bound(row); }
     bool wants(std::size_t row, std::uint32_t index, float lower) const { return sink_.wants(row, index, lower); }
     bool hears(std::size_t row) const {

@@ -12,15 +12,15 @@
 //   kShared   several threads offer to it at once, so that its bounds may tighten meanwhile;
 //   kOneBound its bound is one for all rows.
 //
-//   bound(row)                      no pair farther than this is of use; it never grows
-//   wants(row, index, lower)        whether a pair that is no nearer than `lower` is of use: asked of all that a screen
-//   reports offer(row, query, index, lower, upper, score)   keeps a pair that is wanted and allowed, or not; score(index)
-//   gives the
-//                                   canonical distance. Returns whether the bound became tighter
-//   hears(row)                      whether it wants to hear of the pairs before the window of a row: if not, the screen may
-//   leave
-//                                   them out; if so, the loop calls pass_over(row) for each that is on no exclusion list
-//   distrust(row)                   a distance lay outside its interval: a proof is wrong
+//   start(row, query)          before the first offer
+//   bound(row)                 no pair farther than this is of use; it never grows
+//   wants(row, index, lower)   whether a pair that is no nearer than `lower` is of use: asked of all that a screen reports
+//   offer(row, query, index, lower, upper, score)
+//                              keeps a pair that is wanted and allowed, or not; score(index) gives the canonical distance.
+//                              Returns whether the bound became tighter
+//   hears(row)                 whether it wants to hear of the pairs before the window of a row: if not, the screen may leave
+//                              them out; if so, the loop calls pass_over(row) for each that is on no exclusion list
+//   distrust(row)              a distance lay outside its interval: a proof is wrong
 // Nothing may throw or allocate in them but where a sink grows with its answer, which catches what that throws.
 #pragma once
 
@@ -45,6 +45,7 @@ concept Sink = requires(S& sink, const S& seen, std::size_t row, std::uint32_t i
     { S::kSifts } -> std::convertible_to<bool>;
     { S::kShared } -> std::convertible_to<bool>;
     { S::kOneBound } -> std::convertible_to<bool>;
+    sink.start(row, row);
     { seen.bound(row) } -> std::same_as<float>;
     { seen.wants(row, index, distance) } -> std::same_as<bool>;
     { sink.offer(row, row, index, distance, distance, score) } -> std::same_as<bool>;
@@ -58,7 +59,6 @@ concept Sink = requires(S& sink, const S& seen, std::size_t row, std::uint32_t i
 //   take(row, keys)                 its neighbours in ascending order, and how many; the row is spent
 template <class S>
 concept SinkOfRows = Sink<S> && S::kOfRows && requires(S& sink, std::size_t row, const Known& score, Key* keys) {
-    sink.start(row, row);
     { sink.settle(row, row, score) } -> std::same_as<bool>;
     { sink.take(row, keys) } -> std::same_as<std::size_t>;
 };

@@ -1,4 +1,4 @@
-"""Every line of the derivations in cpp/frame.hpp and cpp/few_screen.hpp has rows here that need it.
+"""Every line of the derivations in cpp/screens/frame.hpp and few_screen.hpp has rows here that need it.
 
 Rows are built so that all roundings of a sum go the same way: one large term makes the partial sums large from the start, and
 every later one is a little less than half a step of them, and lost, or a little more, and counted twice. A screen that leaves
