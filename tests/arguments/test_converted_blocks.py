@@ -141,3 +141,16 @@ def test_padding_of_a_base_that_only_speaks_dlpack_never_counts(rng):
     expected = hardmine.topk(codes[:9], codes, 5, metric="hamming", bits=11)
     found = hardmine.topk(codes[:9], OnlyDLPack(codes), 5, metric="hamming", bits=11)
     np.testing.assert_array_equal(found.distances, expected.distances)
+
+
+@pytest.mark.parametrize("kind", ["codes", "floats"])
+def test_blocks_of_fewer_rows_than_neighbors(rng, monkeypatch, kind):
+    """What earlier blocks have found is no limit until it is k rows."""
+    x = rng.integers(0, 256, (90, 4), dtype=np.uint8)
+    x, metric = (x, "hamming") if kind == "codes" else (x.astype(np.float32), "euclidean")
+    whole = hardmine.topk(x[:9], x, 7, metric=metric)
+    for rows in (1, 3, 20):
+        monkeypatch.setattr(_arrays, "BLOCK_BYTES", rows * x[0].nbytes)
+        found = hardmine.topk(x[:9], np.asfortranarray(x), 7, metric=metric)
+        np.testing.assert_array_equal(found.indices, whole.indices)
+        np.testing.assert_array_equal(found.distances, whole.distances)
