@@ -55,11 +55,12 @@ def pairwise(
 
     Notes
     -----
-    Distances of codes are exact. Those of floats are not canonical, here alone: they come from float32 dot products about
-    a common origin o, with an error of at most about (d + 16) 2^-24 (|q-o|^2 + 3 |b-o|^2) for squared distances and, for
+    Distances of codes are exact. Those of floats are not canonical, here alone: they come from float32 dot products about a
+    common origin o, with an error of at most about (d + 16) 2^-24 (|q-o|^2 + 3 |b-o|^2) for squared distances and, for
     inner_product, (d + 16) 2^-25 (|q|^2 / c + c |b-o|^2) + 2^-23 |q| |o| with c about |q| / |b-o| (derived in
-    cpp/screens/frame.hpp). Where that exceeds 2^-10 of a distance (4 (d + 16) 2^-24 in more than 4,000 dimensions), the pair is computed anew
-    and canonical, so that equal rows have distance exactly 0; inner products, which may be near 0 for other reasons, are not.
+    cpp/screens/frame.hpp). Where that exceeds 2^-10 of a distance (4 (d + 16) 2^-24 in more than 4,000 dimensions), the
+    pair is computed anew and canonical, so that equal rows have distance exactly 0; inner products, which may be near 0 for
+    other reasons, are not.
     The same bits come from every CPU with fused multiply-adds, for any threads. O(n m d) time; memory above inputs and `out`
     as in `topk`.
 
