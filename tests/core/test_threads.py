@@ -40,6 +40,14 @@ CALLS = {
     ),
     "self-join": lambda d, t: hardmine.topk(d["x"], k=7, threads=t),
     "self-join that gives up": lambda d, t: hardmine.topk(d["copies"], k=7, threads=t),
+    "capped self-join": lambda d, t: hardmine.topk(
+        d["x"], k=7, where=Filter(base_groups=d["groups"][:2300], max_per_group=3), threads=t
+    ),
+    "windowed self-join": lambda d, t: hardmine.topk(d["x"], k=7, where=Filter(farther_than=330, nearer_than=440), threads=t),
+    "radius": lambda d, t: hardmine.radius_neighbors(d["x"], radius=400, threads=t),
+    "closest": lambda d, t: hardmine.closest_pairs(d["x"], n_pairs=50, threads=t),
+    "closest copies": lambda d, t: hardmine.closest_pairs(d["copies"], n_pairs=50, threads=t),
+    "histogram": lambda d, t: [hardmine.distance_histogram(d["x"], edges=np.linspace(300, 420, 200), threads=t)],
     "groups": lambda d, t: hardmine.topk(d["x"], k=3, where=Filter(query_groups=d["groups"][:2300], groups="same"), threads=t),
     "matrix": lambda d, t: [hardmine.pairwise(d["x"][:600], d["x"], threads=t)],
     "pairs": lambda d, t: [hardmine.pair_distances(d["x"], None, *d["pairs"], threads=t)],
