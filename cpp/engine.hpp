@@ -43,7 +43,7 @@ template <class Distance>
 void write_pairs(FoundPairs& found, std::int64_t* rows, std::int64_t* cols, Distance* distances, int threads,
                  const Watcher& watcher);
 
-// The n_pairs nearest of all pairs, in the order of (distance, row, col); self as above.
+// The n_pairs nearest of all pairs, in the order of (distance, row, col), the groups of each query capped; self as above.
 std::vector<FoundPair> closest_pairs(const FloatSearch& search, const Filter& filter, std::size_t n_pairs,
                                      const Watcher& watcher);
 std::vector<FoundPair> closest_pairs(const CodeSearch& search, const Filter& filter, std::size_t n_pairs,

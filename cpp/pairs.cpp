@@ -100,12 +100,12 @@ template <class Family>
 std::vector<FoundPair> nearest_of_all(Family family, const Filter& filter, std::size_t n_pairs, const Watcher& watcher) {
     const Plan plan = pair_plan(family, filter, Closest::bytes_per_row(), 0);
     std::optional<ClosestPairs> pairs;
-    pairs.emplace(n_pairs, plan.pairs());
+    pairs.emplace(n_pairs, plan.pairs(), filter);
     offer_pairs<Closest>(
         family, filter, plan, watcher, [&](const Judge&) { return Closest(plan.longest(), *pairs); },
         [&] {
             const bool again = pairs->distrusted;
-            if (again) pairs.emplace(n_pairs, plan.pairs());
+            if (again) pairs.emplace(n_pairs, plan.pairs(), filter);
             return again;
         },
         [](Closest&) {});

@@ -58,14 +58,28 @@ def radius_neighbors(distances, radius, keep, self_join=False, base_groups=None,
     order = np.lexsort((cols, distances[rows, cols], rows))
     rows, cols = rows[order], cols[order]
     if max_per_group is not None:
-        taken = {}
-        kept = np.zeros(len(rows), bool)
-        for place, (row, col) in enumerate(zip(rows.tolist(), cols.tolist())):
-            of = row, np.asarray(base_groups)[col].item()
-            taken[of] = taken.get(of, 0) + 1
-            kept[place] = taken[of] <= max_per_group
+        kept = first_of_each(rows, np.asarray(base_groups)[cols], max_per_group)
         rows, cols = rows[kept], cols[kept]
     return rows, cols, distances[rows, cols]
+
+
+def first_of_each(rows, groups, cap):
+    """Which of a list of pairs are among the first `cap` of their row and group."""
+    taken, kept = {}, np.zeros(len(rows), bool)
+    for place, of in enumerate(zip(rows.tolist(), groups.tolist())):
+        taken[of] = taken.get(of, 0) + 1
+        kept[place] = taken[of] <= cap
+    return kept
+
+
+def capped(distances, keep, base_groups, max_per_group):
+    """The pairs of `keep` that a cap per group leaves: of each query the nearest of each group."""
+    if max_per_group is None:
+        return keep
+    rows, cols, _ = radius_neighbors(distances, np.inf, keep, False, base_groups, max_per_group)
+    left = np.zeros(keep.shape, bool)
+    left[rows, cols] = True
+    return left
 
 
 def closest_pairs(distances, n_pairs, keep, self_join=False):

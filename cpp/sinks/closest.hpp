@@ -12,19 +12,24 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "sinks/pair_list.hpp"
 #include "sinks/shared.hpp"
 #include "sinks/sink.hpp"
+#include "terms/filter.hpp"
 
 namespace hardmine {
 
 class ClosestPairs {
   public:
-    // `reach` is the most pairs that there are.
-    ClosestPairs(std::size_t n_pairs, std::uint64_t reach)
-        : n_(n_pairs), capacity_(static_cast<std::size_t>(std::min<std::uint64_t>(2 * n_pairs + kSpare, reach))) {
+    // `reach` is the most pairs that there are. With a cap per group a query has at most as many pairs of a base group.
+    ClosestPairs(std::size_t n_pairs, std::uint64_t reach, const Filter& filter)
+        : n_(n_pairs),
+          cap_(filter.max_per_group),
+          groups_(filter.base_groups),
+          capacity_(static_cast<std::size_t>(std::min<std::uint64_t>(2 * n_pairs + kSpare, reach))) {
         pairs_.reserve(capacity_);
     }
 
@@ -41,13 +46,12 @@ class ClosestPairs {
         if (!wants(pair.row, pair.col, pair.distance)) return false;
         pairs_.push_back(pair);
         if (pairs_.size() < capacity_ || pairs_.size() <= n_) return false;
-        keep_nearest();
-        return true;
+        return keep_nearest();
     }
 
     // The pairs in ascending order; the list is spent.
     std::vector<FoundPair>& sorted() {
-        if (pairs_.size() > n_) keep_nearest();
+        keep_nearest();
         std::sort(pairs_.begin(), pairs_.end());
         return pairs_;
     }
@@ -59,15 +63,34 @@ class ClosestPairs {
 
     static std::uint64_t number(std::uint32_t row, std::uint32_t col) { return std::uint64_t{row} << 32 | col; }
 
-    void keep_nearest() {
+    // Returns whether the bound became tighter.
+    bool keep_nearest() {
+        if (cap_) drop_capped();
+        if (pairs_.size() <= n_) return false;
         const auto last = pairs_.begin() + static_cast<std::ptrdiff_t>(n_ - 1);
         std::nth_element(pairs_.begin(), last, pairs_.end());
         rest_.store(number(last->row, last->col), std::memory_order_relaxed);
         distance_.store(last->distance, std::memory_order_release);
         pairs_.resize(n_);
+        return true;
     }
 
-    std::size_t n_, capacity_;
+    // Keeps the first pairs of each query and group: what is dropped is beyond as many nearer ones, whatever is still to come.
+    void drop_capped() {
+        const auto of = [&](const FoundPair& pair) { return std::pair(pair.row, groups_[pair.col]); };
+        std::sort(pairs_.begin(), pairs_.end(),
+                  [&](const FoundPair& a, const FoundPair& b) { return of(a) != of(b) ? of(a) < of(b) : a < b; });
+        std::size_t kept = 0;
+        for (std::size_t i = 0, first = 0; i < pairs_.size(); ++i) {
+            if (i == 0 || of(pairs_[i]) != of(pairs_[i - 1])) first = i;
+            if (i - first < cap_) pairs_[kept++] = pairs_[i];
+        }
+        pairs_.resize(kept);
+    }
+
+    std::size_t n_, cap_;
+    const std::int64_t* groups_;
+    std::size_t capacity_;
     std::vector<FoundPair> pairs_;
     std::atomic_flag lock_;
     std::atomic<float> distance_{kInfinity};

@@ -16,12 +16,14 @@ Rng = np.random.Generator
 
 
 def _draw_sides(rng: Rng) -> Case:
-    """Rows or codes, and a filter for them; a cap per group only where `_draw_radius` asks for one."""
+    """Rows or codes, and a filter for them; a cap per group only where there is a base."""
     case = search.draw_codes(rng) if rng.random() < 0.3 else search.draw_sides(rng, 1e5)
     _, _, q, b = search.lay_out(case)
     if rng.random() < 0.6:
         case |= filters.draw(rng, oracle.distances(q, b, case["metric"]), case["base"] is None)
         case.pop("max_per_group", None)
+        if case["base"] is not None and case.get("base_groups") is not None and rng.random() < 0.4:
+            case["max_per_group"] = int(rng.choice([1, 2, 5]))
     return case
 
 
@@ -31,6 +33,7 @@ def _seen(case: Case) -> tuple[Any, Any, Any, Any, Any, bool]:
     alone = case["base"] is None
     matrix = oracle.distances(q, b, case["metric"])
     where, allowed = filters.build(case, matrix, alone)
+    allowed = pair_reference.capped(matrix, allowed, case.get("base_groups"), case.get("max_per_group"))
     return queries, base, matrix, where, allowed, alone
 
 
@@ -46,8 +49,6 @@ def _check_pairs(what: str, found: Any, expected: Any) -> None:
 def _draw_radius(rng: Rng) -> Case:
     case = _draw_sides(rng)
     _, _, q, b = search.lay_out(case)
-    if case["base"] is not None and case.get("base_groups") is not None and rng.random() < 0.4:
-        case["max_per_group"] = int(rng.choice([1, 2, 5]))
     return case | {"radius": filters.threshold(rng, oracle.distances(q, b, case["metric"]))}
 
 
@@ -56,9 +57,7 @@ def _check_radius(case: Case) -> None:
     radius = np.asarray(case["radius"])
     with surroundings.surroundings(case):
         found = hardmine.radius_neighbors(queries, base, radius, **_options(case, where))
-    cap = case.get("max_per_group")
-    groups = None if cap is None else case["base_groups"]
-    _check_pairs("radius", found, pair_reference.radius_neighbors(matrix, radius, allowed, alone, groups, cap))
+    _check_pairs("radius", found, pair_reference.radius_neighbors(matrix, radius, allowed, alone))
 
 
 def _draw_closest(rng: Rng) -> Case:

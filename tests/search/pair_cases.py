@@ -93,6 +93,19 @@ def draw(metric, kind, n, m, layout, threads, rng):
     return Case((rows[0], None if self_join else rows[1]), options, distances, keep, self_join)
 
 
+def capped(case, cap, rng):
+    """The same case with a cap per group, which an array with itself cannot have."""
+    if cap is None or case.self_join:
+        return case
+    where = case.options["where"]
+    fields = {} if where is None else dict(vars(where))
+    if fields.get("base_groups") is None:
+        fields["base_groups"] = rng.integers(0, 3, case.distances.shape[1])
+    keep = pair_reference.capped(case.distances, case.keep, fields["base_groups"], cap)
+    options = case.options | {"where": Filter(**fields | {"max_per_group": cap})}
+    return Case(case.rows, options, case.distances, keep, case.self_join)
+
+
 @functools.lru_cache(maxsize=8)
 def large(metric, apart):
     """Enough rows for the scan that meets every pair of an array once, random ones or ones that tie, and their distances."""

@@ -4,7 +4,7 @@ import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from pair_cases import METRICS, draw, drawn, large, large_codes, surroundings, two_sides
+from pair_cases import METRICS, capped, draw, drawn, large, large_codes, surroundings, two_sides
 
 import hardmine
 import pair_reference
@@ -14,9 +14,10 @@ from pair_reference import assert_pairs
 
 
 @pytest.mark.parametrize("metric", METRICS)
-@hypothesis.given(**drawn, n_pairs=st.sampled_from([1, 2, 10, 100, 10**9, 2**70]))
-def test_equals_the_oracle(metric, kind, n, m, layout, isa, threads, seed, n_pairs):
-    case = draw(metric, kind, n, m, layout, threads, np.random.default_rng(seed))
+@hypothesis.given(**drawn, n_pairs=st.sampled_from([1, 2, 10, 100, 10**9, 2**70]), cap=st.sampled_from([None, 1, 3]))
+def test_equals_the_oracle(metric, kind, n, m, layout, isa, threads, seed, n_pairs, cap):
+    rng = np.random.default_rng(seed)
+    case = capped(draw(metric, kind, n, m, layout, threads, rng), cap, rng)
     with surroundings(isa):
         found = closest_pairs(*case.rows, n_pairs, **case.options)
     assert_pairs(found, pair_reference.closest_pairs(case.distances, n_pairs, case.keep, case.self_join))
@@ -46,6 +47,20 @@ def test_large_self_joins(isa, rng, metric, apart):
         expected = pair_reference.closest_pairs(distances, 3000, keep, True)
         for n_pairs, threads in ((10, 1), (3000, 1), (3000, 3)):
             found = closest_pairs(x, n_pairs=n_pairs, metric=metric, where=filtered, threads=threads)
+            assert_pairs(found, tuple(array[:n_pairs] for array in expected))
+
+
+@pytest.mark.parametrize("metric", METRICS[:-1])
+def test_caps_of_many_pairs(isa, metric):
+    """The list is cut several times, and the first cuts leave fewer pairs than are wanted."""
+    queries, base, distances = two_sides(metric, 300)
+    groups = np.arange(len(base)) % 7
+    keep = pair_reference.capped(distances, np.ones(distances.shape, bool), groups, 2)
+    expected = pair_reference.closest_pairs(distances, 10**6, keep)
+    for n_pairs in (10, 1000, 4100, 10**6):
+        for threads in (1, 3):
+            where = Filter(base_groups=groups, max_per_group=2)
+            found = closest_pairs(queries, base, n_pairs, metric=metric, where=where, threads=threads)
             assert_pairs(found, tuple(array[:n_pairs] for array in expected))
 
 

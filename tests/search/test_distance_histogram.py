@@ -4,7 +4,7 @@ import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from pair_cases import METRICS, beside, draw, drawn, large, large_codes, surroundings, two_sides
+from pair_cases import METRICS, beside, capped, draw, drawn, large, large_codes, surroundings, two_sides
 
 import hardmine
 import pair_reference
@@ -25,10 +25,12 @@ def draw_edges(rng, distances, bins):
 
 
 @pytest.mark.parametrize("metric", METRICS)
-@hypothesis.given(**drawn, bins=st.sampled_from([1, 2, 3, 20, 3000]), split=st.booleans())
-def test_equals_the_oracle(metric, kind, n, m, layout, isa, threads, seed, bins, split):
+@hypothesis.given(
+    **drawn, bins=st.sampled_from([1, 2, 3, 20, 3000]), split=st.booleans(), cap=st.sampled_from([None, None, 1, 3])
+)
+def test_equals_the_oracle(metric, kind, n, m, layout, isa, threads, seed, bins, split, cap):
     rng = np.random.default_rng(seed)
-    case = draw(metric, kind, n, m, layout, threads, rng)
+    case = capped(draw(metric, kind, n, m, layout, threads, rng), cap, rng)
     edges = draw_edges(rng, case.distances, bins)
     groups = both = None
     if split:

@@ -37,9 +37,9 @@ CASES = [
     (lambda: closest_pairs(X, n_pairs=1.0), TypeError, "n_pairs: expected an integer, got float"),
     (lambda: closest_pairs(X, n_pairs=True), TypeError, "n_pairs: expected an integer, got bool"),
     (
-        lambda: closest_pairs(X, Y, where=Filter(base_groups=[0] * 5, max_per_group=2)),
+        lambda: closest_pairs(X, where=Filter([0] * 4, max_per_group=2)),
         ValueError,
-        "max_per_group: expected None in closest_pairs, got 2",
+        "max_per_group: expected None beside base=None, where a pair belongs to both of its rows, got 2",
     ),
     (lambda: closest_pairs(X, where={}), TypeError, "where: expected a hardmine.Filter, got dict"),
     (lambda: closest_pairs(CODES), TypeError, "queries: expected floating-point numbers, got uint8"),
@@ -57,7 +57,7 @@ CASES = [
     (
         lambda: distance_histogram(X, edges=EDGES, where=Filter([0] * 4, max_per_group=3)),
         ValueError,
-        "max_per_group: expected None in distance_histogram, got 3",
+        "max_per_group: expected None beside base=None, where a pair belongs to both of its rows, got 3",
     ),
     (lambda: distance_histogram(X, edges=EDGES, groups=[0] * 3), ValueError, "groups: expected 4 labels, one for each row of"),
     (

@@ -11,10 +11,10 @@ from hardmine._arguments import check_threads
 from hardmine._arithmetic import in_standard_arithmetic
 from hardmine._arrays import ArrayLike, Floats, Ints
 from hardmine._progress import Progress
-from hardmine.search.filter import Filter, check_filter
+from hardmine.search.filter import CoreFilter, Filter, check_filter
 from hardmine.search.metric import FLOAT_METRICS, Metric, distance_type
 from hardmine.search.neighbors import Distances
-from hardmine.search.pairs import Pairs, blocks_of_pairs, joined, just_above, pairs_of, refuse_max_per_group
+from hardmine.search.pairs import Pairs, blocks_of_pairs, check_cap, first_of_each, joined, just_above, pairs_of
 from hardmine.search.sides import check_rows
 
 
@@ -44,8 +44,8 @@ def closest_pairs(
     metric : {"sqeuclidean", "euclidean", "cosine", "inner_product", "hamming"}
         See `topk`.
     where : Filter, optional
-        Which pairs may be kept; `Filter.max_per_group` is refused. With ``base=None`` a pair must be allowed both ways: each
-        row as the query and the other one as the base row.
+        Which pairs may be kept. With ``base=None`` a pair must be allowed both ways: each row as the query and the other one
+        as the base row; `Filter.max_per_group` is refused then.
     query_rows : array of shape (n,), integers, optional
         See `topk`: where queries are rows of `base`, the number of each, whose own pair is left out.
     bits, threads, progress : optional
@@ -60,7 +60,7 @@ def closest_pairs(
     Raises
     ------
     TypeError, ValueError, RuntimeError
-        As `topk`; also for `Filter.max_per_group`.
+        As `topk`; also for `Filter.max_per_group` beside ``base=None``.
 
     Notes
     -----
@@ -82,7 +82,7 @@ def closest_pairs(
     kept = min(_arguments.positive("n_pairs", n_pairs), max(1, every))
     n_threads = check_threads(threads)
     allowed = check_filter(where, query_rows, q.count, b.count, self_join)
-    refuse_max_per_group(allowed, "closest_pairs")
+    check_cap(allowed, self_join)
     best: tuple[Ints, Ints, Distances] | None = None
     with Progress(progress, q.count * b.count) as bar:
         for q_block, b_block in blocks_of_pairs(q, b):
@@ -95,14 +95,17 @@ def closest_pairs(
                 threads=n_threads,
                 progress=bar.part(len(q_block.rows) * len(b_block.rows)),
             )
-            best = found if best is None else nearest([best, found], kept)
+            best = found if best is None else nearest([best, found], kept, allowed)
     return pairs_of(best or joined([], distance_type(metric)), q, b)
 
 
-def nearest(parts: list[tuple[Ints, Ints, Distances]], kept: int) -> tuple[Ints, Ints, Distances]:
-    """The first pairs of several parts by (distance, row, col)."""
+def nearest(parts: list[tuple[Ints, Ints, Distances]], kept: int, allowed: CoreFilter) -> tuple[Ints, Ints, Distances]:
+    """The first pairs of several parts by (distance, row, col), the groups of each query capped."""
     rows, cols, distances = joined(parts, parts[0][2].dtype.type)
-    order = np.lexsort((cols, rows, distances))[:kept]
+    order = np.lexsort((cols, rows, distances))
+    if allowed.max_per_group and allowed.base_groups is not None:
+        order = order[first_of_each(allowed.max_per_group, rows[order], allowed.base_groups[cols[order]])]
+    order = order[:kept]
     return rows[order], cols[order], distances[order]
 
 

@@ -14,7 +14,8 @@ from hardmine._arrays import ArrayLike, Floats, Ints, Tensor
 from hardmine._progress import Progress
 from hardmine.search.filter import Filter, check_filter
 from hardmine.search.metric import FLOAT_METRICS, Metric
-from hardmine.search.pairs import blocks_of_pairs, just_above, refuse_max_per_group
+from hardmine.search.pairs import blocks_of_pairs, check_cap, just_above
+from hardmine.search.radius_neighbors import pairs_within
 from hardmine.search.sides import check_rows
 
 
@@ -47,8 +48,8 @@ def distance_histogram(
     metric : {"sqeuclidean", "euclidean", "cosine", "inner_product", "hamming"}
         See `topk`.
     where : Filter, optional
-        Which pairs are counted; `Filter.max_per_group` is refused. With ``base=None`` a pair must be allowed both ways: each
-        row as the query and the other one as the base row.
+        Which pairs are counted. With ``base=None`` a pair must be allowed both ways: each row as the query and the other one
+        as the base row; `Filter.max_per_group` is refused then.
     groups : array of shape (n,), or (array of shape (n,), array of shape (m,)) beside a base; integers or strings, optional
         A group of each row, by which pairs are counted apart: those within a group, and all others.
     query_rows : array of shape (n,), integers, optional
@@ -64,14 +65,16 @@ def distance_histogram(
     Raises
     ------
     TypeError, ValueError, RuntimeError
-        As `topk`; also for edges that do not ascend, and for `Filter.max_per_group`.
+        As `topk`; also for edges that do not ascend, and for `Filter.max_per_group` beside
+        ``base=None``.
 
     Notes
     -----
     O(n m d) multiply-adds, half of them for ``base=None``, and O(log bins) for each pair whose bin float32 arithmetic cannot
     tell. Canonical distances are counted: a pair at exactly an edge is in the bin above it, and edges, which are compared as
     float64, may lie between two float32 numbers. Counts are the same for any threads, blocks and CPU. Memory above inputs is
-    that of `topk`, and 8 bytes a bin for the result and for each thread (16 with `groups`).
+    that of `topk`, and 8 bytes a bin for the result and for each thread (16 with `groups`); with
+    `max_per_group` also that of `radius_neighbors` at the last edge.
 
     Examples
     --------
@@ -86,10 +89,20 @@ def distance_histogram(
     limits = check_edges(edges)
     n_threads, self_join = check_threads(threads), q is b
     allowed = check_filter(where, query_rows, q.count, b.count, self_join)
-    refuse_max_per_group(allowed, "distance_histogram")
+    check_cap(allowed, self_join)
     of_queries, of_base = check_groups(groups, q.count, b.count, self_join)
     bins = len(limits) - 1
     counts = np.zeros(bins if of_queries is None else (2, bins), np.uint64)
+    if allowed.max_per_group:  # which pairs count is known at the end only
+        with np.errstate(over="ignore", under="ignore"):
+            before = np.inf if np.isnan(limits[-1]) else np.nextafter(limits[-1], np.float32(-np.inf))
+        reach = np.full(q.count, before, np.float32)
+        rows, cols, distances = pairs_within(q, b, reach, metric, allowed, n_threads, progress)
+        place = np.searchsorted(limits[:-1], distances, "right") - 1
+        if of_queries is not None and of_base is not None:
+            place[place >= 0] += (bins * (of_queries[rows] != of_base[cols]))[place >= 0]
+        counts = np.bincount(place[place >= 0], minlength=counts.size).astype(np.uint64).reshape(counts.shape)
+        return _arrays.like(counts, q.torch)
     core_filter = allowed.core(allowed.nearer_than)
     with Progress(progress, q.count * b.count) as bar:
         for q_block, b_block in blocks_of_pairs(q, b):

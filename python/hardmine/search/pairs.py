@@ -111,7 +111,19 @@ def just_above(distance: float) -> float:
         return float(np.nextafter(np.float32(distance), np.float32(np.inf)))
 
 
-def refuse_max_per_group(allowed: CoreFilter, function: str) -> None:
-    """Raise for a cap per group where no query has pairs of its own."""
-    if allowed.max_per_group:
-        raise ValueError(f"max_per_group: expected None in {function}, got {allowed.max_per_group}")
+def check_cap(allowed: CoreFilter, self_join: bool) -> None:
+    """Raise for a cap per group of an array with itself."""
+    if allowed.max_per_group and self_join:
+        raise ValueError(
+            "max_per_group: expected None beside base=None, where a pair belongs to both of its rows, "
+            f"got {allowed.max_per_group}"
+        )
+
+
+def first_of_each(cap: int, rows: Ints, groups: Ints) -> Ints:
+    """The places of the first `cap` pairs of each (row, group), in ascending order; the pairs of a row come nearest first."""
+    order = np.lexsort((groups, rows))
+    first = np.ones(len(order), bool)  # of a (row, group)
+    first[1:] = (rows[order][1:] != rows[order][:-1]) | (groups[order][1:] != groups[order][:-1])
+    start = np.maximum.accumulate(np.where(first, np.arange(len(order)), 0))
+    return np.sort(order[np.arange(len(order)) - start < cap])

@@ -9,12 +9,12 @@ import numpy as np
 from hardmine import _arguments, _arrays, _core
 from hardmine._arguments import check_threads
 from hardmine._arithmetic import in_standard_arithmetic
-from hardmine._arrays import ArrayLike, Floats, Ints
+from hardmine._arrays import ArrayLike, Floats, Ints, Rows
 from hardmine._progress import Progress
-from hardmine.search.filter import Filter, check_filter
+from hardmine.search.filter import CoreFilter, Filter, check_filter
 from hardmine.search.metric import FLOAT_METRICS, Metric, distance_type
 from hardmine.search.neighbors import Distances
-from hardmine.search.pairs import Pairs, blocks_of_pairs, joined, pairs_of
+from hardmine.search.pairs import Pairs, blocks_of_pairs, check_cap, first_of_each, joined, pairs_of
 from hardmine.search.sides import check_rows
 
 NO_LIMIT = np.iinfo(np.int64).max
@@ -88,11 +88,24 @@ def radius_neighbors(
     q, b = check_rows(queries, base, metric, bits)
     reach = check_radius(radius, q.count)
     most = NO_LIMIT if max_pairs is None else _arguments.whole("max_pairs", max_pairs, 0, NO_LIMIT)
-    n_threads, self_join = check_threads(threads), q is b
-    allowed = check_filter(where, query_rows, q.count, b.count, self_join)
+    n_threads = check_threads(threads)
+    allowed = check_filter(where, query_rows, q.count, b.count, self_join=q is b)
+    check_cap(allowed, self_join=q is b)
+    return pairs_of(pairs_within(q, b, reach, metric, allowed, n_threads, progress, most), q, b)
+
+
+def pairs_within(
+    q: Rows,
+    b: Rows,
+    reach: Distances,
+    metric: Metric,
+    allowed: CoreFilter,
+    threads: int,
+    progress: bool | Callable[[int, int], object],
+    most: int = NO_LIMIT,
+) -> tuple[Ints, Ints, Distances]:
+    """(rows, cols, distances) of `radius_neighbors`, from arguments that are checked."""
     cap, allowed = allowed.max_per_group, allowed._replace(max_per_group=0)
-    if cap and self_join:
-        raise ValueError(f"max_per_group: expected None beside base=None, where a pair belongs to both of its rows, got {cap}")
     parts: list[tuple[Ints, Ints, Distances]] = []
     count = 0
     with Progress(progress, q.count * b.count) as bar:
@@ -104,7 +117,7 @@ def radius_neighbors(
                 metric=FLOAT_METRICS.get(metric),
                 filter=allowed.core(allowed.nearer_than),
                 max_pairs=most,
-                threads=n_threads,
+                threads=threads,
                 progress=bar.part(len(q_block.rows) * len(b_block.rows)),
             )
             count += len(found[0])
@@ -118,7 +131,7 @@ def radius_neighbors(
     if cap and allowed.base_groups is not None:
         kept = first_of_each(cap, rows, allowed.base_groups[cols])
         rows, cols, distances = rows[kept], cols[kept], distances[kept]
-    return pairs_of((rows, cols, distances), q, b)
+    return rows, cols, distances
 
 
 def check_radius(radius: ArrayLike | float | None, n: int) -> Floats:
@@ -126,12 +139,3 @@ def check_radius(radius: ArrayLike | float | None, n: int) -> Floats:
     if radius is None:
         raise TypeError("radius: expected a number or one for each query, got None")
     return _arrays.round_down(_arrays.thresholds("radius", radius, n))
-
-
-def first_of_each(cap: int, rows: Ints, groups: Ints) -> Ints:
-    """The places of the first `cap` pairs of each (row, group), in ascending order; pairs come by row, nearest first."""
-    order = np.lexsort((groups, rows))
-    first = np.ones(len(order), bool)  # of a (row, group)
-    first[1:] = (rows[order][1:] != rows[order][:-1]) | (groups[order][1:] != groups[order][:-1])
-    start = np.maximum.accumulate(np.where(first, np.arange(len(order)), 0))
-    return np.sort(order[np.arange(len(order)) - start < cap])
