@@ -124,8 +124,8 @@ void topk(const FloatSearch& s, const Filter& filter, const Lists<float>& out, s
     std::vector<std::uint32_t> others;  // the rows that a self-join leaves,
     std::uint64_t joined_pairs = 0;     // and what it has done
 
-    const std::vector<std::uint32_t> ids =
-        filter.self && filter.base_mask ? masked(filter, s.base.extent(), true) : std::vector<std::uint32_t>();
+    std::vector<std::uint32_t> ids;
+    if (filter.self && filter.base_mask) ids = masked(filter, s.base.extent(), true);
     const Selection joined = filter.base_mask ? Selection{ids.data(), 0, ids.size()} : Selection{nullptr, 0, m};
     if (SelfJoin::serves(s, k, filter, joined.count)) {
         family.prepare(SelfJoin::kMostRange, joined);
@@ -138,6 +138,7 @@ void topk(const FloatSearch& s, const Filter& filter, const Lists<float>& out, s
             queries = {others.data(), 0, others.size()};
         }
     }
+    ids = {};
 
     const Watcher then = [&](std::uint64_t done, std::uint64_t total) {
         return watcher(joined_pairs + done, joined_pairs + total);

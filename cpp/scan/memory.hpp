@@ -7,7 +7,8 @@
 // the least: its sink may exceed the share if k exceeds some 50,000.
 //
 // Beyond the rule are lists of rows: 4 bytes for every base row that a mask leaves; with groups that must be the same 4 bytes
-// for every row of either side, and 40 for a group (plan.hpp). A self-join has a limit of its own (self_join.hpp).
+// for every row of either side, and 40 for a group (plan.hpp). A self-join has a limit of its own (self_join.hpp), and beyond
+// it 4 bytes for every row where pairs before a window are counted.
 #pragma once
 
 #include <algorithm>
