@@ -55,6 +55,8 @@ struct Receiver {
     Scores& scores;
     std::size_t at = 0;
 };
+template <class S, class Scores>  // clang before 17 does not deduce these for itself
+Receiver(S&, Scores&, std::size_t = 0) -> Receiver<S, Scores>;
 
 template <class Row>
 class Loop {
