@@ -91,7 +91,7 @@ def test_topk_with_filters(files):
         ("radius q.npy b.npy -r bg.npy -o out.npz", "radius: expected a number or 40 of them, one for each query, got shape"),
         ("radius q.npy -r nan -o out.npz", "radius: expected numbers, got NaN"),
         ("pairs q.npy -n 0 -o out.npz", "n_pairs: expected at least 1, got 0"),
-        ("pairs q.npy --query-groups qg.npy --max-per-group 1 -o out.npz", "max_per_group: expected None in closest_pairs"),
+        ("pairs q.npy --query-groups qg.npy --max-per-group 1 -o out.npz", "max_per_group: expected None beside base=None"),
         ("pairs q.npy --metric hamming -o out.npz", "queries: expected packed codes, uint8, got float32"),
         ("topk q.npy b.npy --query-groups qg.npy -o out.npz", "base_groups: expected a group for each base row"),
         ("topk q.npy b.npy --base-mask bg.npy -o out.npz", "base_mask: expected booleans, got int64"),
