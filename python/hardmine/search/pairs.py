@@ -84,9 +84,18 @@ class Pairs:
 
 
 def blocks_of_pairs(queries: Rows, base: Rows) -> Iterator[tuple[Block, Block]]:
-    """The blocks of both sides, each with each; of an array with itself those in which pairs with row < col may lie."""
+    """The blocks of both sides, each with each; of an array with itself those in which pairs with row < col may lie.
+
+    A block with itself is one array on both sides, which the core looks at once.
+    """
     for q_block in queries.blocks():
-        for b_block in base.blocks(q_block.first if base is queries else 0):
+        first = 0
+        if base is queries:
+            yield q_block, q_block
+            first = q_block.first + len(q_block.rows)
+            if first == queries.count:
+                continue
+        for b_block in base.blocks(first):
             yield q_block, b_block
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from hardmine import _arguments
-from hardmine._arrays import ArrayLike, CodeRows, FloatRows, Rows
+from hardmine._arrays import ArrayLike, Block, CodeRows, FloatRows, Rows
 from hardmine.search.metric import METRICS
 
 
@@ -26,3 +28,16 @@ def check_rows(queries: ArrayLike, base: ArrayLike | None, metric: str, bits: in
     if isinstance(q, CodeRows) and isinstance(b, CodeRows):
         b.bits = q.bits
     return q, b
+
+
+def blocks_beside(q_block: Block, queries: Rows, base: Rows) -> Iterator[Block]:
+    """The blocks of the base in their order; of an array with itself `q_block` is one of them, and the core sees one array."""
+    if base is not queries:
+        yield from base.blocks()
+        return
+    end = q_block.first + len(q_block.rows)
+    if q_block.first > 0:
+        yield from base.blocks(0, q_block.first)
+    yield q_block
+    if end < base.count:
+        yield from base.blocks(end)

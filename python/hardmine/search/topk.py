@@ -20,7 +20,7 @@ from hardmine._progress import Progress
 from hardmine.search.filter import CoreFilter, Filter, check_filter
 from hardmine.search.metric import FLOAT_METRICS, Metric, distance_type
 from hardmine.search.neighbors import Distances, Neighbors, check_padding, no_distance
-from hardmine.search.sides import check_rows
+from hardmine.search.sides import blocks_beside, check_rows
 
 
 @in_standard_arithmetic
@@ -134,7 +134,7 @@ def scan(
             counted: dict[str, Any] = {} if too_near is None else {"too_near": too_near[rows]}
             bound = allowed.nearer_than
             best: tuple[Distances, Ints] | None = None
-            for b_block in b.blocks():
+            for b_block in blocks_beside(q_block, q, b):
                 found = _core.topk(
                     queries=q_block,
                     base=b_block,
