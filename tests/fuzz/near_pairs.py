@@ -8,6 +8,7 @@ import numpy as np
 
 import hardmine
 import pair_reference
+from hardmine import _arrays
 
 from . import filters, oracle, search, surroundings
 from .cases import Case, Property
@@ -96,9 +97,10 @@ def _check_histogram(case: Case) -> None:
         whole = hardmine.distance_histogram(queries, base, case["edges"], **options)
         groups = both[0] if alone else both
         split = hardmine.distance_histogram(queries, base, case["edges"], groups=groups, **options)
+    dtype = np.int64 if _arrays.is_torch(queries) else np.uint64
     pairs, same = pair_reference.counted(allowed, alone), oracle.same_group(*both)
     for what, found, kept in (("all", whole, pairs), ("same", split[0], pairs & same), ("other", split[1], pairs & ~same)):
-        expected = np.histogram(matrix[kept].astype(np.float64), case["edges"])[0].astype(np.uint64)
+        expected = np.histogram(matrix[kept].astype(np.float64), case["edges"])[0].astype(dtype)
         oracle.check_same(f"histogram, {what}", found, expected)
 
 

@@ -42,8 +42,18 @@ def test_equals_the_oracle(metric, kind, n, m, layout, isa, threads, seed, bins,
     expected = pair_reference.distance_histogram(case.distances, edges, case.keep, case.self_join, both)
     assert isinstance(found, torch.Tensor) == (layout == "tensor")
     found = np.asarray(found)
-    assert found.dtype == np.uint64
+    assert found.dtype == (np.int64 if layout == "tensor" else np.uint64)
     np.testing.assert_array_equal(found, expected)
+
+
+def test_torch_computes_with_counts():
+    x = torch.tensor([[0.0], [1.0], [3.0]])
+    for more in ({}, {"groups": [0, 0, 1]}):
+        counts = distance_histogram(x, edges=[0, 2, 5, 9], **more)
+        assert counts.dtype == torch.int64
+        assert counts.sum() == 3 and (2 * counts).cumsum(-1).max() == (4 if more else 6)
+    where = Filter(base_groups=[0, 0, 1], max_per_group=1)
+    assert distance_histogram(x, x, [0, 2, 5, 10], where=where).dtype == torch.int64
 
 
 @hypothesis.given(seed=st.integers(0, 10**6), bins=st.sampled_from([1, 4, 50]))

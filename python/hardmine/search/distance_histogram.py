@@ -60,7 +60,8 @@ def distance_histogram(
     Returns
     -------
     array of shape (bins,), uint64
-        With `groups` of shape (2, bins): pairs of one group, and others. A tensor if `queries` is one.
+        With `groups` of shape (2, bins): pairs of one group, and others. If `queries` is a tensor, one of int64, because torch
+        does not compute with uint64.
 
     Raises
     ------
@@ -102,7 +103,7 @@ def distance_histogram(
         if of_queries is not None and of_base is not None:
             place[place >= 0] += (bins * (of_queries[rows] != of_base[cols]))[place >= 0]
         counts = np.bincount(place[place >= 0], minlength=counts.size).astype(np.uint64).reshape(counts.shape)
-        return _arrays.like(counts, q.torch)
+        return counts_like(counts, q.torch)
     core_filter = allowed.core(allowed.nearer_than)
     with Progress(progress, q.count * b.count) as bar:
         for q_block, b_block in blocks_of_pairs(q, b):
@@ -117,7 +118,12 @@ def distance_histogram(
                 threads=n_threads,
                 progress=bar.part(len(q_block.rows) * len(b_block.rows)),
             )
-    return _arrays.like(counts, q.torch)
+    return counts_like(counts, q.torch)
+
+
+def counts_like(counts: NDArray[np.uint64], torch_wanted: bool) -> NDArray[np.uint64] | Tensor:
+    """Counts as the caller's kind of array; 2**63 pairs are more than anyone counts."""
+    return _arrays.like(counts.view(np.int64), True) if torch_wanted else counts
 
 
 def check_edges(edges: ArrayLike | None) -> Floats:
