@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import hardmine
-from hardmine import Filter, closest_pairs, distance_histogram, radius_neighbors
+from blocks import converted_blocks
+from hardmine import Filter, _core, closest_pairs, distance_histogram, radius_neighbors
 from optional_torch import torch
 
 X = np.ones((4, 3), np.float32)
@@ -121,12 +122,29 @@ def test_a_row_alone_and_no_rows_have_no_pairs():
         assert distance_histogram(*sides, EDGES, groups=([0] * len(sides[0]), [0] * len(sides[1]))).tolist() == [[0], [0]]
 
 
-def test_progress_ends_at_all_pairs():
-    for search in (
-        lambda **more: radius_neighbors(X, Y, 1.0, **more),
-        lambda **more: closest_pairs(X, **more),
-        lambda **more: distance_histogram(X.astype(np.float64), edges=EDGES, **more),
-    ):
+@pytest.mark.parametrize("sides", [(X, Y), (X, None)], ids=["a base", "alone"])
+@pytest.mark.parametrize("convert", [False, True], ids=["in place", "converted"])
+def test_progress_ascends_to_all_pairs(monkeypatch, sides, convert):
+    """The last part is at all pairs when it is done; the end says so too, whatever came before."""
+    n = 40
+    queries, base = (None if side is None else np.repeat(side, n // len(side), axis=0) for side in sides)
+    if convert:
+        queries, base = queries.astype(np.float64), None if base is None else base.astype(np.float64)
+
+    def reporting(core):
+        def call(*, progress, **given):
+            for done in (0, 3, 7):  # a fast call reports nothing
+                progress(done, 7)
+            return core(**given, progress=progress)
+
+        return call
+
+    for search, more in ((radius_neighbors, {"radius": 0.5}), (closest_pairs, {}), (distance_histogram, {"edges": EDGES})):
+        monkeypatch.setattr(_core, search.__name__, reporting(getattr(_core, search.__name__)))
         seen = []
-        search(progress=lambda done, total: seen.append((done, total)))  # noqa: B023
-        assert seen[-1][0] == seen[-1][1] > 0
+        with converted_blocks(3 * 4 * 7):
+            search(queries, base, **more, progress=lambda *report: seen.append(report))  # noqa: B023
+        done, totals = zip(*seen)
+        assert {*totals} == {n * n} and list(done) == sorted(done)
+        assert len(seen) == 1 + 3 * ((21 if base is None else 36) if convert else 1)
+        assert done[-2:] == (n * n, n * n)

@@ -7,15 +7,12 @@ from collections.abc import Callable
 import numpy as np
 
 from hardmine import _arguments, _core
-from hardmine._arguments import check_threads
 from hardmine._arithmetic import in_standard_arithmetic
 from hardmine._arrays import ArrayLike, Floats, Ints
-from hardmine._progress import Progress
-from hardmine.search.filter import CoreFilter, Filter, check_filter
-from hardmine.search.metric import FLOAT_METRICS, Metric, distance_type
+from hardmine.search.filter import CoreFilter, Filter
+from hardmine.search.metric import Metric, distance_type
 from hardmine.search.neighbors import Distances
-from hardmine.search.pairs import Pairs, blocks_of_pairs, check_cap, first_of_each, joined, just_above, pairs_of
-from hardmine.search.sides import check_rows
+from hardmine.search.pairs import Pairs, check_search, first_of_each, joined, just_above
 
 
 @in_standard_arithmetic
@@ -76,27 +73,16 @@ def closest_pairs(
     >>> rows.tolist(), cols.tolist(), distances.tolist()
     ([0, 1, 1], [3, 2, 3], [1.0, 1.0, 16.0])
     """
-    q, b = check_rows(queries, base, metric, bits)
-    self_join = q is b
-    every = q.count * (q.count - 1) // 2 if self_join else q.count * b.count
-    kept = min(_arguments.positive("n_pairs", n_pairs), max(1, every))
-    n_threads = check_threads(threads)
-    allowed = check_filter(where, query_rows, q.count, b.count, self_join)
-    check_cap(allowed, self_join)
-    best: tuple[Ints, Ints, Distances] | None = None
-    with Progress(progress, q.count * b.count) as bar:
-        for q_block, b_block in blocks_of_pairs(q, b):
-            found = _core.closest_pairs(
-                queries=q_block,
-                base=b_block,
-                n_pairs=kept,
-                metric=FLOAT_METRICS.get(metric),
-                filter=allowed.core(narrowed(allowed.nearer_than, best, kept, q.count)),
-                threads=n_threads,
-                progress=bar.part(len(q_block.rows) * len(b_block.rows)),
-            )
-            best = found if best is None else nearest([best, found], kept, allowed)
-    return pairs_of(best or joined([], distance_type(metric)), q, b)
+    search = check_search(queries, base, metric, where, query_rows, bits, threads)
+    n, m = search.queries.count, search.base.count
+    kept = min(_arguments.positive("n_pairs", n_pairs), max(1, n * (n - 1) // 2 if search.alone else n * m))
+    allowed, best = search.allowed, joined([], distance_type(metric))
+    with search.progress(progress) as bar:
+        for part in search.parts(bar):
+            limits = narrowed(allowed.nearer_than, best, kept, n)
+            found = _core.closest_pairs(**part, n_pairs=kept, filter=allowed.core(limits))
+            best = nearest([best, found], kept, allowed) if len(best[0]) else found
+    return search.pairs(best)
 
 
 def nearest(parts: list[tuple[Ints, Ints, Distances]], kept: int, allowed: CoreFilter) -> tuple[Ints, Ints, Distances]:
@@ -109,12 +95,12 @@ def nearest(parts: list[tuple[Ints, Ints, Distances]], kept: int, allowed: CoreF
     return rows[order], cols[order], distances[order]
 
 
-def narrowed(nearer_than: Floats | None, best: tuple[Ints, Ints, Distances] | None, kept: int, n: int) -> Floats | None:
+def narrowed(nearer_than: Floats | None, best: tuple[Ints, Ints, Distances], kept: int, n: int) -> Floats | None:
     """The strict limits of n queries, no farther than what a pair of a later block must be to replace one found before.
 
     At the distance of the last pair it may: its row may be the smaller one.
     """
-    if best is None or len(best[0]) < kept or np.isinf(best[2][-1]):
+    if len(best[0]) < kept or np.isinf(best[2][-1]):
         return nearer_than
     limit = np.full(n, just_above(best[2][-1]), np.float32)
     return limit if nearer_than is None else np.fmin(limit, nearer_than)

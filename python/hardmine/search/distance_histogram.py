@@ -8,15 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hardmine import _arrays, _core, _labels
-from hardmine._arguments import check_threads
 from hardmine._arithmetic import in_standard_arithmetic
 from hardmine._arrays import ArrayLike, Floats, Ints, Tensor
-from hardmine._progress import Progress
-from hardmine.search.filter import Filter, check_filter
-from hardmine.search.metric import FLOAT_METRICS, Metric
-from hardmine.search.pairs import blocks_of_pairs, check_cap, just_above
+from hardmine.search.filter import Filter
+from hardmine.search.metric import Metric
+from hardmine.search.pairs import check_search, just_above
 from hardmine.search.radius_neighbors import pairs_within
-from hardmine.search.sides import check_rows
 
 
 @in_standard_arithmetic
@@ -86,39 +83,28 @@ def distance_histogram(
     >>> hardmine.distance_histogram(points, edges=[0, 2, 4, 6], metric="euclidean", groups=["a", "a", "b", "b"]).tolist()
     [[1, 0, 1], [0, 2, 1]]
     """
-    q, b = check_rows(queries, base, metric, bits)
+    search = check_search(queries, base, metric, where, query_rows, bits, threads)
+    n, m, torch_wanted = search.queries.count, search.base.count, search.queries.torch
     limits = check_edges(edges)
-    n_threads, self_join = check_threads(threads), q is b
-    allowed = check_filter(where, query_rows, q.count, b.count, self_join)
-    check_cap(allowed, self_join)
-    of_queries, of_base = check_groups(groups, q.count, b.count, self_join)
+    of_queries, of_base = check_groups(groups, n, m, search.alone)
     bins = len(limits) - 1
     counts = np.zeros(bins if of_queries is None else (2, bins), np.uint64)
-    if allowed.max_per_group:  # which pairs count is known at the end only
+    if search.allowed.max_per_group:  # which pairs count is known at the end only
         with np.errstate(over="ignore", under="ignore"):
             before = np.inf if np.isnan(limits[-1]) else np.nextafter(limits[-1], np.float32(-np.inf))
-        reach = np.full(q.count, before, np.float32)
-        rows, cols, distances = pairs_within(q, b, reach, metric, allowed, n_threads, progress)
+        rows, cols, distances = pairs_within(search, np.full(n, before, np.float32), progress)
         place = np.searchsorted(limits[:-1], distances, "right") - 1
         if of_queries is not None and of_base is not None:
             place[place >= 0] += (bins * (of_queries[rows] != of_base[cols]))[place >= 0]
         counts = np.bincount(place[place >= 0], minlength=counts.size).astype(np.uint64).reshape(counts.shape)
-        return counts_like(counts, q.torch)
-    core_filter = allowed.core(allowed.nearer_than)
-    with Progress(progress, q.count * b.count) as bar:
-        for q_block, b_block in blocks_of_pairs(q, b):
+        return counts_like(counts, torch_wanted)
+    every = search.allowed.core(search.allowed.nearer_than)
+    with search.progress(progress) as bar:
+        for part in search.parts(bar):
             counts += _core.distance_histogram(
-                queries=q_block,
-                base=b_block,
-                thresholds=limits,
-                query_groups=of_queries,
-                base_groups=of_base,
-                metric=FLOAT_METRICS.get(metric),
-                filter=core_filter,
-                threads=n_threads,
-                progress=bar.part(len(q_block.rows) * len(b_block.rows)),
+                **part, thresholds=limits, query_groups=of_queries, base_groups=of_base, filter=every
             )
-    return counts_like(counts, q.torch)
+    return counts_like(counts, torch_wanted)
 
 
 def counts_like(counts: NDArray[np.uint64], torch_wanted: bool) -> NDArray[np.uint64] | Tensor:

@@ -1,17 +1,21 @@
-"""Pairs of rows, as the searches for all near pairs return them, and how such a search goes through blocks of rows."""
+"""Pairs of rows, as the searches for all near pairs return them; what these searches share, and how they go through blocks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from hardmine import _arrays
-from hardmine._arrays import Block, IntArray, Ints, Rows
-from hardmine.search.filter import CoreFilter
+from hardmine._arguments import check_threads
+from hardmine._arrays import ArrayLike, Block, IntArray, Ints, Rows
+from hardmine._progress import Progress, Report
+from hardmine.search.filter import CoreFilter, Filter, check_filter
+from hardmine.search.metric import FLOAT_METRICS
 from hardmine.search.neighbors import DistanceArray, Distances
+from hardmine.search.sides import check_rows
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -83,6 +87,64 @@ class Pairs:
         return Pairs(rows, cols, distances, self.shape).indptr, cols, distances
 
 
+class PairSearch(NamedTuple):
+    """What every search of all pairs is given, checked."""
+
+    queries: Rows
+    base: Rows
+    metric: str
+    allowed: CoreFilter
+    threads: int
+
+    @property
+    def alone(self) -> bool:
+        """Whether an array is searched against itself, so that each unordered pair counts once."""
+        return self.base is self.queries
+
+    def progress(self, wanted: bool | Report) -> Progress:
+        """What shows how much of `parts` is done."""
+        return Progress(wanted, self.queries.count * self.base.count)
+
+    def parts(self, bar: Progress) -> Iterator[dict[str, Any]]:
+        """The arguments of the core for each two blocks of rows, but for the filter and those of the function."""
+        for q_block, b_block in blocks_of_pairs(self.queries, self.base):
+            # Of an array with itself a block and a later one stand for both directions, as a block with itself does.
+            both = 2 if self.alone and b_block is not q_block else 1
+            yield {
+                "queries": q_block,
+                "base": b_block,
+                "metric": FLOAT_METRICS.get(self.metric),
+                "threads": self.threads,
+                "progress": bar.part(both * len(q_block.rows) * len(b_block.rows)),
+            }
+
+    def pairs(self, found: tuple[Ints, Ints, Distances]) -> Pairs:
+        """What was found as the caller's kind of arrays."""
+        rows, cols, distances = (_arrays.like(array, self.queries.torch) for array in found)
+        return Pairs(rows, cols, distances, (self.queries.count, self.base.count))
+
+
+def check_search(
+    queries: ArrayLike,
+    base: ArrayLike | None,
+    metric: str,
+    where: Filter | None,
+    query_rows: ArrayLike | None,
+    bits: int | None,
+    threads: int | None,
+) -> PairSearch:
+    """The arguments that the searches of all pairs share, or raise."""
+    q, b = check_rows(queries, base, metric, bits)
+    n_threads = check_threads(threads)
+    allowed = check_filter(where, query_rows, q.count, b.count, self_join=q is b)
+    if allowed.max_per_group and q is b:
+        raise ValueError(
+            "max_per_group: expected None beside base=None, where a pair belongs to both of its rows, "
+            f"got {allowed.max_per_group}"
+        )
+    return PairSearch(q, b, metric, allowed, n_threads)
+
+
 def blocks_of_pairs(queries: Rows, base: Rows) -> Iterator[tuple[Block, Block]]:
     """The blocks of both sides, each with each; of an array with itself those in which pairs with row < col may lie.
 
@@ -108,25 +170,10 @@ def joined(parts: list[tuple[Ints, Ints, Distances]], dtype: type) -> tuple[Ints
     return rows, cols, distances
 
 
-def pairs_of(found: tuple[Ints, Ints, Distances], queries: Rows, base: Rows) -> Pairs:
-    """Pairs as the caller's kind of arrays."""
-    rows, cols, distances = (_arrays.like(array, queries.torch) for array in found)
-    return Pairs(rows, cols, distances, (queries.count, base.count))
-
-
 def just_above(distance: float) -> float:
     """The float32 number after a float32 distance: what is less than it is no farther than the distance."""
     with np.errstate(over="ignore", under="ignore"):
         return float(np.nextafter(np.float32(distance), np.float32(np.inf)))
-
-
-def check_cap(allowed: CoreFilter, self_join: bool) -> None:
-    """Raise for a cap per group of an array with itself."""
-    if allowed.max_per_group and self_join:
-        raise ValueError(
-            "max_per_group: expected None beside base=None, where a pair belongs to both of its rows, "
-            f"got {allowed.max_per_group}"
-        )
 
 
 def first_of_each(cap: int, rows: Ints, groups: Ints) -> Ints:

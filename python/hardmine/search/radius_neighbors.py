@@ -7,15 +7,12 @@ from collections.abc import Callable
 import numpy as np
 
 from hardmine import _arguments, _arrays, _core
-from hardmine._arguments import check_threads
 from hardmine._arithmetic import in_standard_arithmetic
-from hardmine._arrays import ArrayLike, Floats, Ints, Rows
-from hardmine._progress import Progress
-from hardmine.search.filter import CoreFilter, Filter, check_filter
-from hardmine.search.metric import FLOAT_METRICS, Metric, distance_type
+from hardmine._arrays import ArrayLike, Floats, Ints
+from hardmine.search.filter import Filter
+from hardmine.search.metric import Metric, distance_type
 from hardmine.search.neighbors import Distances
-from hardmine.search.pairs import Pairs, blocks_of_pairs, check_cap, first_of_each, joined, pairs_of
-from hardmine.search.sides import check_rows
+from hardmine.search.pairs import Pairs, PairSearch, check_search, first_of_each, joined
 
 NO_LIMIT = np.iinfo(np.int64).max
 
@@ -85,51 +82,33 @@ def radius_neighbors(
     >>> rows.tolist(), cols.tolist(), distances.tolist()
     ([0, 1], [2, 2], [4.0, 3.0])
     """
-    q, b = check_rows(queries, base, metric, bits)
-    reach = check_radius(radius, q.count)
+    search = check_search(queries, base, metric, where, query_rows, bits, threads)
+    reach = check_radius(radius, search.queries.count)
     most = NO_LIMIT if max_pairs is None else _arguments.whole("max_pairs", max_pairs, 0, NO_LIMIT)
-    n_threads = check_threads(threads)
-    allowed = check_filter(where, query_rows, q.count, b.count, self_join=q is b)
-    check_cap(allowed, self_join=q is b)
-    return pairs_of(pairs_within(q, b, reach, metric, allowed, n_threads, progress, most), q, b)
+    return search.pairs(pairs_within(search, reach, progress, most))
 
 
 def pairs_within(
-    q: Rows,
-    b: Rows,
-    reach: Distances,
-    metric: Metric,
-    allowed: CoreFilter,
-    threads: int,
-    progress: bool | Callable[[int, int], object],
-    most: int = NO_LIMIT,
+    search: PairSearch, reach: Floats, progress: bool | Callable[[int, int], object], most: int = NO_LIMIT
 ) -> tuple[Ints, Ints, Distances]:
     """(rows, cols, distances) of `radius_neighbors`, from arguments that are checked."""
-    cap, allowed = allowed.max_per_group, allowed._replace(max_per_group=0)
+    cap, groups = search.allowed.max_per_group, search.allowed.base_groups
+    every = search.allowed._replace(max_per_group=0).core(search.allowed.nearer_than)  # the cap is for the whole
     parts: list[tuple[Ints, Ints, Distances]] = []
     count = 0
-    with Progress(progress, q.count * b.count) as bar:
-        for q_block, b_block in blocks_of_pairs(q, b):
-            found = _core.radius_neighbors(
-                queries=q_block,
-                base=b_block,
-                radius=reach,
-                metric=FLOAT_METRICS.get(metric),
-                filter=allowed.core(allowed.nearer_than),
-                max_pairs=most,
-                threads=threads,
-                progress=bar.part(len(q_block.rows) * len(b_block.rows)),
-            )
+    with search.progress(progress) as bar:
+        for part in search.parts(bar):
+            found = _core.radius_neighbors(**part, radius=reach, filter=every, max_pairs=most)
             count += len(found[0])
             if count > most:
                 raise ValueError(f"max_pairs: expected at most {most} pairs, got {count} or more")
             parts.append(found)
-    rows, cols, distances = joined(parts, distance_type(metric))
+    rows, cols, distances = joined(parts, distance_type(search.metric))
     if len(parts) > 1:  # those of a query may lie in several blocks
         order = np.lexsort((cols, distances, rows))
         rows, cols, distances = rows[order], cols[order], distances[order]
-    if cap and allowed.base_groups is not None:
-        kept = first_of_each(cap, rows, allowed.base_groups[cols])
+    if cap and groups is not None:
+        kept = first_of_each(cap, rows, groups[cols])
         rows, cols, distances = rows[kept], cols[kept], distances[kept]
     return rows, cols, distances
 
