@@ -14,7 +14,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif("HARDMINE_SANITIZED" in os.en
 CASE = """
 import ctypes
 import numpy as np
-from hardmine import Filter, mean_average_precision, pair_distances, pairwise, topk
+from hardmine import Filter, closest_pairs, distance_histogram, mean_average_precision, pair_distances, pairwise
+from hardmine import radius_neighbors, topk
 
 def status(key):
     return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith(key)) << 10
@@ -28,11 +29,11 @@ ctypes.CDLL(None).malloc_trim(0)
 open("/proc/self/clear_refs", "w").write("5")  # the peak starts anew
 before = status("VmRSS")
 found = {call}
-outputs = sum(a.nbytes for a in (found if isinstance(found, tuple) else (found,)))
+outputs = sum(a.nbytes for a in ((found,) if isinstance(found, np.ndarray) else found))
 print((status("VmHWM") - before - outputs) / 2**20)
 """
 
-# name: (inputs, call with `threads=THREADS`, MiB beyond the rule)
+# name: (inputs, call with `threads=THREADS`, MiB beyond the rule, or how they follow from the number of threads)
 CASES = {
     "many rows": ("q, b = floats(3000, 128), floats(1_000_000, 128)", "topk(q, b, 10, threads=THREADS)", 0),
     "large k": ("q, b = floats(1000, 64), floats(50_000, 64)", "topk(q, b, 5000, threads=THREADS)", 0),
@@ -73,6 +74,36 @@ CASES = {
         "topk(q, b, 10, threads=THREADS)",
         64,
     ),
+    "pairs within a radius": (
+        "q = floats(30_000, 8)\nq[-3000:] = 0",
+        "radius_neighbors(q, radius=0.0, threads=THREADS)",
+        (16 * 30_000 + 12 * 4_498_500) / 2**20,
+    ),
+    "pairs within a radius, float64": (
+        "q = floats(20_000, 512).astype(np.float64)\nq[:3000] = q[-3000:] = 0",
+        "radius_neighbors(q, radius=0.0, threads=THREADS)",
+        64 + (16 * 20_000 + 20 * 17_997_000) / 2**20,
+    ),
+    "the nearest of all pairs": (
+        "q, b = floats(1000, 32), floats(100_000, 32)",
+        "closest_pairs(q, b, 3_000_000, threads=THREADS)",
+        24 * 3_000_000 / 2**20,
+    ),
+    "the nearest of all pairs, float64": (
+        "q = floats(20_000, 512).astype(np.float64)",
+        "closest_pairs(q, n_pairs=2_000_000, threads=THREADS)",
+        64 + 100 * 2_000_000 / 2**20,
+    ),
+    "the nearest of all pairs, when there are fewer": (
+        "q = floats(2000, 32)",
+        "closest_pairs(q, n_pairs=10**9, threads=THREADS)",
+        24 * 2000 * 1999 / 2 / 2**20,
+    ),
+    "a histogram": (
+        "q, b, e = floats(300, 32), floats(20_000, 32), np.linspace(0, 200, 300_001)",
+        "distance_histogram(q, b, e, threads=THREADS)",
+        lambda threads: (24 + 8 * threads) * 300_000 / 2**20,
+    ),
     "a self-join": ("q = floats(60_000, 16)", "topk(q, k=10, threads=THREADS)", 96),
     "a self-join, large k": ("q = floats(20_000, 256)", "topk(q, k=50, threads=THREADS)", 96),
 }
@@ -84,4 +115,4 @@ def test_memory_above_inputs_and_outputs(name, threads):
     inputs, call, beyond = CASES[name]
     done = run(CASE.format(inputs=inputs, call=call.replace("THREADS", str(threads))))
     assert done.returncode == 0, done.stderr
-    assert float(done.stdout) <= 34 + 3 * threads + beyond
+    assert float(done.stdout) <= 34 + 3 * threads + (beyond(threads) if callable(beyond) else beyond)

@@ -32,21 +32,15 @@ def closest_pairs(
 
     Parameters
     ----------
-    queries : array of shape (n, d), any float dtype, or packed codes
-        See `topk`.
-    base : array of shape (m, d), optional
-        By default the queries themselves, of which each unordered pair is looked at once, and no row with itself.
+    queries, base : array of shape (n, d) and (m, d)
+        See `radius_neighbors`; with ``base=None`` each unordered pair of the queries is looked at once.
     n_pairs : int
         Pairs to keep; where fewer are allowed, the result is as long as there are.
-    metric : {"sqeuclidean", "euclidean", "cosine", "inner_product", "hamming"}
-        See `topk`.
     where : Filter, optional
-        Which pairs may be kept. With ``base=None`` a pair must be allowed both ways: each row as the query and the other one
-        as the base row; `Filter.max_per_group` is refused then.
-    query_rows : array of shape (n,), integers, optional
-        See `topk`: where queries are rows of `base`, the number of each, whose own pair is left out.
-    bits, threads, progress : optional
-        See `topk`.
+        Which pairs may be kept: with ``base=None`` those that are allowed both ways, without a cap per group, as in
+        `radius_neighbors`.
+    metric, query_rows, bits, threads, progress : optional
+        See `radius_neighbors`.
 
     Returns
     -------
@@ -62,8 +56,10 @@ def closest_pairs(
     Notes
     -----
     O(n m d) multiply-adds, half of them for ``base=None``. Distances are canonical, and ties go to the smaller (row, col): the
-    first 10 of 100 pairs are the 10 nearest, and results are the same bits for any threads, blocks and CPU. Memory above
-    inputs is that of `topk` and some 40 bytes for each of the p pairs and each thread.
+    first 10 of 100 pairs are the 10 nearest, and results are the same bits for any threads, blocks and CPU.
+
+    Memory above inputs and the answer, which takes 20 bytes a pair, is that of `topk`, and 24 bytes for each of `n_pairs` (of
+    all pairs, where they are fewer), which threads share; some 100 where inputs are converted in several blocks.
 
     Examples
     --------

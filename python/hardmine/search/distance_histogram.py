@@ -34,25 +34,20 @@ def distance_histogram(
 
     Parameters
     ----------
-    queries : array of shape (n, d), any float dtype, or packed codes
-        See `topk`.
-    base : array of shape (m, d), optional
-        By default the queries themselves, of which each unordered pair is looked at once, and no row with itself.
+    queries, base : array of shape (n, d) and (m, d)
+        See `radius_neighbors`; with ``base=None`` each unordered pair of the queries is counted once.
     edges : array of shape (bins + 1,), numbers
         Ascending distances between which pairs are counted, in the metric's unit, as `numpy.histogram` takes them: a bin has
         its lower edge, and the last one its upper edge too. As many as there are distances worth telling apart: the sorted
         distances of a million positive pairs are a million edges.
-    metric : {"sqeuclidean", "euclidean", "cosine", "inner_product", "hamming"}
-        See `topk`.
     where : Filter, optional
-        Which pairs are counted. With ``base=None`` a pair must be allowed both ways: each row as the query and the other one
-        as the base row; `Filter.max_per_group` is refused then.
+        Which pairs are counted: with ``base=None`` those that are allowed both ways, without a cap per group, as in
+        `radius_neighbors`. Beside a base a cap leaves the nearest pairs of each query, whether or not they lie between edges:
+        those nearer than the first one use it up.
     groups : array of shape (n,), or (array of shape (n,), array of shape (m,)) beside a base; integers or strings, optional
         A group of each row, by which pairs are counted apart: those within a group, and all others.
-    query_rows : array of shape (n,), integers, optional
-        See `topk`: where queries are rows of `base`, the number of each, whose own pair is not counted.
-    bits, threads, progress : optional
-        See `topk`.
+    metric, query_rows, bits, threads, progress : optional
+        See `radius_neighbors`.
 
     Returns
     -------
@@ -63,16 +58,16 @@ def distance_histogram(
     Raises
     ------
     TypeError, ValueError, RuntimeError
-        As `topk`; also for edges that do not ascend, and for `Filter.max_per_group` beside
-        ``base=None``.
+        As `topk`; also for edges that are missing or do not ascend, and for `Filter.max_per_group` beside ``base=None``.
 
     Notes
     -----
     O(n m d) multiply-adds, half of them for ``base=None``, and O(log bins) for each pair whose bin float32 arithmetic cannot
     tell. Canonical distances are counted: a pair at exactly an edge is in the bin above it, and edges, which are compared as
-    float64, may lie between two float32 numbers. Counts are the same for any threads, blocks and CPU. Memory above inputs is
-    that of `topk`, and 8 bytes a bin for the result and for each thread (16 with `groups`); with
-    `max_per_group` also that of `radius_neighbors` at the last edge.
+    float64, may lie between two float32 numbers. Counts are the same for any threads, blocks and CPU.
+
+    Memory above inputs is that of `topk`, and 24 bytes a bin and 8 for each thread, twice that with `groups`; with
+    `max_per_group` also that of `radius_neighbors` at the last edge, and its answer.
 
     Examples
     --------

@@ -64,15 +64,18 @@ def radius_neighbors(
     Raises
     ------
     TypeError, ValueError, RuntimeError
-        As `topk`; also if there are more than `max_pairs`: the message has their number (where inputs are converted block
-        by block, the number found until then).
+        As `topk`; also for a radius that is missing, for `Filter.max_per_group` beside ``base=None``, and if there are more
+        than `max_pairs`: the message has their number (where inputs are converted block by block, the number found until
+        then).
 
     Notes
     -----
     O(n m d) multiply-adds, half of them for ``base=None``, and O(p log p) for p pairs. Distances are canonical, also at the
     radius itself: a pair at exactly the radius is in, whatever float32 arithmetic would say. Results are the same bits for any
-    threads, blocks and CPU. Memory above inputs is that of the answer, 20 bytes a pair, up to three times, and what `topk`
-    takes; `max_pairs` bounds it.
+    threads, blocks and CPU.
+
+    Memory above inputs and the answer, which takes 20 bytes a pair, is that of `topk`, 16 bytes for each query, and 12 for
+    each pair: 20 where inputs are converted in several blocks, some 50 with a cap per group. `max_pairs` bounds it.
 
     Examples
     --------
@@ -98,15 +101,19 @@ def pairs_within(
     count = 0
     with search.progress(progress) as bar:
         for part in search.parts(bar):
-            found = _core.radius_neighbors(**part, radius=reach, filter=every, max_pairs=most)
-            count += len(found[0])
+            parts.append(_core.radius_neighbors(**part, radius=reach, filter=every, max_pairs=most))
+            count += len(parts[-1][0])
             if count > most:
                 raise ValueError(f"max_pairs: expected at most {most} pairs, got {count} or more")
-            parts.append(found)
     rows, cols, distances = joined(parts, distance_type(search.metric))
-    if len(parts) > 1:  # those of a query may lie in several blocks
+    several = len(parts) > 1
+    parts.clear()  # of a large answer each copy counts
+    if several:  # the pairs of a query may lie in several blocks
         order = np.lexsort((cols, distances, rows))
-        rows, cols, distances = rows[order], cols[order], distances[order]
+        rows = rows[order]
+        cols = cols[order]
+        distances = distances[order]
+        del order
     if cap and groups is not None:
         kept = first_of_each(cap, rows, groups[cols])
         rows, cols, distances = rows[kept], cols[kept], distances[kept]
