@@ -54,6 +54,25 @@ CASES = {
         "q, g = floats(100_000, 16), np.zeros(100_000, int)",
         "hardmine.topk(q, q.copy(), where=Filter(query_groups=g, base_groups=g, groups='same'))",
     ),
+    "all pairs of equal rows, beyond a limit": (
+        "q = np.ones((100_000, 16), np.float32)",
+        "hardmine.radius_neighbors(q, radius=1.0, max_pairs=1000)",
+    ),
+    "all pairs of rows within nothing": ("q = floats(200_000, 64)", "hardmine.radius_neighbors(q, radius=0.0)"),
+    "the nearest million of all pairs": ("q = floats(100_000, 64)", "hardmine.closest_pairs(q, n_pairs=10**6)"),
+    "the nearest million of equal rows": (
+        "q = np.ones((100_000, 16), np.float32)",
+        "hardmine.closest_pairs(q, n_pairs=10**6)",
+    ),
+    "a histogram of all distances": (
+        "q = floats(100_000, 64)",
+        "hardmine.distance_histogram(q, edges=np.linspace(0, 400, 100_001))",
+    ),
+    "a histogram of equal rows": ("q = np.ones((100_000, 16), np.float32)", "hardmine.distance_histogram(q, edges=[0, 1])"),
+    "a histogram of codes": (
+        "q = codes(500_000, 8)",
+        "hardmine.distance_histogram(q, edges=np.arange(65), metric='hamming')",
+    ),
     "judged codes": (
         "q, b, g, h = codes(50_000, 8), codes(2_000_000, 8), rng.integers(0, 9, 50_000), rng.integers(0, 9, 2_000_000)",
         "hardmine.mean_average_precision(q, b, g, h)",
