@@ -63,7 +63,10 @@ def run(case: Case, options: argparse.Namespace) -> dict[str, Any]:
     """Check, time and print one case."""
     inputs = case.inputs(options.scale)
     calls = {"hardmine": case.call(inputs, options.threads)}
-    case.check(inputs, calls["hardmine"]())
+    found = calls["hardmine"]()
+    case.check(inputs, found)
+    note = case.note(inputs, found)
+    del found  # before memory is measured
     for rival in case.rivals:
         if options.rivals is None or rival.__name__ in options.rivals:
             with contextlib.suppress(ImportError):
@@ -96,7 +99,6 @@ def run(case: Case, options: argparse.Namespace) -> dict[str, Any]:
         columns = (("giga_per_second", ">9.1f"), ("of_peak", ">9.1%"), ("memory_mib", ">8.0f"))
         cells = [f"{'-':>{form[1]}}" if rows[name][key] is None else f"{rows[name][key]:{form}}" for key, form in columns]
         print(f"{first:<17}{name:<19}{median:>9.4f}{''.join(cells)}{shown:>12}{scaled}", flush=True)
-    note = case.note(inputs)
     if note is not None:
         print(f"{'':<17}{note}")
     shape = {"n": len(inputs.queries), "m": len(inputs.against), "d": case.d, "k": case.k, "metric": case.metric}

@@ -68,8 +68,8 @@ class Case(ABC):
         pairs = float(len(inputs.queries) * len(inputs.against))
         return pairs if self.metric == "hamming" else pairs * 2 * self.d
 
-    def note(self, inputs: Inputs) -> str | None:
-        """What a reader of the figures must know."""
+    def note(self, inputs: Inputs, found: Any) -> str | None:
+        """What a reader of the figures must know, of the answer that was checked too."""
         return None
 
     def size(self, scale: float) -> tuple[int, int]:

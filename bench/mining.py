@@ -205,7 +205,7 @@ class NearDuplicates(Mine):
     def work(self, inputs: Inputs) -> float | None:
         return 2 * (super().work(inputs) or 0.0)
 
-    def note(self, inputs: Inputs) -> str | None:
+    def note(self, inputs: Inputs, found: Any) -> str | None:
         n, m = len(inputs.queries), len(inputs.against)
         return (
             f"every pair of {n:,} queries x {m:,} rows without a match is a negative: "
