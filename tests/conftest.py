@@ -10,7 +10,7 @@ import pytest
 
 import hardmine
 from hardmine import _core
-from isas import using_isa
+from isas import ISAS, using_isa
 from optional_torch import torch
 
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, max_examples=60)
@@ -22,9 +22,6 @@ def pytest_report_header():
     line = f"hardmine {hardmine.__version__}: ISAs {', '.join(_core.isas_runnable())}; {_core.threads()} threads"
     line += f"; NumPy {np.__version__}" + ("" if getattr(sys, "_is_gil_enabled", lambda: True)() else "; no GIL")
     return line if torch else line + "; no PyTorch, so that tests pass arrays alone and those of tensors skip"
-
-
-ISAS = _core.isas_runnable()[: 1 if "HARDMINE_ONE_ISA" in os.environ else None]  # one is enough to find out much
 
 
 @pytest.fixture(params=ISAS)

@@ -1,8 +1,11 @@
-"""Another instruction set for a while."""
+"""The instruction sets that tests run on, and another one for a while."""
 
 import contextlib
+import os
 
 from hardmine import _core
+
+ISAS = _core.isas_runnable()[: 1 if "HARDMINE_ONE_ISA" in os.environ else None]  # one is enough to find out much
 
 
 @contextlib.contextmanager

@@ -103,7 +103,7 @@ def distance_histogram(distances, edges, keep, self_join=False, groups=None):
         return np.stack([distance_histogram(distances, edges, np.where(pairs, kind, False)) for kind in (same, ~same)])
     values = distances[pairs].astype(np.float64)
     counts = [np.count_nonzero((values >= low) & (values < high)) for low, high in itertools.pairwise(edges)]
-    counts[-1] += np.count_nonzero(values == edges[-1]) if len(edges) else 0
+    counts[-1] += np.count_nonzero(values == edges[-1])
     return np.array(counts, np.uint64)
 
 

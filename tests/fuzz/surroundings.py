@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from blocks import converted_blocks
 from hardmine import _arrays, _core
+from isas import using_isa
 
 from .cases import Case
 
@@ -27,11 +29,5 @@ def draw(rng: np.random.Generator) -> dict[str, Any]:
 @contextlib.contextmanager
 def surroundings(case: Case) -> Iterator[None]:
     """Run in those of a case; converted blocks are of `block_bytes`, so that even few rows make many of them."""
-    isa, block_bytes = _core.isa(), _arrays.BLOCK_BYTES
-    try:
-        _core.use_isa(case["isa"])
-        _arrays.BLOCK_BYTES = case["block_bytes"] or block_bytes
+    with using_isa(case["isa"]), converted_blocks(case["block_bytes"] or _arrays.BLOCK_BYTES):
         yield
-    finally:
-        _core.use_isa(isa)
-        _arrays.BLOCK_BYTES = block_bytes

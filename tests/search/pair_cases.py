@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import os
 from typing import Any, NamedTuple
 
 import hypothesis.strategies as st
@@ -10,11 +9,12 @@ import numpy as np
 
 import pair_reference
 import reference
-from hardmine import Filter, _arrays, _core
+from blocks import converted_blocks
+from hardmine import Filter, _core
+from isas import ISAS, using_isa
 from optional_torch import torch
 
 METRICS = (*reference.METRICS, "hamming")
-ISAS = _core.isas_runnable()[: 1 if "HARDMINE_ONE_ISA" in os.environ else None]
 KINDS = ("grid", "grid", "ordinary", "equal", "zeros", "huge", "tiny")
 SIZES = (0, 1, 2, 3, 8, 9, 17, 60, 130)  # about the screen for few queries, and tiles of the other one
 
@@ -142,14 +142,8 @@ def laid_out(array, layout):
 @contextlib.contextmanager
 def surroundings(isa="", block_bytes=200):
     """An instruction set, and converted blocks of a few rows."""
-    before = _core.isa(), _arrays.BLOCK_BYTES
-    try:
-        _core.use_isa(isa or before[0])
-        _arrays.BLOCK_BYTES = block_bytes
+    with using_isa(isa or _core.isa()), converted_blocks(block_bytes):
         yield
-    finally:
-        _core.use_isa(before[0])
-        _arrays.BLOCK_BYTES = before[1]
 
 
 def beside(values, rng):

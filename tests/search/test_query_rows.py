@@ -1,6 +1,5 @@
 """Queries that are rows of the base: an array searched or mined in parts gives what it gives as a whole, to the last bit."""
 
-import contextlib
 import json
 from collections import Counter
 
@@ -10,7 +9,8 @@ import numpy as np
 import pytest
 
 import hardmine
-from hardmine import Filter, MinedNegatives, _arrays, mine_hard_negatives, topk
+from blocks import converted_blocks
+from hardmine import Filter, MinedNegatives, mine_hard_negatives, topk
 
 N = 90
 ARRAYS = ("indices", "scores", "positive_indices", "positive_scores", "counts")
@@ -28,12 +28,9 @@ def parts_of(rng, parts):
     return np.split(np.concatenate([order, order[:7]]), np.sort(rng.integers(0, N, parts - 1)))
 
 
-@contextlib.contextmanager
 def small_blocks():
     """Rows that must be converted come twenty at a time."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_arrays, "BLOCK_BYTES", 4 * 6 * 20)
-        yield
+    return converted_blocks(4 * 6 * 20)
 
 
 limits = st.fixed_dictionaries(

@@ -6,7 +6,7 @@ import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from pair_cases import METRICS, beside, draw, drawn, laid_out, large, large_codes, surroundings, two_sides
+from pair_cases import METRICS, beside, capped, draw, drawn, laid_out, large, large_codes, surroundings, two_sides
 
 import hardmine
 import pair_reference
@@ -29,18 +29,11 @@ def draw_radius(rng, distances, each):
 @hypothesis.given(**drawn, each=st.booleans(), cap=st.sampled_from([None, None, 1, 2]))
 def test_equals_the_oracle(metric, kind, n, m, layout, isa, threads, seed, each, cap):
     rng = np.random.default_rng(seed)
-    case = draw(metric, kind, n, m, layout, threads, rng)
+    case = capped(draw(metric, kind, n, m, layout, threads, rng), cap, rng)
     radius = draw_radius(rng, case.distances, each)
-    groups, where = None, case.options["where"]
-    if cap is not None and not case.self_join:
-        groups = rng.integers(0, 3, case.distances.shape[1])
-        fields = {} if where is None else dict(vars(where))
-        groups = groups if fields.get("base_groups") is None else fields["base_groups"]
-        case.options["where"] = Filter(**fields | {"base_groups": groups, "max_per_group": cap})
     with surroundings(isa):
         found = radius_neighbors(*case.rows, radius, **case.options)
-    capped = {} if groups is None else {"base_groups": groups, "max_per_group": cap}
-    assert_pairs(found, pair_reference.radius_neighbors(case.distances, radius, case.keep, case.self_join, **capped))
+    assert_pairs(found, pair_reference.radius_neighbors(case.distances, radius, case.keep, case.self_join))
     assert found.shape == case.distances.shape
     assert all(isinstance(array, torch.Tensor) == (layout == "tensor") for array in found)
     rows = np.asarray(found.rows)
@@ -82,7 +75,7 @@ def test_large_self_joins_of_codes(isa):
         assert_pairs(found, pair_reference.radius_neighbors(distances, radius, keep, True))
 
 
-def test_the_radius_of_both_rows_counts_in_a_self_join(rng):
+def test_the_radius_of_both_rows_counts_in_a_self_join():
     x = np.arange(5, dtype=np.float32)[:, None]
     found = radius_neighbors(x, radius=[1, 1, 0, 9, 9], metric="euclidean")
     assert list(zip(found.rows.tolist(), found.cols.tolist())) == [(0, 1), (3, 4)]
@@ -157,6 +150,7 @@ def test_max_pairs(rng):
     with surroundings(block_bytes=100), pytest.raises(ValueError, match=r"^max_pairs: expected at most 3\b"):
         radius_neighbors(x.astype(np.float64), radius=3.0, max_pairs=3)
     assert len(radius_neighbors(x[:1], radius=3.0, max_pairs=0)) == 0
+    assert len(radius_neighbors(x, radius=3.0, max_pairs=2**70)) == count
 
 
 def test_max_pairs_of_more_than_a_list_grows_by_at_a_time():

@@ -87,7 +87,7 @@ def radius_neighbors(
     """
     search = check_search(queries, base, metric, where, query_rows, bits, threads)
     reach = check_radius(radius, search.queries.count)
-    most = NO_LIMIT if max_pairs is None else _arguments.whole("max_pairs", max_pairs, 0, NO_LIMIT)
+    most = NO_LIMIT if max_pairs is None else min(_arguments.whole("max_pairs", max_pairs), NO_LIMIT)
     return search.pairs(pairs_within(search, reach, progress, most))
 
 
