@@ -67,7 +67,7 @@ def test_the_law_of_a_draw(rng, strategy, params, d):
         assert laws.chisquare(seen, wanted).pvalue > 1e-4
 
 
-def test_draws_without_replacement_follow_the_weights(rng):
+def test_draws_without_replacement_follow_the_weights():
     """Of two negatives drawn from three, each pair has its exact probability."""
     x = np.array([[1.0, 0.0]], np.float32)
     base = np.array([[1.0, 0.1], [1.0, 0.8], [0.2, 1.0]], np.float32)

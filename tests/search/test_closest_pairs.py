@@ -93,9 +93,8 @@ def test_equal_rows_met_in_another_order_tie_by_col(isa):
 
 
 def test_a_later_block_may_hold_the_smaller_row():
-    """Blocks of one row: the pair (0, 3) is met after (1, 2) was not yet, and both before (2, 3)."""
     x = np.array([[0.0], [9.0], [10.0], [1.0]])
-    with surroundings(block_bytes=4):
+    with surroundings(block_bytes=12):  # three rows, of which (1, 2) is found; then (0, 3) at that distance
         assert [array.tolist() for array in closest_pairs(x, n_pairs=1)] == [[0], [3], [1.0]]
     y = np.array([[50.0], [0.0], [1.0]])
     with surroundings(block_bytes=8):  # two queries and two base rows: (1, 0) is found first, then (0, 2) at that distance

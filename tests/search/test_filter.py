@@ -103,7 +103,7 @@ def test_exclude(isa, rng, rows, form):
         np.testing.assert_array_equal(now, then)
 
 
-def test_nearest_rows_excluded_still_gives_k(isa, rng, rows):
+def test_nearest_rows_excluded_still_gives_k(isa, rows):
     """Adversarial: everything near is forbidden, so that fetching more and filtering would come back short."""
     queries, base = rows
     order = np.argsort(reference.distances(queries, base, "sqeuclidean"), axis=1, kind="stable")
@@ -125,7 +125,7 @@ def test_base_mask(isa, rng, rows, share):
 
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("per_query", [False, True])
-def test_window_is_strict_on_the_canonical_distance(isa, rng, rows, metric, per_query):
+def test_window_is_strict_on_the_canonical_distance(isa, rows, metric, per_query):
     queries, base = rows
     distances = reference.rounded(queries, base, metric)
     # Limits that are themselves distances of many pairs: strictness and ties matter.

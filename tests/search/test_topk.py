@@ -57,7 +57,7 @@ def test_thousands_of_equal_rows(isa, rng, n):
         assert_same(hardmine.topk(q, b, 10, metric=metric), reference.topk(q, b, 10, metric))
 
 
-def test_rows_sorted_from_far_to_near(isa, rng):
+def test_rows_sorted_from_far_to_near(isa):
     q = np.zeros((20, 4), np.float32)
     b = np.linspace(50, 1, 6000, dtype=np.float32)[:, None] * np.ones((1, 4), np.float32)
     assert_same(hardmine.topk(q, b, 5), reference.topk(q, b, 5))
