@@ -23,6 +23,7 @@ def files(rng, tmp_path, monkeypatch):
         "mask": rng.random(90) < 0.8,
         "e": np.stack([rng.integers(0, 40, 60), rng.integers(0, 90, 60)], axis=1),
         "limits": rng.uniform(3, 30, 40),
+        "two": np.zeros((3, 2), np.float32),
     }
     for name, array in arrays.items():
         np.save(f"{name}.npy", array)
@@ -96,6 +97,7 @@ def test_topk_with_filters(files):
         ("topk q.npy b.npy --query-groups qg.npy -o out.npz", "base_groups: expected a group for each base row"),
         ("topk q.npy b.npy --base-mask bg.npy -o out.npz", "base_mask: expected booleans, got int64"),
         ("topk q.npy --exclude b.npy -o out.npz", "exclude: expected ids or rows of (query, base row), got shape (90, 5)"),
+        ("topk q.npy --exclude two.npy -o out.npz", "exclude: expected integers, got float32"),
         ("pairs q.npy -o absent/out.npz", "absent/out.npz: expected a folder that can be written to, got absent"),
     ],
 )

@@ -12,6 +12,7 @@ import numpy as np
 
 
 def add_rows(command: argparse.ArgumentParser, kinds: str) -> None:
+    """Add what every command that compares rows takes: its files of rows, where the result goes, and threads."""
     command.add_argument("queries", type=Path, metavar="Q.npy", help=f"rows of {kinds}, memory-mapped")
     command.add_argument("base", type=Path, metavar="B.npy", nargs="?", help="the same; by default the queries themselves")
     command.add_argument(
@@ -53,10 +54,13 @@ def listed(name: str, rows: Any, n: int) -> Any:
         return rows
     if rows.ndim != 2 or rows.shape[1] != 2:
         raise ValueError(f"{name}: expected ids or rows of (query, base row), got shape {rows.shape}")
+    if rows.dtype.kind not in "iu":
+        raise TypeError(f"{name}: expected integers, got {rows.dtype}")
     if len(rows) and (rows[:, 0].min() < 0 or rows[:, 0].max() >= n):
         raise ValueError(f"{name}: expected queries from 0 to {n - 1}, got {rows[:, 0].min()} to {rows[:, 0].max()}")
-    order = np.argsort(rows[:, 0], kind="stable")
-    return np.concatenate([[0], np.cumsum(np.bincount(rows[:, 0], minlength=n))]), rows[order, 1]
+    queries = rows[:, 0].astype(np.int64)
+    order = np.argsort(queries, kind="stable")
+    return np.concatenate([[0], np.cumsum(np.bincount(queries, minlength=n))]), rows[order, 1]
 
 
 def progress() -> bool:
