@@ -111,7 +111,8 @@ inline HeldFilter filter_of(bool self_join, const std::optional<Ints>& query_row
                             const std::optional<Bools>& base_mask, const std::optional<Limits>& nearer_than,
                             const std::optional<Limits>& farther_than, std::size_t max_per_group) {
     return {{self_join, data_or_null(query_rows), groups, data_or_null(query_groups), data_or_null(base_groups),
-             data_or_null(exclude_start), data_or_null(exclude_indices), data_or_null(base_mask), data_or_null(nearer_than),
+             data_or_null(exclude_start), data_or_null(exclude_indices),
+             reinterpret_cast<const std::uint8_t*>(data_or_null(base_mask)), data_or_null(nearer_than),
              data_or_null(farther_than), max_per_group},
             py::make_tuple(query_rows, query_groups, base_groups, exclude_start, exclude_indices, base_mask, nearer_than,
                            farther_than)};

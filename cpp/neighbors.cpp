@@ -27,22 +27,45 @@ struct Workspace {
     std::optional<Guess> guess;
 };
 
+// Row i of each part becomes row rows[i] of `out`.
+template <class Distance>
+void merge_rows(const std::vector<Lists<const Distance>>& parts, const Selection& rows, const Lists<Distance>& out,
+                const std::int64_t* base_groups, std::size_t max_per_group, int threads, const Watcher& watcher) {
+    constexpr std::size_t kRange = 256;
+    const Rows<std::uint8_t> none{};
+    const std::size_t n = rows.count, ranges = (n + kRange - 1) / kRange;
+    std::size_t entries = 0;
+    for (const auto& part : parts) entries += part.k;
+    Team<std::uint8_t, ListMerge> team(none, ranges, threads, n, watcher,
+                                       [&] { return new ListMerge(base_groups, max_per_group, entries); });
+    team.run(ranges, [&](std::size_t range, ListMerge& merge, Watch& watch) {
+        const std::size_t begin = range * kRange, end = std::min(n, begin + kRange);
+        for (std::size_t row = begin; row < end; ++row) {
+            merge.row(parts, row, out.from(rows[row]));
+            if (!watch.step(0)) break;
+        }
+        watch.step(end - begin);
+        return true;
+    });
+}
+
 // A search of rows: what is the same for every sink.
 template <class Family>
 struct RowSearch {
     using Distance = typename Family::Distance;
 
     Family& family;
+    const Selection& queries;  // the rows that are searched
     const Judge& judge;
     Lists<Distance> out;
     std::int64_t* too_near;
     const Watcher& watcher;
 
-    // per_query and fixed: what the sink takes; queries: of those the ones that are searched.
-    Plan plan(const Selection& queries, std::size_t per_query, std::size_t fixed) const {
+    // per_query and fixed: what the sink takes.
+    Plan plan(std::size_t per_query, std::size_t fixed) const {
         const auto& s = family.search;
         const std::size_t most = family.most_queries(per_query, fixed + out.k * sizeof(Key));
-        const std::size_t parts = kPartBytes / std::max<std::size_t>(1, s.queries.count * out.k * kPairBytes);
+        const std::size_t parts = kPartBytes / std::max<std::size_t>(1, queries.count * out.k * kPairBytes);
         return Plan(judge.filter(), queries, s.queries.first, s.base.extent(), most, Family::kFairQueries, parts,
                     family.threads);
     }
@@ -53,26 +76,29 @@ struct RowSearch {
         using Row = typename Family::Row;
         using Work = std::remove_pointer_t<decltype(make_work())>;
         const auto& s = family.search;
-        const std::size_t n = s.queries.count;
+        const std::size_t n = queries.count;
         if (plan.tasks().empty()) return;
         std::vector<Distance> distances(plan.parts() > 1 ? plan.parts() * n * out.k : 0);
         std::vector<std::int64_t> indices(distances.size());
-        const auto part = [&](std::size_t p) {
-            return plan.parts() == 1 ? out : Lists<Distance>{distances.data(), indices.data(), out.k}.from(p * n);
-        };
+        const auto part = [&](std::size_t p) { return Lists<Distance>{distances.data(), indices.data(), out.k}.from(p * n); };
         Team<Row, Work> team(s.base, plan.tasks().size(), family.threads, plan.pairs(), watcher, make_work);
         team.run(plan.tasks().size(), [&](std::size_t t, Work& work, Watch& watch) {
             const Task& task = plan.tasks()[t];
             const Loop<Row> loop(s, judge, watch);
             if (!scan(loop, task, work)) return false;
-            for (std::size_t i = 0; i < task.rows.count && !watch.stopped(); ++i) take(loop, task, i, work, part(task.part));
+            for (std::size_t i = 0; i < task.rows.count && watch.step(0); ++i) {
+                if (plan.parts() == 1)
+                    take(loop, task, i, work, out.from(task.rows[i]));
+                else  // whose tasks take the queries as they follow one another
+                    take(loop, task, i, work, part(task.part).from(task.rows.first + i - queries.first));
+            }
             return true;
         });
         if (plan.parts() == 1) return;
         std::vector<Lists<const Distance>> parts;
         for (std::size_t p = 0; p < plan.parts(); ++p) parts.push_back({part(p).distances, part(p).indices, out.k});
         const Filter& filter = judge.filter();
-        merge(parts, n, out, filter.max_per_group ? filter.base_groups : nullptr, filter.max_per_group, 1, watcher);
+        merge_rows(parts, queries, out, filter.max_per_group ? filter.base_groups : nullptr, filter.max_per_group, 1, watcher);
     }
 
     // Starts the sinks of a task and goes through it.
@@ -89,7 +115,7 @@ struct RowSearch {
   private:
     static constexpr std::size_t kPairBytes = sizeof(Distance) + sizeof(std::int64_t);
 
-    // The answer of query i of a task.
+    // The answer of query i of a task, into the first row of `to`.
     template <class Work>
     void take(const Loop<typename Family::Row>& loop, const Task& task, std::size_t i, Work& work,
               const Lists<Distance>& to) const {
@@ -100,16 +126,29 @@ struct RowSearch {
             failed_proofs.fetch_add(1, std::memory_order_relaxed);
             loop.rescan(Receiver{work.sink, work.scores}, i, query, task.base);
         }
-        to.write(row, work.keys.data(), work.sink.take(i, work.keys.data()));
+        to.write(0, work.keys.data(), work.sink.take(i, work.keys.data()));
     }
 };
 
-// The rows of an array that a mask leaves, or leaves out.
-std::vector<std::uint32_t> masked(const Filter& filter, const Extent& rows, bool allowed) {
+// The rows of an array that a mask leaves.
+std::vector<std::uint32_t> masked(const Filter& filter, const Extent& rows) {
     std::vector<std::uint32_t> ids;
     for (std::size_t i = 0; i < rows.count; ++i)
-        if (filter.base_mask[rows.first + i] == allowed) ids.push_back(static_cast<std::uint32_t>(i));
+        if (filter.base_mask[rows.first + i]) ids.push_back(static_cast<std::uint32_t>(i));
     return ids;
+}
+
+// The rows of n that are not listed: what a mask says is read once, for the caller may change it meanwhile.
+std::vector<std::uint32_t> complement(const std::vector<std::uint32_t>& ids, std::size_t n) {
+    std::vector<std::uint32_t> others;
+    others.reserve(n - ids.size());
+    auto next = ids.begin();
+    for (std::uint32_t i = 0; i < n; ++i)
+        if (next != ids.end() && *next == i)
+            ++next;
+        else
+            others.push_back(i);
+    return others;
 }
 
 }  // namespace
@@ -125,7 +164,7 @@ void topk(const FloatSearch& s, const Filter& filter, const Lists<float>& out, s
     std::uint64_t joined_pairs = 0;     // and what it has done
 
     std::vector<std::uint32_t> ids;
-    if (filter.self && filter.base_mask) ids = masked(filter, s.base.extent(), true);
+    if (filter.self && filter.base_mask) ids = masked(filter, s.base.extent());
     const Selection joined = filter.base_mask ? Selection{ids.data(), 0, ids.size()} : Selection{nullptr, 0, m};
     if (SelfJoin::serves(s, k, filter, joined.count)) {
         family.prepare(SelfJoin::kMostRange, joined);
@@ -134,7 +173,7 @@ void topk(const FloatSearch& s, const Filter& filter, const Lists<float>& out, s
         if (SelfJoin(family, joined, k, judge, caps, out, too_near, watcher ? first : kNobody).run()) {
             if (joined.count == m) return;
             joined_pairs = static_cast<std::uint64_t>(joined.count) * joined.count / 2;
-            others = masked(filter, s.base.extent(), false);
+            others = complement(ids, m);
             queries = {others.data(), 0, others.size()};
         }
     }
@@ -143,8 +182,8 @@ void topk(const FloatSearch& s, const Filter& filter, const Lists<float>& out, s
     const Watcher then = [&](std::uint64_t done, std::uint64_t total) {
         return watcher(joined_pairs + done, joined_pairs + total);
     };
-    const RowSearch<Floats> search{family, judge, out, too_near, watcher ? then : kNobody};
-    const Plan plan = search.plan(queries, TopK::bytes_per_row(k, m), TopK::bytes(k, m, filter));
+    const RowSearch<Floats> search{family, queries, judge, out, too_near, watcher ? then : kNobody};
+    const Plan plan = search.plan(TopK::bytes_per_row(k, m), TopK::bytes(k, m, filter));
     if (!plan.complete())
         for (std::size_t i = 0; i < queries.count; ++i) out.write(queries[i], nullptr, 0);
     family.prepare(plan.longest(), plan.base());
@@ -170,8 +209,9 @@ void topk(const CodeSearch& s, const Filter& filter, const Lists<std::int32_t>& 
                                   (guess ? Guess::bytes_per_row(k, m, levels) : 0);
     const std::size_t fixed =
         (capped ? TopK::bytes(k, m, filter) : (levels + 1) * sizeof(std::size_t)) + (guess ? Guess::bytes(m) : 0);
-    const RowSearch<PackedCodes> search{family, judge, out, nullptr, watcher};
-    const Plan plan = search.plan({nullptr, 0, n}, per_query, fixed);
+    const Selection queries{nullptr, 0, n};
+    const RowSearch<PackedCodes> search{family, queries, judge, out, nullptr, watcher};
+    const Plan plan = search.plan(per_query, fixed);
     if (!plan.complete())
         for (std::size_t i = 0; i < n; ++i) out.write(i, nullptr, 0);
     family.prepare(plan.longest(), plan.base());
@@ -211,18 +251,7 @@ void topk(const CodeSearch& s, const Filter& filter, const Lists<std::int32_t>& 
 template <class Distance>
 void merge(const std::vector<Lists<const Distance>>& parts, std::size_t n, const Lists<Distance>& out,
            const std::int64_t* base_groups, std::size_t max_per_group, int threads, const Watcher& watcher) {
-    constexpr std::size_t kRange = 256;
-    const Rows<std::uint8_t> none{};
-    std::size_t entries = 0;
-    for (const auto& part : parts) entries += part.k;
-    Team<std::uint8_t, ListMerge> team(none, (n + kRange - 1) / kRange, usable_threads(threads), n, watcher,
-                                       [&] { return new ListMerge(base_groups, max_per_group, entries); });
-    team.run((n + kRange - 1) / kRange, [&](std::size_t range, ListMerge& merge, Watch& watch) {
-        const std::size_t begin = range * kRange, end = std::min(n, begin + kRange);
-        for (std::size_t row = begin; row < end; ++row) merge.row(parts, row, out);
-        watch.step(end - begin);
-        return true;
-    });
+    merge_rows(parts, {nullptr, 0, n}, out, base_groups, max_per_group, usable_threads(threads), watcher);
 }
 template void merge(const std::vector<Lists<const float>>&, std::size_t, const Lists<float>&, const std::int64_t*, std::size_t,
                     int, const Watcher&);

@@ -53,9 +53,9 @@ class Watch {
     Watch(Watcher&&, std::uint64_t) = delete;  // it must outlive the watch
     Watch(const Watcher& watcher, std::uint64_t total) : watcher_(watcher), total_(total), last_(Clock::now()) {}
 
-    // Counts work done; true while the work should go on. Every thread calls it after every block.
+    // Counts work done, which may be none; true while the work should go on. Every thread calls it after every block.
     bool step(std::uint64_t amount) {
-        done_.fetch_add(amount, std::memory_order_relaxed);
+        if (amount) done_.fetch_add(amount, std::memory_order_relaxed);
         if (std::this_thread::get_id() == caller_) look();
         return !stopped();
     }

@@ -69,8 +69,8 @@ class Plan {
     void list_base(const Filter& filter, const Extent& base) {
         base_ = {nullptr, 0, base.count};
         if (!filter.base_mask && filter.groups != Groups::same) return;
-        const bool* mask = filter.base_mask ? filter.base_mask + base.first : nullptr;
-        base_ids_.reserve(mask ? static_cast<std::size_t>(std::count(mask, mask + base.count, true)) : base.count);
+        const std::uint8_t* mask = filter.base_mask ? filter.base_mask + base.first : nullptr;
+        base_ids_.reserve(base.count - (mask ? static_cast<std::size_t>(std::count(mask, mask + base.count, 0)) : 0));
         for (std::size_t j = 0; j < base.count; ++j)
             if (!mask || mask[j]) base_ids_.push_back(static_cast<std::uint32_t>(j));
         base_ = {base_ids_.data(), 0, base_ids_.size()};

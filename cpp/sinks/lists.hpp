@@ -52,7 +52,7 @@ class ListMerge {
         kept_.reserve(most);
     }
 
-    // Merges one row of each part into a row of `out`.
+    // Merges one row of each part into the first row of `out`.
     template <class Distance>
     void row(const std::vector<Lists<const Distance>>& parts, std::size_t row, const Lists<Distance>& out) {
         entries_.clear();
@@ -65,9 +65,8 @@ class ListMerge {
         if (cap_) keep_capped();
         const std::size_t found = std::min(out.k, entries_.size());
         for (std::size_t i = 0; i < out.k; ++i) {
-            out.distances[row * out.k + i] =
-                i < found ? *static_cast<const Distance*>(entries_[i].distance) : Lists<Distance>::kNone;
-            out.indices[row * out.k + i] = i < found ? entries_[i].index : -1;
+            out.distances[i] = i < found ? *static_cast<const Distance*>(entries_[i].distance) : Lists<Distance>::kNone;
+            out.indices[i] = i < found ? entries_[i].index : -1;
         }
     }
 

@@ -27,8 +27,8 @@ struct Filter {
     const std::int64_t* base_groups = nullptr;
     const std::int64_t* exclude_start = nullptr;  // CSR: the excluded base rows of each query, ascending
     const std::int64_t* exclude_indices = nullptr;
-    const bool* base_mask = nullptr;
-    const float* nearer_than = nullptr;  // one per query, strict; NaN: no limit
+    const std::uint8_t* base_mask = nullptr;  // 0: left out. Bytes, for a view of others may hold more than 0 and 1
+    const float* nearer_than = nullptr;       // one per query, strict; NaN: no limit
     const float* farther_than = nullptr;
     std::size_t max_per_group = 0;  // 0: no cap
 };
