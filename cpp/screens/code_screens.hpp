@@ -69,6 +69,7 @@ class CodeScreen {
     void set_bound(std::size_t i, float bound) { stop_[i] = stop(bound, bytes_); }
 
     static std::uint32_t stop(float bound, std::size_t bytes) {
+        bound = std::max(bound, -1.0f);  // below it no pair passes either, and an unsigned number ends
         return bound < static_cast<float>(8 * bytes) ? static_cast<std::uint32_t>(bound + 1)
                                                      : static_cast<std::uint32_t>(8 * bytes + 1);
     }
