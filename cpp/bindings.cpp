@@ -139,10 +139,11 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
 
     m.def(
         "canonical_matrix",
-        [](const Floats& queries, const Floats& base, Metric metric, bool self, int threads, const py::object& progress) {
+        [](const FloatArray& queries, const FloatArray& base, Metric metric, bool self, int threads,
+           const py::object& progress) {
             const auto search = search_of<float>({0, queries}, {0, base}, metric, threads);
             const py::ssize_t shape[2] = {queries.shape(0), base.shape(0)};
-            Floats distances(shape);
+            FloatArray distances(shape);
             float* out = distances.mutable_data();
             run("queries", "base", progress, [&](const Watcher& watcher) { canonical_matrix(search, self, out, watcher); });
             return distances;
@@ -152,9 +153,10 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
 
     m.def(
         "ranking_counts",
-        [](const Codes& queries, const Codes& base, std::size_t bits, std::size_t top, const std::optional<Ints>& query_groups,
-           const std::optional<Ints>& base_groups, const std::optional<Words>& query_marks,
-           const std::optional<Words>& base_marks, int threads, const py::object& progress) {
+        [](const CodeArray& queries, const CodeArray& base, std::size_t bits, std::size_t top,
+           const std::optional<Ints>& query_groups, const std::optional<Ints>& base_groups,
+           const std::optional<Words>& query_marks, const std::optional<Words>& base_marks, int threads,
+           const py::object& progress) {
             const auto search = search_of<std::uint8_t>({0, queries}, {0, base}, py::none(), threads);
             const Relevance relevance{data_or_null(query_groups), data_or_null(base_groups), data_or_null(query_marks),
                                       data_or_null(base_marks),
@@ -173,10 +175,10 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
 
     m.def(
         "intervals",
-        [](const Floats& queries, const Floats& base, Metric metric, bool few) {
+        [](const FloatArray& queries, const FloatArray& base, Metric metric, bool few) {
             const auto search = search_of<float>({0, queries}, {0, base}, metric, 1);
             const py::ssize_t shape[2] = {queries.shape(0), base.shape(0)};
-            Floats lower(shape), upper(shape);
+            FloatArray lower(shape), upper(shape);
             const StandardArithmetic standard;
             intervals(search, few, lower.mutable_data(), upper.mutable_data());
             return py::make_tuple(lower, upper);

@@ -18,8 +18,8 @@ namespace hardmine {
 
 namespace py = pybind11;
 
-using Floats = py::array_t<float>;
-using Codes = py::array_t<std::uint8_t>;
+using FloatArray = py::array_t<float>;
+using CodeArray = py::array_t<std::uint8_t>;
 // Read from one number to the next: others than contiguous ones are refused.
 using Ints = py::array_t<std::int64_t, py::array::c_style>;
 using Bools = py::array_t<bool, py::array::c_style>;
@@ -79,11 +79,15 @@ auto data_or_null(const std::optional<Array>& array) {
 }
 
 // Runs work(watcher) without the GIL. The watcher takes it back to let Python handle signals and to report progress; what
-// either raises ends the work and is raised again here.
+// either raises ends the work and is raised again here, even if the work came to an end of its own meanwhile.
 template <class Work>
 void run(const char* queries_name, const char* base_name, const py::object& progress, Work&& work) {
     std::exception_ptr raised;
+    const auto raise_again = [&] {
+        if (raised) std::rethrow_exception(raised);
+    };
     const Watcher watcher = [&](std::uint64_t done, std::uint64_t total) {
+        if (raised) return false;
         py::gil_scoped_acquire gil;
         try {
             if (PyErr_CheckSignals() != 0) throw py::error_already_set();
@@ -98,11 +102,14 @@ void run(const char* queries_name, const char* base_name, const py::object& prog
         const StandardArithmetic standard;
         work(watcher);
     } catch (const NotFinite& e) {
+        raise_again();
         throw py::value_error(std::string(e.base ? base_name : queries_name) +
                               ": expected finite numbers, got NaN or infinity in row " + std::to_string(e.row));
     } catch (const Stopped&) {
-        std::rethrow_exception(raised);
+        raise_again();
+        throw;
     }
+    raise_again();
 }
 
 inline HeldFilter filter_of(bool self_join, const std::optional<Ints>& query_rows, Groups groups,
