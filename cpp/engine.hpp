@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <vector>
 
 #include "scan/parallel.hpp"
@@ -28,7 +27,7 @@ void merge(const std::vector<Lists<const Distance>>& parts, std::size_t n, const
            const std::int64_t* base_groups, std::size_t max_per_group, int threads, const Watcher& watcher);
 
 // All pairs no farther apart than radius[query], in the order of (row, distance, col). If filter.self, each pair of rows is
-// met once (row < col), and must be allowed both ways. Where there are more than `most` they are only counted.
+// kept once (row < col), and must be allowed both ways. Where there are more than `most` they are only counted.
 struct FoundPairs {
     std::uint64_t count = 0;
     std::vector<PairList> lists;  // empty if count > most

@@ -104,19 +104,19 @@ void pairwise(const CodeSearch& s, std::int32_t* out, std::size_t stride, const 
 
 void pair_distances(const FloatSearch& s, const std::int64_t* rows, const std::int64_t* cols, std::size_t pairs,
                     float* distances, const Watcher& watcher) {
-    constexpr std::size_t kBatch = 4096;
-    constexpr std::size_t kAhead = 4;              // rows anywhere in memory are asked for early
-    constexpr std::size_t kMostFactors = 1 << 20;  // that are kept: 8 MiB
-    constexpr std::size_t kSmallWork = 1 << 20;
+    constexpr std::size_t kAhead = 4;                             // rows anywhere in memory are asked for early
+    constexpr std::size_t kMostFactors = 1 << 20;                 // that are kept: 8 MiB
+    constexpr std::size_t kMostBatch = 4096, kNumbers = 1 << 26;  // pairs that a thread takes at a time, and their numbers
     const Floats family(s, watcher);
     const Canonical& canonical = family.canonical;
-    const std::size_t m = s.base.count, batches = (pairs + kBatch - 1) / kBatch;
+    const std::size_t m = s.base.count, step = std::clamp<std::size_t>(kNumbers / s.base.width, 1, kMostBatch);
+    const std::size_t batches = (pairs + step - 1) / step;
     std::vector<double> factors(pairs > m && m <= kMostFactors ? m : 0);  // where a base row occurs more than once
     for (std::size_t j = 0; j < factors.size(); ++j) factors[j] = canonical.factor(s.base[j]);
-    const int threads = pairs * s.base.width < kSmallWork ? 1 : usable_threads(s.threads);
+    const int threads = threads_for(pairs * s.base.width, Floats::kSmallWork, s.threads);
     Team<float, NoWork> team(s.base, batches, threads, pairs, watcher, [] { return new NoWork; });
     team.run(batches, [&](std::size_t batch, NoWork&, Watch& watch) {
-        const std::size_t begin = batch * kBatch, end = std::min(pairs, begin + kBatch);
+        const std::size_t begin = batch * step, end = std::min(pairs, begin + step);
         double q_factor = 0;
         std::size_t last = 0;
         for (std::size_t p = begin; p < end; ++p) {
@@ -137,13 +137,14 @@ void pair_distances(const FloatSearch& s, const std::int64_t* rows, const std::i
 
 void pair_distances(const CodeSearch& s, const std::int64_t* rows, const std::int64_t* cols, std::size_t pairs,
                     std::int32_t* distances, const Watcher& watcher) {
-    constexpr std::size_t kBatch = 1 << 16, kSmallWork = 1 << 22;
+    constexpr std::size_t kMostBatch = 1 << 16, kBytes = 1 << 28;
     const Kernels kernels = kernels_in_use();
-    const std::size_t batches = (pairs + kBatch - 1) / kBatch;
-    const int threads = pairs * s.base.width < kSmallWork ? 1 : usable_threads(s.threads);
+    const std::size_t step = std::clamp<std::size_t>(kBytes / s.base.width, 1, kMostBatch),
+                      batches = (pairs + step - 1) / step;
+    const int threads = threads_for(pairs * s.base.width, PackedCodes::kSmallWork, s.threads);
     Team<std::uint8_t, NoWork> team(s.base, batches, threads, pairs, watcher, [] { return new NoWork; });
     team.run(batches, [&](std::size_t batch, NoWork&, Watch& watch) {
-        const std::size_t begin = batch * kBatch, end = std::min(pairs, begin + kBatch);
+        const std::size_t begin = batch * step, end = std::min(pairs, begin + step);
         for (std::size_t p = begin; p < end; ++p) {
             const std::size_t q = position(&rows[p], s.queries.count), b = position(&cols[p], s.base.count);
             distances[p] = static_cast<std::int32_t>(kernels.codes.hamming(s.queries[q], s.base[b], s.base.width));
@@ -161,7 +162,7 @@ void canonical_matrix(const FloatSearch& s, bool self, float* out, const Watcher
     std::vector<double> query_factors(n), base_factors(m);
     for (std::size_t i = 0; i < n; ++i) query_factors[i] = canonical.factor(s.queries[i]);
     for (std::size_t j = 0; j < m; ++j) base_factors[j] = canonical.factor(s.base[j]);
-    const int threads = n * m * s.base.width < kSmallMatrix ? 1 : usable_threads(s.threads);
+    const int threads = threads_for(n * m * s.base.width, kSmallMatrix, s.threads);
     Team<float, NoWork> team(s.base, tiles, threads, static_cast<std::uint64_t>(n) * m, watcher, [] { return new NoWork; });
     team.run(tiles, [&](std::size_t tile, NoWork&, Watch& watch) {
         const std::size_t begin = tile * kTile, end = std::min(n, begin + kTile);

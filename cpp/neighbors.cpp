@@ -104,10 +104,7 @@ struct RowSearch {
     // Starts the sinks of a task and goes through it.
     template <class Work>
     static bool scan(const Loop<typename Family::Row>& loop, const Task& task, Work& work) {
-        for (std::size_t i = 0; i < task.rows.count; ++i) {
-            work.scores.load(i, task.rows[i]);
-            work.sink.start(i, loop.query(task, i));
-        }
+        loop.start(task, work.sink, work.scores);
         return work.screens.with(task.rows.count,
                                  [&](auto& screen) { return loop.visit(task, screen, work.sink, work.scores); });
     }
@@ -167,7 +164,7 @@ void topk(const FloatSearch& s, const Filter& filter, const Lists<float>& out, s
     if (filter.self && filter.base_mask) ids = masked(filter, s.base.extent());
     const Selection joined = filter.base_mask ? Selection{ids.data(), 0, ids.size()} : Selection{nullptr, 0, m};
     if (SelfJoin::serves(s, k, filter, joined.count)) {
-        family.prepare(SelfJoin::kMostRange, joined);
+        family.prepare(kMostRange, joined);
         const std::uint64_t left = static_cast<std::uint64_t>(m - joined.count) * joined.count;
         const Watcher first = [&](std::uint64_t done, std::uint64_t total) { return watcher(done, total + left); };
         if (SelfJoin(family, joined, k, judge, caps, out, too_near, watcher ? first : kNobody).run()) {
@@ -264,11 +261,13 @@ void ranking_counts(const CodeSearch& s, const Relevance& relevance, std::size_t
     const Filter everything;
     const Judge judge(everything);
     const std::size_t n = s.queries.count;
-    for (std::uint32_t* table : {counts, relevant}) std::fill_n(table, n * levels, 0u);
     const Plan plan(everything, {nullptr, 0, n}, 0, s.base.extent(),
                     std::min<std::size_t>(256, family.most_queries(RankingCounts::bytes_per_row(), 0)),
                     PackedCodes::kFairQueries, 1, family.threads);
-    if (plan.tasks().empty()) return;
+    if (plan.tasks().empty()) {
+        for (std::uint32_t* table : {counts, relevant}) std::fill_n(table, n * levels, 0u);
+        return;
+    }
     family.prepare(plan.longest(), plan.base());
     using Work = Workspace<PackedCodes, RankingCounts>;
     Team<std::uint8_t, Work> team(s.base, plan.tasks().size(), family.threads, plan.pairs(), watcher, [&] {

@@ -1,6 +1,6 @@
 // All pairs: within a radius, the nearest of all, how many at which distance. The sinks of pairs, of floats and of codes.
 //
-// An array against itself is a triangle, in which each pair is met once.
+// An array against itself is a triangle, of which each pair is kept once.
 #include <algorithm>
 #include <atomic>
 #include <new>
@@ -30,14 +30,10 @@ struct Workspace {
 
 template <class Family>
 Plan pair_plan(const Family& family, const Filter& filter, std::size_t per_query, std::size_t fixed) {
-    constexpr std::size_t kLeastRange = 192, kMostRange = 1024, kRanges = 12;
     const auto& s = family.search;
     const std::size_t n = s.queries.count, most = family.most_queries(per_query, fixed);
-    const bool one_array = s.queries.data == s.base.data && n == s.base.count && s.queries.stride == s.base.stride &&
-                           s.queries.first == s.base.first;
-    // A range is met with itself from both sides: a twelfth of the rows at most, where that are not too few to pack for.
-    if (filter.self && one_array && filter.groups != Groups::same)
-        return Plan(filter, s.base.extent(), std::min(most, std::clamp(n / kRanges, kLeastRange, kMostRange)));
+    if (filter.self && s.one_array() && filter.groups != Groups::same)
+        return Plan(filter, s.base.extent(), std::min(most, range_rows(n)));
     return Plan(filter, {nullptr, 0, n}, s.queries.first, s.base.extent(), most, Family::kFairQueries, s.base.count,
                 family.threads);
 }
@@ -58,10 +54,7 @@ void offer_pairs(Family& family, const Filter& filter, const Plan& plan, const W
         team.run(plan.tasks().size(), [&](std::size_t t, Work& work, Watch& watch) {
             const Task& task = plan.tasks()[t];
             const Loop<Row> loop(family.search, judge, watch);
-            for (std::size_t i = 0; i < task.rows.count; ++i) {
-                work.scores.load(i, task.rows[i]);
-                work.sink.start(i, loop.query(task, i));
-            }
+            loop.start(task, work.sink, work.scores);
             return work.screens.with(task.rows.count,
                                      [&](auto& screen) { return loop.visit(task, screen, work.sink, work.scores); });
         });

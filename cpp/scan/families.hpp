@@ -35,16 +35,15 @@ class Floats {
   public:
     using Row = float;
     using Distance = float;
-    using ManyScreen = PanelScreen;
     using AnyScores = Scores;
-    static constexpr std::size_t kFairQueries = 512;  // to a thread: packing is a fortieth of their work
+    static constexpr std::size_t kFairQueries = 512;    // to a thread: packing is a fortieth of their work
+    static constexpr std::size_t kSmallWork = 1 << 20;  // multiply-adds that need no second thread
 
     // Checks the queries.
     Floats(const FloatSearch& s, const Watcher& watcher)
         : search(s), kernels(kernels_in_use()), canonical(kernels.canonical, s.metric, s.base.width) {
         check_queries(s, watcher);
-        const bool small = s.queries.count * s.base.count * s.base.width < kSmallWork;
-        threads = small ? 1 : usable_threads(s.threads);
+        threads = threads_for(s.queries.count * s.base.count * s.base.width, kSmallWork, s.threads);
     }
 
     // The queries that a thread takes at a time, if a sink and what else is needed have so many bytes a query.
@@ -89,8 +88,6 @@ class Floats {
     int threads;
 
   private:
-    static constexpr std::size_t kSmallWork = 1 << 20;  // multiply-adds that one thread finishes before others have woken
-
     bool many() const { return longest_ > FewScreen::kMostQueries; }
     std::size_t most_rows(bool many) const {
         return std::max(FewScreen::kBlockRows, many ? PanelScreen::most_rows(kernels.tile, search.base.width) : 0);
@@ -105,13 +102,12 @@ class PackedCodes {
   public:
     using Row = std::uint8_t;
     using Distance = std::int32_t;
-    using ManyScreen = CodeScreen;
     using AnyScores = NoScores;
-    static constexpr std::size_t kFairQueries = 64;  // to a thread: packing is a third of their work, merging would be more
+    static constexpr std::size_t kFairQueries = 64;     // to a thread: packing is a third of their work, merging would be more
+    static constexpr std::size_t kSmallWork = 1 << 22;  // bytes compared that need no second thread
 
     PackedCodes(const CodeSearch& s, const Watcher&) : search(s), kernels(kernels_in_use()) {
-        const bool small = s.queries.count * s.base.count * s.base.width < kSmallWork;
-        threads = small ? 1 : usable_threads(s.threads);
+        threads = threads_for(s.queries.count * s.base.count * s.base.width, kSmallWork, s.threads);
     }
 
     std::size_t levels() const { return 8 * search.base.width + 1; }
@@ -146,8 +142,6 @@ class PackedCodes {
     int threads;
 
   private:
-    static constexpr std::size_t kSmallWork = 1 << 22;  // bytes compared that one thread finishes before others have woken
-
     std::size_t longest_ = 0;
 };
 

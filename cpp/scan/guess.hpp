@@ -51,8 +51,8 @@ class Guess {
     const std::vector<float>& limits(const Loop<std::uint8_t>& loop, const Task& task, CodeScreen& screen) {
         std::size_t sampled = 0;
         for (std::size_t j = 0; j < task.base.count; j += kEvery) ids_[sampled++] = static_cast<std::uint32_t>(task.base[j]);
-        for (std::size_t i = 0; i < task.rows.count; ++i) sample_.start(i, loop.query(task, i));
         NoScores none;
+        loop.start(task, sample_, none);
         loop.visit(Task{task.rows, {ids_.data(), 0, sampled}}, screen, sample_, none);
         for (std::size_t i = 0; i < task.rows.count; ++i)
             limits_[i] = sample_.bound(i) + 1;  // the sample's bound leaves its last out

@@ -108,6 +108,11 @@ inline int usable_threads(int requested) {
     return requested > 0 ? requested : default_threads();
 }
 
+// One where the work is less than `small`: it is done before others have woken.
+inline int threads_for(std::uint64_t work, std::uint64_t small, int requested) {
+    return work < small ? 1 : usable_threads(requested);
+}
+
 // work(task, thread) for every task in turn, on at most `threads` threads; none may throw.
 template <class Work>
 void run_tasks(std::size_t tasks, [[maybe_unused]] int threads, Watch& watch, Work&& work) {

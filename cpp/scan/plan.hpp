@@ -1,7 +1,7 @@
 // How a scan is cut into tasks: ranges of queries x ranges of base rows, each the work of one thread.
 //
-// Many queries are cut by query, and every thread packs the base for itself: packing costs two hundredths of what a thousand
-// queries do with it. Few queries are cut by base row, and the partial results merge by key. Groups that must be the same are
+// Many queries are cut by query, and every thread packs the base for itself: that costs little beside what they do with it
+// (fair_queries). Few queries are cut by base row, and the partial results merge by key. Groups that must be the same are
 // sorted, and each group's queries meet that group's rows only; a mask leaves a list of rows.
 #pragma once
 
@@ -16,6 +16,12 @@
 
 namespace hardmine {
 
+// Of an array against itself, rows of a task: packing is for all of them, but among each other they meet from both sides.
+constexpr std::size_t kLeastRange = 192, kMostRange = 1024;
+
+// A twelfth of the rows at most, where that are not too few to pack for.
+inline std::size_t range_rows(std::size_t rows) { return std::clamp(rows / 12, kLeastRange, kMostRange); }
+
 struct Task {
     Selection rows, base;
     bool both = false;     // whether a pair is offered to its base row, too
@@ -28,17 +34,18 @@ class Plan {
     // pays for a thread's packing the whole base; most_parts: into how many ranges the base may be cut.
     Plan(const Filter& filter, const Selection& queries, std::size_t first_query, const Extent& base, std::size_t most_queries,
          std::size_t fair_queries, std::size_t most_parts, int threads)
-        : fair_queries_(fair_queries), most_parts_(std::max<std::size_t>(1, most_parts)), query_(queries) {
+        : query_(queries) {
         list_base(filter, base);
         if (filter.groups == Groups::same)
             cut_groups(filter, {first_query, queries.count}, base, most_queries);
         else
-            cut(most_queries, static_cast<std::size_t>(threads));
+            cut(most_queries, fair_queries, std::max<std::size_t>(1, most_parts), static_cast<std::size_t>(threads));
         measure();
     }
 
-    // The allowed rows of one array against themselves, each pair met once: ranges of rows x all rows from their own start on.
-    Plan(const Filter& filter, const Extent& rows, std::size_t range) : fair_queries_(range), most_parts_(1) {
+    // The allowed rows of one array against themselves: ranges of rows x all rows from their own start on. Within a range a pair
+    // is met from both sides, beyond it once; Judge(filter, once) keeps it once.
+    Plan(const Filter& filter, const Extent& rows, std::size_t range) {
         list_base(filter, rows);
         for (std::size_t begin = 0; begin < base_.count; begin += range)
             tasks_.push_back({base_.part(begin, std::min(base_.count, begin + range)), base_.part(begin, base_.count)});
@@ -76,14 +83,14 @@ class Plan {
         base_ = {base_ids_.data(), 0, base_ids_.size()};
     }
 
-    void cut(std::size_t most_queries, std::size_t threads) {
+    void cut(std::size_t most_queries, std::size_t fair_queries, std::size_t most_parts, std::size_t threads) {
         const std::size_t n = query_.count, m = base_.count;
         if (n == 0 || m == 0) return;
         complete_ = true;
         const std::size_t needed = (n + most_queries - 1) / most_queries;
-        std::size_t ranges = std::max(needed, std::min(threads, n / fair_queries_));
+        std::size_t ranges = std::max(needed, std::min(threads, n / fair_queries));
         if (ranges < threads)
-            parts_ = std::min(most_parts_, std::clamp<std::size_t>(m / kFairRows, 1, (threads + ranges - 1) / ranges));
+            parts_ = std::min(most_parts, std::clamp<std::size_t>(m / kFairRows, 1, (threads + ranges - 1) / ranges));
         if (ranges * parts_ < threads) ranges = std::max(ranges, std::min(threads / parts_, n / kFewQueries));
         for (std::size_t i = 0; i < ranges; ++i)
             for (std::size_t p = 0; p < parts_; ++p)
@@ -114,7 +121,6 @@ class Plan {
         }
     }
 
-    std::size_t fair_queries_, most_parts_;
     std::vector<std::uint32_t> query_ids_, base_ids_;
     Selection query_, base_;
     std::vector<Task> tasks_;

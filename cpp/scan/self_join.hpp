@@ -30,9 +30,6 @@ class SelfJoin {
     // Where it pays: an offer costs more here, a multiplication half. Measured in 2,100 rows: 0.85 times as fast as the plain
     // scan in 64 dimensions, 1.5 in 512; in 5,000 rows 1.1 in 128; in 50,000 rows 2 in 96.
     static constexpr std::size_t kLeastRows = 2048, kLeastNumbers = 1 << 19;
-    static constexpr std::size_t kMostRange = 1024;  // rows of a task: packing is for all of them,
-    static constexpr std::size_t kLeastRange = 192;  // but within it half of the work is double
-
     static constexpr std::size_t kRangeBytes = 2 << 20;  // of a task's packed rows
     static constexpr std::uint64_t kMostScored = 32;     // one in so many pairs: beyond it the join gives up
     // Numbers of a slab for each neighbour kept: with fewer, loading and settling a row costs more than it saves.
@@ -51,9 +48,7 @@ class SelfJoin {
 
     // Whether a search is one of an array against itself, and worth it. The rows are those that a mask leaves.
     static bool serves(const FloatSearch& s, std::size_t k, const Filter& filter, std::size_t rows) {
-        const bool one_array = s.queries.data == s.base.data && s.queries.count == s.base.count &&
-                               s.queries.stride == s.base.stride && s.queries.first == s.base.first;
-        if (!filter.self || !one_array || filter.groups == Groups::same) return false;
+        if (!filter.self || !s.one_array() || filter.groups == Groups::same) return false;
         if (rows < kLeastRows || rows * s.base.width < kLeastNumbers) return false;
         const std::size_t slab = slab_rows(k, rows);
         return slab == rows || slab * s.base.width >= k * kNumbersPerNeighbor;
@@ -69,7 +64,7 @@ class SelfJoin {
           too_near_(too_near),
           counts_(too_near ? rows.count : 0),
           slab_rows_(slab_rows(k, rows.count)),
-          range_(std::clamp(std::min(rows.count / 12, kRangeBytes / (4 * s_.base.width)), kLeastRange, kMostRange)),
+          range_(std::max(kLeastRange, std::min(range_rows(rows.count), kRangeBytes / (4 * s_.base.width)))),
           near_(slab_rows_, k, *this, caps),
           far_(slab_rows_ < rows.count ? slab_rows_ : 0, k, *this, caps),
           team_(s_.base, ~std::size_t{0}, family.threads, static_cast<std::uint64_t>(rows.count) * (rows.count + range_) / 2,
@@ -145,9 +140,8 @@ class SelfJoin {
     template <class Body>
     void for_rows(const Slab& slab, Body&& body) {
         team_.run((slab.count + range_ - 1) / range_, [&](std::size_t r, Work& work, Watch& watch) {
-            for (std::size_t row = r * range_; row < std::min(slab.count, (r + 1) * range_) && !watch.stopped(); ++row)
+            for (std::size_t row = r * range_; row < std::min(slab.count, (r + 1) * range_) && watch.step(0); ++row)
                 body(row, work);
-            watch.step(0);
             return true;
         });
     }
@@ -174,6 +168,7 @@ class SelfJoin {
 
     // Ranges of one slab against all of a later one or, if it is the same, against what is left of it.
     void visit(Slab& rows, Slab& cols) {
+        static_assert(ScreensBothSides<PanelScreen>);
         const std::size_t ranges = (rows.count + range_ - 1) / range_;
         team_.run(ranges, [&](std::size_t r, Work& work, Watch& watch) {
             const std::size_t begin = r * range_, end = std::min(rows.count, begin + range_);
@@ -196,7 +191,8 @@ class SelfJoin {
     void close(Slab& slab, std::size_t met) {
         for_rows(slab, [&](std::size_t row, Work& work) {
             const std::size_t at = rows_[slab.begin + row], query = index(slab, row);
-            SlabScores scores(*this, slab, work.cost);
+            std::uint32_t cost = 0;  // of what every row has to pay once, which says nothing of the join
+            SlabScores scores(*this, slab, cost);
             const Locked locked(slab.sink.lock(row));
             TopK& sink = slab.sink.alone();
             if (too_near_) counts_[slab.begin + row] += sink.too_near(row);

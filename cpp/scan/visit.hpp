@@ -5,8 +5,8 @@
 // the base rows are loaded, the screen names the pairs that its intervals cannot rule out, the filter is asked, the pair is
 // offered to the sink, and the sink's tighter bound is handed back to the screen.
 //
-// In a rectangle pairs are offered to their queries. Where an array is searched against itself, a task of a triangle offers a
-// pair to both of its rows (`both`), so that it is multiplied once; a sink that is not of rows needs no second offer.
+// A pair is offered to its query. A task of both sides (`both`: self_join.hpp) offers it to its base row as well, so that it is
+// multiplied once. A sink that is not of rows needs no second offer: its tasks are of one side, those of a triangle, too.
 //
 // Blocks are visited in strides of the golden ratio, so that rows sorted by distance do not make every block better than
 // all before it; no order changes the result. A sink that counts on the order of indices says so, and gets it.
@@ -65,6 +65,15 @@ class Loop {
 
     // The number of query i of a task in the caller's array.
     std::size_t query(const Task& task, std::size_t i) const { return s_.queries.first + task.rows[i]; }
+
+    // Before a visit: the sinks of a task's rows, and what scores their pairs.
+    template <Sink S, class Scores>
+    void start(const Task& task, S& sink, Scores& scores) const {
+        for (std::size_t i = 0; i < task.rows.count; ++i) {
+            scores.load(i, task.rows[i]);
+            sink.start(i, query(task, i));
+        }
+    }
 
     // Goes through a task, whose rows are those of `rows` and whose base rows those of `cols` (which only a task of both sides
     // has). Ends early if the watcher stops it. Returns false if a base row is not finite.
@@ -173,10 +182,10 @@ class Loop {
                     if (!rows.sink.hears(rows.at + i)) screen.set_floor(i, judge_.floor(query(task, i)));
         screen.scan([&](std::size_t i, std::size_t j, float lower, float upper) {
             if constexpr (Scores::kByBlocks)
-                if (rows.scores.whole(i)) return;
+                if (rows.scores.whole(rows.at + i)) return;
             tell(offer(rows, i, query(task, i), s_.base.first + base[j], lower, upper), task, screen, rows, i);
             if constexpr (Scores::kByBlocks)
-                if (rows.scores.go_whole(i, j + 1, base.count)) screen.ignore(i);
+                if (rows.scores.go_whole(rows.at + i, j + 1, base.count)) screen.ignore(i);
         });
         if constexpr (Scores::kByBlocks) score_block(task, base, screen, rows);
     }
@@ -184,7 +193,7 @@ class Loop {
     template <class AnyScreen, class S, class Scores>
     void scan_both(const Task& task, const Selection& base, AnyScreen& screen, const Receiver<S, Scores>& rows,
                    const Receiver<S, Scores>& cols) const {
-        if constexpr (AnyScreen::kBothSides && S::kOfRows) {
+        if constexpr (ScreensBothSides<AnyScreen> && S::kOfRows) {
             for (std::size_t j = 0; j < base.count; ++j) screen.set_column_bound(j, cols.sink.bound(cols.at + j));
             screen.scan_both([&](std::size_t i, std::size_t j, float lower, float upper) {
                 const std::size_t row = query(task, i), col = s_.base.first + base[j];
@@ -195,29 +204,30 @@ class Loop {
         }
     }
 
-    // The queries that are scored by whole blocks (scores.hpp); such scores are of the task's rows alone, so that at is 0.
+    // The queries that are scored by whole blocks (scores.hpp).
     template <LeavesQueriesOut AnyScreen, class S, class Scores>
     void score_block(const Task& task, const Selection& base, AnyScreen& screen, const Receiver<S, Scores>& rows) const {
         bool loaded = false;
         for (std::size_t i = 0; i < task.rows.count; ++i) {
-            if (rows.scores.whole(i)) {
+            const std::size_t row = rows.at + i;
+            if (rows.scores.whole(row)) {
                 if (!loaded) rows.scores.load_block(base);
                 loaded = true;
-                const std::size_t from = rows.scores.from(i);
-                const float* distances = rows.scores.block(i);
-                const float reach = screen.reach(i, rows.sink.bound(i));
+                const std::size_t from = rows.scores.from(row);
+                const float* distances = rows.scores.block(row);
+                const float reach = screen.reach(i, rows.sink.bound(row));
                 std::size_t near = 0;
                 for (std::size_t j = from; j < base.count; ++j) near += distances[j] <= reach;
-                float bound = rows.sink.bound(i);
+                float bound = rows.sink.bound(row);
                 for (std::size_t j = from; j < base.count; ++j) {
                     if (distances[j] > bound) continue;
                     if (offer(rows, i, query(task, i), s_.base.first + base[j], distances[j], distances[j]) == Told::bound)
-                        bound = rows.sink.bound(i);
+                        bound = rows.sink.bound(row);
                 }
-                rows.scores.finish_whole(i, near, base.count - from);
-                if (!rows.scores.whole(i)) screen.set_bound(i, rows.sink.bound(i));
+                rows.scores.finish_whole(row, near, base.count - from);
+                if (!rows.scores.whole(row)) screen.set_bound(i, rows.sink.bound(row));
             }
-            rows.scores.finish_block(i);
+            rows.scores.finish_block(row);
         }
     }
 

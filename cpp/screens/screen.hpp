@@ -34,6 +34,13 @@ concept Screen = requires(S& screen, const Rows<Row>& rows, const Selection& ids
     screen.scan([](std::size_t, std::size_t, float, float) {});
 };
 
+// What a task of both sides needs (scan/self_join.hpp): without it such a task would offer nothing.
+template <class S>
+concept ScreensBothSides = S::kBothSides && requires(S& screen, std::size_t j, float x) {
+    screen.set_column_bound(j, x);
+    screen.scan_both([](std::size_t, std::size_t, float, float) {});
+};
+
 // What scores its pairs by whole blocks (scan/scores.hpp) needs these as well.
 template <class S>
 concept LeavesQueriesOut = requires(S& screen, const S& seen, std::size_t i, float x) {

@@ -38,8 +38,8 @@ enum class Side { inside, nearer, farther };
 
 class Judge {
   public:
-    // `once`: a pair of rows of one array is met once and stands for both directions. It is kept as (query < base), and only
-    // if the filter allows it both ways, so that the order of the rows does not matter.
+    // `once`: a pair of rows of one array stands for both directions, and may be met from either. It is kept once, as
+    // (query < base), and only if the filter allows it both ways, so that the order of the rows does not matter.
     explicit Judge(const Filter& filter, bool once = false)
         : filter_(filter),
           once_(once),

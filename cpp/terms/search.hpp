@@ -15,6 +15,12 @@ struct Search {
     Rows<Row> queries, base;
     int threads = 0;        // 0: every core the process may use
     std::size_t block = 0;  // base rows packed at a time; 0 chooses. Changes no result
+
+    // Whether the queries are the base rows themselves.
+    bool one_array() const {
+        return queries.data == base.data && queries.count == base.count && queries.stride == base.stride &&
+               queries.first == base.first;
+    }
 };
 
 struct FloatSearch : Search<float> {
