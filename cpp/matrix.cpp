@@ -112,7 +112,11 @@ void pair_distances(const FloatSearch& s, const std::int64_t* rows, const std::i
     const std::size_t m = s.base.count, step = std::clamp<std::size_t>(kNumbers / s.base.width, 1, kMostBatch);
     const std::size_t batches = (pairs + step - 1) / step;
     std::vector<double> factors(pairs > m && m <= kMostFactors ? m : 0);  // where a base row occurs more than once
-    for (std::size_t j = 0; j < factors.size(); ++j) factors[j] = canonical.factor(s.base[j]);
+    Watch before(watcher, 0);
+    for (std::size_t j = 0; j < factors.size(); ++j) {
+        factors[j] = canonical.factor(s.base[j]);
+        if (j % 1024 == 0 && !before.step(0)) throw Stopped();
+    }
     const int threads = threads_for(pairs * s.base.width, Floats::kSmallWork, s.threads);
     Team<float, NoWork> team(s.base, batches, threads, pairs, watcher, [] { return new NoWork; });
     team.run(batches, [&](std::size_t batch, NoWork&, Watch& watch) {
@@ -196,7 +200,7 @@ void intervals(const FloatSearch& s, bool few, float* lower, float* upper) {
     for (std::size_t i = 0; i < n; i += step) {
         const Task task{queries.part(i, std::min(n, i + step)), base};
         if (!(few ? loop.visit(task, few_screen, sink, none) : loop.visit(task, many_screen, sink, none)))
-            report_not_finite(s.base, true);
+            report_not_finite(s.base, true, unwatched);
     }
 }
 

@@ -20,17 +20,6 @@
 
 namespace hardmine {
 
-// A look at every number, from which Ctrl-C must not wait for the end.
-inline void check_queries(const FloatSearch& s, const Watcher& watcher) {
-    constexpr std::size_t kNumbers = 1 << 20;
-    Watch watch(watcher, 0);
-    const std::size_t step = std::max<std::size_t>(1, kNumbers / s.queries.width);
-    for (std::size_t i = 0; i < s.queries.count; ++i) {
-        if (!finite(s.queries[i], s.queries.width)) throw NotFinite(false, s.queries.first + i);
-        if (i % step == 0 && !watch.step(0)) throw Stopped();
-    }
-}
-
 class Floats {
   public:
     using Row = float;
@@ -42,7 +31,9 @@ class Floats {
     // Checks the queries.
     Floats(const FloatSearch& s, const Watcher& watcher)
         : search(s), kernels(kernels_in_use()), canonical(kernels.canonical, s.metric, s.base.width) {
-        check_queries(s, watcher);
+        Watch watch(watcher, 0);
+        const std::size_t bad = first_not_finite(s.queries, watch);
+        if (bad < s.queries.count) throw NotFinite(false, s.queries.first + bad);
         threads = threads_for(s.queries.count * s.base.count * s.base.width, kSmallWork, s.threads);
     }
 

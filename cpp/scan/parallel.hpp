@@ -1,8 +1,8 @@
-// Threads, and the watch over them: the only file that knows OpenMP. Without it everything runs on the calling thread, or, if
-// HARDMINE_STD_THREADS is defined, on threads started for each call: ThreadSanitizer understands these, but not libgomp's.
+// Threads, and the mode of their arithmetic: the only file that knows OpenMP. Without it everything runs on the calling
+// thread, or, if HARDMINE_STD_THREADS is defined, on threads started for each call: ThreadSanitizer understands these, but not
+// libgomp's.
 //
-// Work is a list of tasks taken in turn. The calling thread, and only it, calls the watcher between blocks about ten times a
-// second: there the caller's language handles Ctrl-C and draws its progress bar. When it has no task left it goes on watching.
+// Work is a list of tasks taken in turn. When the calling thread has none left it goes on watching (terms/watch.hpp).
 #pragma once
 
 #include <algorithm>
@@ -11,8 +11,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
-#include <stdexcept>
 #include <thread>
 #include <vector>
 
@@ -21,11 +19,9 @@
 #endif
 #include <unistd.h>
 
-namespace hardmine {
+#include "terms/watch.hpp"
 
-// Called with (done, total); false ends the work.
-using Watcher = std::function<bool(std::uint64_t, std::uint64_t)>;
-inline const Watcher kNobody;  // watches
+namespace hardmine {
 
 // The floating-point environment that every proof assumes: rounding to nearest, subnormal numbers kept. The caller's own
 // (torch can be told to flush subnormals to zero) comes back at the end.
@@ -41,42 +37,6 @@ class StandardArithmetic {
 
   private:
     std::fenv_t before_;
-};
-
-// The watcher ended the work; outputs are incomplete.
-struct Stopped : std::runtime_error {
-    Stopped() : std::runtime_error("stopped") {}
-};
-
-class Watch {
-  public:
-    Watch(Watcher&&, std::uint64_t) = delete;  // it must outlive the watch
-    Watch(const Watcher& watcher, std::uint64_t total) : watcher_(watcher), total_(total), last_(Clock::now()) {}
-
-    // Counts work done, which may be none; true while the work should go on. Every thread calls it after every block.
-    bool step(std::uint64_t amount) {
-        if (amount) done_.fetch_add(amount, std::memory_order_relaxed);
-        if (std::this_thread::get_id() == caller_) look();
-        return !stopped();
-    }
-    void look() {
-        const auto now = Clock::now();
-        if (!watcher_ || stopped() || now - last_ < std::chrono::milliseconds(100)) return;
-        last_ = now;
-        // What is scanned again has been counted before.
-        if (!watcher_(std::min(done_.load(std::memory_order_relaxed), total_), total_)) stop();
-    }
-    void stop() { stopped_.store(true, std::memory_order_relaxed); }
-    bool stopped() const { return stopped_.load(std::memory_order_relaxed); }
-
-  private:
-    using Clock = std::chrono::steady_clock;
-    const Watcher& watcher_;
-    std::uint64_t total_;
-    std::thread::id caller_ = std::this_thread::get_id();
-    std::atomic<std::uint64_t> done_{0};
-    std::atomic<bool> stopped_{false};
-    Clock::time_point last_;
 };
 
 #ifdef _OPENMP

@@ -43,8 +43,8 @@ class Plan {
         measure();
     }
 
-    // The allowed rows of one array against themselves: ranges of rows x all rows from their own start on. Within a range a pair
-    // is met from both sides, beyond it once; Judge(filter, once) keeps it once.
+    // The allowed rows of one array against themselves: ranges of rows x all rows from their own start on. Within a range a
+    // pair is met from both sides, beyond it once; Judge(filter, once) keeps it once.
     Plan(const Filter& filter, const Extent& rows, std::size_t range) {
         list_base(filter, rows);
         for (std::size_t begin = 0; begin < base_.count; begin += range)

@@ -21,12 +21,16 @@ inline std::atomic<std::uint64_t> failed_proofs{0};
 template <class Row, class Work>
 class Team {
   public:
-    // `make` returns a new workspace. At most `tasks` of them are needed at a time; `total` is what the watcher is told.
+    // `make` returns a new workspace; it may take the watch, for a sink that has to look at it. At most `tasks` of them are
+    // needed at a time; `total` is what the watcher is told.
     template <class Make>
     Team(const Rows<Row>& base, std::size_t tasks, int threads, std::uint64_t total, const Watcher& watcher, Make&& make)
         : base_(base), threads_(threads), watch_(watcher, total) {
         for (std::size_t t = 0; t < std::min<std::size_t>(static_cast<std::size_t>(threads), tasks); ++t)
-            works_.emplace_back(make());
+            if constexpr (std::is_invocable_v<Make&, Watch&>)
+                works_.emplace_back(make(watch_));
+            else
+                works_.emplace_back(make());
     }
 
     // body(task, workspace, watch) for every task in turn; none may throw. It returns false if a base row is not finite.
@@ -39,7 +43,10 @@ class Team {
             watch_.stop();
         });
         if constexpr (std::is_same_v<Row, float>)
-            if (bad_row) report_not_finite(base_, true);
+            if (bad_row) {
+                watch_.resume();
+                report_not_finite(base_, true, watch_);
+            }
         if (watch_.stopped()) throw Stopped();
     }
 

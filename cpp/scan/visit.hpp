@@ -5,8 +5,8 @@
 // the base rows are loaded, the screen names the pairs that its intervals cannot rule out, the filter is asked, the pair is
 // offered to the sink, and the sink's tighter bound is handed back to the screen.
 //
-// A pair is offered to its query. A task of both sides (`both`: self_join.hpp) offers it to its base row as well, so that it is
-// multiplied once. A sink that is not of rows needs no second offer: its tasks are of one side, those of a triangle, too.
+// A pair is offered to its query. A task of both sides (`both`: self_join.hpp) offers it to its base row as well, so that it
+// is multiplied once. A sink that is not of rows needs no second offer: its tasks are of one side, those of a triangle, too.
 //
 // Blocks are visited in strides of the golden ratio, so that rows sorted by distance do not make every block better than
 // all before it; no order changes the result. A sink that counts on the order of indices says so, and gets it.
