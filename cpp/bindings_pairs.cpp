@@ -52,11 +52,15 @@ void define_pairs_of(py::module_& m) {
         [](const Block<Row>& queries, const Block<Row>& base, std::size_t n_pairs, const MetricOf<Row>& metric,
            const HeldFilter& filter, int threads, const py::object& progress) {
             const auto search = search_of<Row>(queries, base, metric, threads);
+            const char* base_name = filter.self ? "queries" : "base";
             std::vector<FoundPair> found;
-            run("queries", filter.self ? "queries" : "base", progress,
+            run("queries", base_name, progress,
                 [&](const Watcher& watcher) { found = closest_pairs(search, filter, n_pairs, watcher); });
             PairArrays<Row> pairs(found.size());
-            write_pairs(found, pairs.rows.mutable_data(), pairs.cols.mutable_data(), pairs.distances.mutable_data());
+            std::int64_t *rows = pairs.rows.mutable_data(), *cols = pairs.cols.mutable_data();
+            Distance* distances = pairs.distances.mutable_data();
+            run("queries", base_name, py::none(),
+                [&](const Watcher& watcher) { write_pairs(found, rows, cols, distances, watcher); });
             return pairs.tuple();
         },
         py::arg("queries").noconvert(), py::arg("base").noconvert(), py::arg("n_pairs"), py::arg("metric"), py::arg("filter"),

@@ -49,13 +49,8 @@ std::vector<FoundPair> closest_pairs(const CodeSearch& search, const Filter& fil
                                      const Watcher& watcher);
 
 template <class Distance>
-void write_pairs(const std::vector<FoundPair>& found, std::int64_t* rows, std::int64_t* cols, Distance* distances) {
-    for (const FoundPair& pair : found) {
-        *rows++ = pair.row;
-        *cols++ = pair.col;
-        *distances++ = static_cast<Distance>(pair.distance);
-    }
-}
+void write_pairs(const std::vector<FoundPair>& found, std::int64_t* rows, std::int64_t* cols, Distance* distances,
+                 const Watcher& watcher);
 
 // How many pairs lie in each bin [thresholds[b], thresholds[b + 1]), added to counts; self as above. With groups two tables:
 // of the pairs of one group, and of the others.

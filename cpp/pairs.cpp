@@ -3,6 +3,8 @@
 // An array against itself is a triangle, of which each pair is kept once.
 #include <algorithm>
 #include <atomic>
+#include <functional>
+#include <memory>
 #include <new>
 #include <numeric>
 #include <optional>
@@ -16,6 +18,7 @@
 #include "scan/visit.hpp"
 #include "sinks/closest.hpp"
 #include "sinks/histogram.hpp"
+#include "sinks/ordering.hpp"
 #include "sinks/radius.hpp"
 
 namespace hardmine {
@@ -38,8 +41,9 @@ Plan pair_plan(const Family& family, const Filter& filter, std::size_t per_query
                 family.threads);
 }
 
-// Offers all pairs to a sink a thread, made by make_sink(judge), and calls finish(sink) for each of them. Where an interval
-// was found to be wrong all is done once more, by canonical distances: distrusted() says so, and forgets what was found.
+// Offers all pairs to a sink a thread, made by make_sink(judge, watch), and calls finish(sink) for each of them. Where an
+// interval was found to be wrong all is done once more, by canonical distances: distrusted() says so, and forgets what was
+// found.
 template <class S, class Family, class MakeSink, class Distrusted, class Finish>
 void offer_pairs(Family& family, const Filter& filter, const Plan& plan, const Watcher& watcher, MakeSink&& make_sink,
                  Distrusted&& distrusted, Finish&& finish) {
@@ -49,8 +53,9 @@ void offer_pairs(Family& family, const Filter& filter, const Plan& plan, const W
     const Judge judge(filter, filter.self);
     family.prepare(plan.longest(), plan.base());
     for (;;) {
-        Team<Row, Work> team(family.search.base, plan.tasks().size(), family.threads, plan.pairs(), watcher,
-                             [&] { return new Work{family.screens(), make_sink(judge), family.scores()}; });
+        Team<Row, Work> team(
+            family.search.base, plan.tasks().size(), family.threads, plan.pairs(), watcher,
+            [&](Watch& watch) { return new Work{family.screens(), make_sink(judge, watch), family.scores()}; });
         team.run(plan.tasks().size(), [&](std::size_t t, Work& work, Watch& watch) {
             const Task& task = plan.tasks()[t];
             const Loop<Row> loop(family.search, judge, watch);
@@ -67,23 +72,36 @@ void offer_pairs(Family& family, const Filter& filter, const Plan& plan, const W
     }
 }
 
+// A sink that could not grow has stopped the call.
+template <class Call>
+void unless_out_of_memory(const std::atomic<bool>& out_of_memory, Call&& call) {
+    try {
+        call();
+    } catch (const Stopped&) {
+        if (out_of_memory) throw std::bad_alloc();
+        throw;
+    }
+}
+
 template <class Family>
 FoundPairs all_within(Family family, const Filter& filter, const float* radius, std::uint64_t most, const Watcher& watcher) {
     const Plan plan = pair_plan(family, filter, Radius::bytes_per_row(), 0);
     RadiusTotals totals{most};
     FoundPairs found;
-    offer_pairs<Radius>(
-        family, filter, plan, watcher, [&](const Judge& judge) { return Radius(plan.longest(), judge, radius, totals); },
-        [&] {
-            if (totals.out_of_memory) throw std::bad_alloc();
-            const bool again = totals.distrusted.exchange(false);
-            if (again) totals.found = 0;
-            return again;
-        },
-        [&](Radius& sink) {
-            sink.finish();
-            found.lists.push_back(std::move(sink.pairs()));
-        });
+    unless_out_of_memory(totals.out_of_memory, [&] {
+        offer_pairs<Radius>(
+            family, filter, plan, watcher,
+            [&](const Judge& judge, Watch& watch) { return Radius(plan.longest(), judge, radius, totals, watch); },
+            [&] {
+                const bool again = totals.distrusted.exchange(false);
+                if (again) totals.found = 0;
+                return again;
+            },
+            [&](Radius& sink) {
+                sink.finish();
+                found.lists.push_back(std::move(sink.pairs()));
+            });
+    });
     found.count = totals.found;
     if (found.count > most) found.lists.clear();
     return found;
@@ -94,15 +112,21 @@ std::vector<FoundPair> nearest_of_all(Family family, const Filter& filter, std::
     const Plan plan = pair_plan(family, filter, Closest::bytes_per_row(), 0);
     std::optional<ClosestPairs> pairs;
     pairs.emplace(n_pairs, plan.pairs(), filter);
-    offer_pairs<Closest>(
-        family, filter, plan, watcher, [&](const Judge&) { return Closest(plan.longest(), *pairs); },
-        [&] {
-            const bool again = pairs->distrusted;
-            if (again) pairs.emplace(n_pairs, plan.pairs(), filter);
-            return again;
-        },
-        [](Closest&) {});
-    return std::move(pairs->sorted());
+    unless_out_of_memory(pairs->out_of_memory, [&] {
+        offer_pairs<Closest>(
+            family, filter, plan, watcher, [&](const Judge&, Watch& watch) { return Closest(plan.longest(), *pairs, watch); },
+            [&] {
+                const bool again = pairs->distrusted;
+                if (again) pairs.emplace(n_pairs, plan.pairs(), filter);
+                return again;
+            },
+            [](Closest&) {});
+    });
+    const Watcher in_the_end = [&](std::uint64_t, std::uint64_t) { return watcher(plan.pairs(), plan.pairs()); };
+    Watch watch(watcher ? in_the_end : kNobody, 0);
+    std::vector<FoundPair> found = std::move(pairs->sorted(watch));
+    if (watch.stopped()) throw Stopped();
+    return found;
 }
 
 template <class Family>
@@ -112,7 +136,7 @@ void count_pairs(Family family, const Filter& filter, const HistogramOf& of, std
     std::atomic<bool> distrusted{false};
     offer_pairs<Histogram>(
         family, filter, pair_plan(family, filter, 0, 0), watcher,
-        [&](const Judge&) { return Histogram(bins, split, distrusted); }, [&] { return distrusted.exchange(false); },
+        [&](const Judge&, Watch&) { return Histogram(bins, split, distrusted); }, [&] { return distrusted.exchange(false); },
         [&](const Histogram& sink) { sink.add_to(counts); });
 }
 
@@ -147,42 +171,74 @@ void distance_histogram(const CodeSearch& s, const Filter& filter, const Histogr
 template <class Distance>
 void write_pairs(FoundPairs& found, std::int64_t* rows, std::int64_t* cols, Distance* distances, int threads,
                  const Watcher& watcher) {
-    std::size_t n = 0;
-    for (const PairList& list : found.lists)
-        list.each([&](const FoundPair& pair) { n = std::max<std::size_t>(n, pair.row + std::size_t{1}); });
-    std::vector<std::size_t> next(n + 1);  // where the next pair of each row goes
-    for (const PairList& list : found.lists) list.each([&](const FoundPair& pair) { ++next[pair.row + std::size_t{1}]; });
+    Watch watch(watcher, 0);
+    const auto for_pairs = [&](auto&& visit) {
+        for (const PairList& list : found.lists)
+            if (!list.each(watch, visit)) throw Stopped();
+    };
+    std::size_t least = ~std::size_t{0}, end = 0;  // of the rows that have pairs
+    for_pairs([&](const FoundPair& pair) {
+        least = std::min<std::size_t>(least, pair.row);
+        end = std::max<std::size_t>(end, pair.row + std::size_t{1});
+    });
+    if (end == 0) return;
+    const std::size_t n = end - least;
+    std::vector<std::size_t> next(n + 1);  // where the next pair of each row goes: at first where its pairs begin,
+    for_pairs([&](const FoundPair& pair) { ++next[pair.row - least + 1]; });
     std::partial_sum(next.begin(), next.end(), next.begin());
-    const std::vector<std::size_t> start = next;
+    std::size_t most = 0;
+    for (std::size_t i = 0; i < n; ++i) most = std::max(most, next[i + 1] - next[i]);
+    const auto place = [&](const FoundPair& pair) {
+        const std::size_t at = next[pair.row - least]++;
+        rows[at] = pair.row;
+        cols[at] = pair.col;
+        distances[at] = static_cast<Distance>(pair.distance);
+    };
     for (PairList& list : found.lists) {
-        list.each([&](const FoundPair& pair) {
-            const std::size_t at = next[pair.row]++;
-            rows[at] = pair.row;
-            cols[at] = pair.col;
-            distances[at] = static_cast<Distance>(pair.distance);
-        });
+        if (!list.each(watch, place)) throw Stopped();
         list.clear();
     }
-    constexpr std::size_t kRange = 1024;
+    const auto begin_of = [&](std::size_t i) { return i == 0 ? 0 : next[i - 1]; };  // and in the end where they end
+
+    constexpr std::size_t kRange = 1024, kShort = 64;  // rows of a task; pairs of a row before which no look is needed
     const Rows<std::uint8_t> none{};
-    using Row = std::vector<std::pair<Distance, std::int64_t>>;
-    Team<std::uint8_t, Row> team(none, (n + kRange - 1) / kRange, usable_threads(threads), n, watcher, [&] {
-        auto row = new Row;
-        for (std::size_t i = 0; i < n; ++i) row->reserve(start[i + 1] - start[i]);
-        return row;
+    using Pair = std::pair<Distance, std::int64_t>;
+    using Row = std::vector<Pair>;
+    const std::size_t ranges = (n + kRange - 1) / kRange;
+    Team<std::uint8_t, Row> team(none, ranges, usable_threads(threads), n, watcher, [&] {
+        auto row = std::make_unique<Row>();
+        row->reserve(most);
+        return row.release();
     });
-    team.run((n + kRange - 1) / kRange, [&](std::size_t range, Row& row, Watch& watch) {
-        const std::size_t end = std::min(n, (range + 1) * kRange);
-        for (std::size_t i = range * kRange; i < end; ++i) {
+    team.run(ranges, [&](std::size_t range, Row& row, Watch& watching) {
+        const std::size_t first = range * kRange, last = std::min(n, first + kRange);
+        for (std::size_t i = first; i < last; ++i) {
+            const std::size_t start = begin_of(i), count = next[i] - start;
+            if (count > kShort && !watching.step(0)) break;
             row.clear();
-            for (std::size_t at = start[i]; at < start[i + 1]; ++at) row.push_back({distances[at], cols[at]});
-            std::sort(row.begin(), row.end());
-            for (std::size_t at = start[i]; at < start[i + 1]; ++at) std::tie(distances[at], cols[at]) = row[at - start[i]];
+            for (std::size_t p = 0; p < count; ++p) row.push_back({distances[start + p], cols[start + p]});
+            if (!watched(watching, std::less<Pair>(), [&](auto&& less) { std::sort(row.begin(), row.end(), less); })) break;
+            for (std::size_t p = 0; p < count; ++p) std::tie(distances[start + p], cols[start + p]) = row[p];
         }
-        return watch.step(kRange) || true;
+        watching.step(last - first);
+        return true;
     });
 }
 template void write_pairs(FoundPairs&, std::int64_t*, std::int64_t*, float*, int, const Watcher&);
 template void write_pairs(FoundPairs&, std::int64_t*, std::int64_t*, std::int32_t*, int, const Watcher&);
+
+template <class Distance>
+void write_pairs(const std::vector<FoundPair>& found, std::int64_t* rows, std::int64_t* cols, Distance* distances,
+                 const Watcher& watcher) {
+    Watch watch(watcher, 0);
+    for (std::size_t i = 0; i < found.size(); ++i) {
+        if (i % PairList::kChunk == 0 && !watch.step(0)) throw Stopped();
+        rows[i] = found[i].row;
+        cols[i] = found[i].col;
+        distances[i] = static_cast<Distance>(found[i].distance);
+    }
+}
+template void write_pairs(const std::vector<FoundPair>&, std::int64_t*, std::int64_t*, float*, const Watcher&);
+template void write_pairs(const std::vector<FoundPair>&, std::int64_t*, std::int64_t*, std::int32_t*, const Watcher&);
 
 }  // namespace hardmine

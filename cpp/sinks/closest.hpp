@@ -12,26 +12,29 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <new>
 #include <utility>
 #include <vector>
 
+#include "sinks/ordering.hpp"
 #include "sinks/pair_list.hpp"
 #include "sinks/shared.hpp"
 #include "sinks/sink.hpp"
 #include "terms/filter.hpp"
+#include "terms/watch.hpp"
 
 namespace hardmine {
 
 class ClosestPairs {
   public:
-    // `reach` is the most pairs that there are. With a cap per group a query has at most as many pairs of a base group.
+    // `reach` is the most pairs that there are; memory follows those that are found. With a cap per group a query has at most
+    // as many pairs of a base group.
     ClosestPairs(std::size_t n_pairs, std::uint64_t reach, const Filter& filter)
         : n_(n_pairs),
           cap_(filter.max_per_group),
           groups_(filter.base_groups),
-          capacity_(static_cast<std::size_t>(std::min<std::uint64_t>(2 * n_pairs + kSpare, reach))) {
-        pairs_.reserve(capacity_);
-    }
+          most_(static_cast<std::size_t>(std::min<std::uint64_t>(2 * n_pairs + kSpare, reach))) {}
 
     float bound() const { return distance_.load(std::memory_order_acquire); }
 
@@ -40,35 +43,50 @@ class ClosestPairs {
         return lower < distance || (lower == distance && number(row, col) <= rest_.load(std::memory_order_relaxed));
     }
 
-    // Returns whether the bound became tighter.
-    bool offer(const FoundPair& pair) {
-        const Locked locked(lock_);
-        if (!wants(pair.row, pair.col, pair.distance)) return false;
-        pairs_.push_back(pair);
-        if (pairs_.size() < capacity_ || pairs_.size() <= n_) return false;
-        return keep_nearest();
+    // Returns whether the bound became tighter. The watch is looked at while a selection is going on, by whoever waits for it,
+    // too, and stopped where memory ends.
+    bool offer(const FoundPair& pair, Watch& watch) {
+        const Locked locked(lock_, [&] { watch.step(0); });
+        if (watch.stopped() || !wants(pair.row, pair.col, pair.distance)) return false;
+        try {
+            if (pairs_.size() == pairs_.capacity()) pairs_.reserve(std::min(most_, 2 * pairs_.size() + kSpare));
+            pairs_.push_back(pair);
+        } catch (const std::bad_alloc&) {
+            out_of_memory = true;
+            watch.stop();
+            return false;
+        }
+        if (pairs_.size() < most_ || pairs_.size() <= n_) return false;
+        return keep_nearest(watch);
     }
 
-    // The pairs in ascending order; the list is spent.
-    std::vector<FoundPair>& sorted() {
-        keep_nearest();
-        std::sort(pairs_.begin(), pairs_.end());
+    // The pairs in ascending order; the list is spent. In no order if the watch ended it.
+    std::vector<FoundPair>& sorted(Watch& watch) {
+        keep_nearest(watch);
+        sort(std::less<FoundPair>(), watch);
         return pairs_;
     }
 
-    std::atomic<bool> distrusted{false};
+    std::atomic<bool> distrusted{false}, out_of_memory{false};
 
   private:
     static constexpr std::size_t kSpare = 1024;
 
     static std::uint64_t number(std::uint32_t row, std::uint32_t col) { return std::uint64_t{row} << 32 | col; }
 
+    template <class Less>
+    bool sort(Less&& less, Watch& watch) {
+        return watched(watch, less, [&](auto&& watched_less) { std::sort(pairs_.begin(), pairs_.end(), watched_less); });
+    }
+
     // Returns whether the bound became tighter.
-    bool keep_nearest() {
-        if (cap_) drop_capped();
+    bool keep_nearest(Watch& watch) {
+        if (cap_ && !drop_capped(watch)) return false;
         if (pairs_.size() <= n_) return false;
         const auto last = pairs_.begin() + static_cast<std::ptrdiff_t>(n_ - 1);
-        std::nth_element(pairs_.begin(), last, pairs_.end());
+        if (!watched(watch, std::less<FoundPair>(),
+                     [&](auto&& less) { std::nth_element(pairs_.begin(), last, pairs_.end(), less); }))
+            return false;
         rest_.store(number(last->row, last->col), std::memory_order_relaxed);
         distance_.store(last->distance, std::memory_order_release);
         pairs_.resize(n_);
@@ -76,21 +94,22 @@ class ClosestPairs {
     }
 
     // Keeps the first pairs of each query and group: what is dropped is beyond as many nearer ones, whatever is still to come.
-    void drop_capped() {
+    bool drop_capped(Watch& watch) {
         const auto of = [&](const FoundPair& pair) { return std::pair(pair.row, groups_[pair.col]); };
-        std::sort(pairs_.begin(), pairs_.end(),
-                  [&](const FoundPair& a, const FoundPair& b) { return of(a) != of(b) ? of(a) < of(b) : a < b; });
+        if (!sort([&](const FoundPair& a, const FoundPair& b) { return of(a) != of(b) ? of(a) < of(b) : a < b; }, watch))
+            return false;
         std::size_t kept = 0;
         for (std::size_t i = 0, first = 0; i < pairs_.size(); ++i) {
             if (i == 0 || of(pairs_[i]) != of(pairs_[i - 1])) first = i;
             if (i - first < cap_) pairs_[kept++] = pairs_[i];
         }
         pairs_.resize(kept);
+        return true;
     }
 
     std::size_t n_, cap_;
     const std::int64_t* groups_;
-    std::size_t capacity_;
+    std::size_t most_;  // pairs in the list, before it is cut to the n nearest
     std::vector<FoundPair> pairs_;
     std::atomic_flag lock_;
     std::atomic<float> distance_{kInfinity};
@@ -102,7 +121,7 @@ class Closest : public HearsNothing {
   public:
     static constexpr bool kInOrder = false, kOfRows = false, kSifts = false, kShared = true, kOneBound = true;
 
-    Closest(std::size_t rows, ClosestPairs& pairs) : pairs_(pairs), query_(rows) {}
+    Closest(std::size_t rows, ClosestPairs& pairs, Watch& watch) : pairs_(pairs), watch_(watch), query_(rows) {}
 
     static std::size_t bytes_per_row() { return sizeof(std::uint32_t); }
 
@@ -115,13 +134,14 @@ class Closest : public HearsNothing {
     bool offer(std::size_t row, std::size_t, std::uint32_t index, float lower, float upper, const Score& score) {
         const float distance = lower == upper ? lower + 0.0f : score(index);  // never -0
         if (!(lower <= distance && distance <= upper)) distrust(row);
-        return pairs_.wants(query_[row], index, distance) && pairs_.offer({query_[row], index, distance});
+        return pairs_.wants(query_[row], index, distance) && pairs_.offer({query_[row], index, distance}, watch_);
     }
 
     void distrust(std::size_t) { pairs_.distrusted = true; }
 
   private:
     ClosestPairs& pairs_;
+    Watch& watch_;
     std::vector<std::uint32_t> query_;
 };
 

@@ -1,12 +1,14 @@
 // Pairs by the million: a list that grows by chunks, so that nothing is ever moved or held twice while it grows.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <tuple>
+#include <utility>
 #include <vector>
+
+#include "terms/watch.hpp"
 
 namespace hardmine {
 
@@ -24,12 +26,12 @@ class PairList {
   public:
     static constexpr std::size_t kChunk = 1 << 16;
 
-    std::size_t size() const { return chunks_.empty() ? 0 : (chunks_.size() - 1) * kChunk + used_; }
     bool full_chunk() const { return used_ == kChunk; }
 
     void push(const FoundPair& pair) {
         if (used_ == kChunk) {
-            chunks_.emplace_back(new FoundPair[kChunk]);
+            std::unique_ptr<FoundPair[]> chunk(new FoundPair[kChunk]);  // its own until it has a place
+            chunks_.push_back(std::move(chunk));
             used_ = 0;
         }
         chunks_.back()[used_++] = pair;
@@ -38,10 +40,12 @@ class PairList {
         chunks_.clear();
         used_ = kChunk;
     }
+    // Looks at the watch between chunks; false if that ended it.
     template <class Visit>
-    void each(Visit&& visit) const {
-        for (std::size_t c = 0; c < chunks_.size(); ++c)
+    bool each(Watch& watch, Visit&& visit) const {
+        for (std::size_t c = 0; c < chunks_.size() && watch.step(0); ++c)
             for (std::size_t i = 0; i < (c + 1 < chunks_.size() ? kChunk : used_); ++i) visit(chunks_[c][i]);
+        return !watch.stopped();
     }
 
   private:

@@ -12,6 +12,7 @@
 #include "sinks/pair_list.hpp"
 #include "sinks/sink.hpp"
 #include "terms/filter.hpp"
+#include "terms/watch.hpp"
 
 namespace hardmine {
 
@@ -26,9 +27,9 @@ class Radius : public HearsNothing {
   public:
     static constexpr bool kInOrder = false, kOfRows = false, kSifts = false, kShared = false, kOneBound = false;
 
-    // `radius` is one a query, inclusive.
-    Radius(std::size_t rows, const Judge& judge, const float* radius, RadiusTotals& totals)
-        : judge_(judge), radius_(radius), totals_(totals), bound_(rows) {}
+    // `radius` is one a query, inclusive. The watch is stopped where memory ends.
+    Radius(std::size_t rows, const Judge& judge, const float* radius, RadiusTotals& totals, Watch& watch)
+        : judge_(judge), radius_(radius), totals_(totals), watch_(watch), bound_(rows) {}
 
     static std::size_t bytes_per_row() { return sizeof(float); }
 
@@ -62,6 +63,7 @@ class Radius : public HearsNothing {
             pairs_.push(pair);
         } catch (const std::bad_alloc&) {
             totals_.out_of_memory = true;
+            watch_.stop();
             give_up();
         }
         if (!pairs_.full_chunk()) return;
@@ -76,6 +78,7 @@ class Radius : public HearsNothing {
     const Judge& judge_;
     const float* radius_;
     RadiusTotals& totals_;
+    Watch& watch_;
     std::vector<float> bound_;
     PairList pairs_;
     std::uint64_t found_ = 0;

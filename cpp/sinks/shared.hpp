@@ -18,10 +18,19 @@ namespace hardmine {
 // Holds a lock for a few operations.
 class Locked {
   public:
-    explicit Locked(std::atomic_flag& flag) : flag_(flag) {
+    explicit Locked(std::atomic_flag& flag) : Locked(flag, [] {}) {}
+    // Calls waiting() now and then while another holds it for longer.
+    template <class Waiting>
+    Locked(std::atomic_flag& flag, Waiting&& waiting) : flag_(flag) {
         // Who holds it may have lost its core: to whom a waiter's yield says nothing.
-        for (int tries = 0; flag_.test_and_set(std::memory_order_acquire); ++tries)
-            tries < 100 ? std::this_thread::yield() : std::this_thread::sleep_for(std::chrono::microseconds(50));
+        for (int tries = 0; flag_.test_and_set(std::memory_order_acquire); ++tries) {
+            if (tries < 100) {
+                std::this_thread::yield();
+                continue;
+            }
+            std::this_thread::sleep_for(std::chrono::microseconds(50));
+            waiting();
+        }
     }
     ~Locked() { flag_.clear(std::memory_order_release); }
     Locked(const Locked&) = delete;

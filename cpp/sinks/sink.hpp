@@ -21,7 +21,8 @@
 //   hears(row)                 whether it wants to hear of the pairs before the window of a row: if not, the screen may leave
 //                              them out; if so, the loop calls pass_over(row) for each that is on no exclusion list
 //   distrust(row)              a distance lay outside its interval: a proof is wrong
-// Nothing may throw or allocate in them but where a sink grows with its answer, which catches what that throws.
+// Nothing may throw or allocate in them but where a sink grows with its answer, which catches what that throws, says so to who
+// has made it, and stops the watch.
 #pragma once
 
 #include <concepts>
