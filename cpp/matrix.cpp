@@ -55,7 +55,9 @@ struct CodeWriter {
     CodeScreen screen;
 };
 
-Plan matrix_plan(const auto& family, std::size_t stride) {
+// Lets as few threads take part as have room for a query each, beside `fixed` bytes.
+Plan matrix_plan(auto& family, std::size_t stride, std::size_t fixed) {
+    family.threads = threads_in_memory(family.threads, fixed + family.screen_bytes(1));
     const auto& s = family.search;
     const Filter everything;
     const std::size_t rows = rows_at_once(stride, family.most_queries(0, 0));
@@ -87,8 +89,8 @@ void write_matrix(const typename Writer::Family& family, const Plan& plan, Dista
 }  // namespace
 
 void pairwise(const FloatSearch& s, float* out, std::size_t stride, const Watcher& watcher) {
-    const Floats family(s, watcher);
-    const Plan plan = matrix_plan(family, stride);
+    Floats family(s, watcher);
+    const Plan plan = matrix_plan(family, stride, CanonicalRows::bytes(s.base.width));
     if (plan.tasks().empty()) return;
     const Frame frame = make_frame(s.metric, family.canonical, s.queries, s.base, plan.base());
     write_matrix<FloatWriter>(family, plan, out, stride, watcher,
@@ -96,8 +98,8 @@ void pairwise(const FloatSearch& s, float* out, std::size_t stride, const Watche
 }
 
 void pairwise(const CodeSearch& s, std::int32_t* out, std::size_t stride, const Watcher& watcher) {
-    const PackedCodes family(s, watcher);
-    const Plan plan = matrix_plan(family, stride);
+    PackedCodes family(s, watcher);
+    const Plan plan = matrix_plan(family, stride, 0);
     if (plan.tasks().empty()) return;
     write_matrix<CodeWriter>(family, plan, out, stride, watcher, [&] { return new CodeWriter(family, plan.longest()); });
 }

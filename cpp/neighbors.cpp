@@ -163,7 +163,7 @@ void topk(const FloatSearch& s, const Filter& filter, const Lists<float>& out, s
     std::vector<std::uint32_t> ids;
     if (filter.self && filter.base_mask) ids = masked(filter, s.base.extent());
     const Selection joined = filter.base_mask ? Selection{ids.data(), 0, ids.size()} : Selection{nullptr, 0, m};
-    if (SelfJoin::serves(s, k, filter, joined.count)) {
+    if (SelfJoin::serves(family, k, filter, joined.count)) {
         family.prepare(kMostRange, joined);
         const std::uint64_t left = static_cast<std::uint64_t>(m - joined.count) * joined.count;
         const Watcher first = [&](std::uint64_t done, std::uint64_t total) { return watcher(done, total + left); };

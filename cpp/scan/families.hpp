@@ -45,6 +45,12 @@ class Floats {
                                  fixed + PanelScreen::bytes(kernels.tile, d), FewScreen::kMostQueries, fixed);
     }
 
+    // What the screen for many queries takes for `queries` of them.
+    std::size_t screen_bytes(std::size_t queries) const {
+        const std::size_t d = search.base.width;
+        return PanelScreen::bytes(kernels.tile, d) + queries * PanelScreen::bytes_per_query(d);
+    }
+
     // Before screens are made: for up to `longest` queries at a time.
     void prepare(std::size_t longest, const Selection& base) {
         longest_ = longest;
@@ -108,6 +114,10 @@ class PackedCodes {
         return queries_in_memory(threads, CodeScreen::bytes_per_query() + per_query,
                                  fixed + CodeScreen::bytes(kernels.codes, search.base.width), FewCodeScreen::kMostQueries,
                                  fixed);
+    }
+
+    std::size_t screen_bytes(std::size_t queries) const {
+        return CodeScreen::bytes(kernels.codes, search.base.width) + queries * CodeScreen::bytes_per_query();
     }
 
     void prepare(std::size_t longest, const Selection&) { longest_ = longest; }

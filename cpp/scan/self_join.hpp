@@ -46,10 +46,13 @@ class SelfJoin {
         return (n + slabs - 1) / slabs;
     }
 
-    // Whether a search is one of an array against itself, and worth it. The rows are those that a mask leaves.
-    static bool serves(const FloatSearch& s, std::size_t k, const Filter& filter, std::size_t rows) {
+    // Whether a search is one of an array against itself, worth it, and within its memory. The rows are those that a mask
+    // leaves.
+    static bool serves(const Floats& family, std::size_t k, const Filter& filter, std::size_t rows) {
+        const FloatSearch& s = family.search;
         if (!filter.self || !s.one_array() || filter.groups == Groups::same) return false;
         if (rows < kLeastRows || rows * s.base.width < kLeastNumbers) return false;
+        if (!in_share(family.threads, family.screen_bytes(kLeastRange))) return false;
         const std::size_t slab = slab_rows(k, rows);
         return slab == rows || slab * s.base.width >= k * kNumbersPerNeighbor;
     }
