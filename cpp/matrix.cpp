@@ -55,7 +55,7 @@ struct CodeWriter {
     CodeScreen screen;
 };
 
-// Lets as few threads take part as have room for a query each, beside `fixed` bytes.
+// Lets no more threads take part than have room for a query each, beside `fixed` bytes.
 Plan matrix_plan(auto& family, std::size_t stride, std::size_t fixed) {
     family.threads = threads_in_memory(family.threads, fixed + family.screen_bytes(1));
     const auto& s = family.search;

@@ -88,3 +88,31 @@ def test_ctrl_c_ends_a_call_within_a_second(name, isa):
     assert done.returncode == 0, done.stderr
     assert done.stdout, "the call ended before it was interrupted"
     assert float(done.stdout) < 1
+
+
+PAIRS = {
+    "pairs of one row": (
+        "q, b = floats(1, 1), floats(60_000_000, 1)",
+        "[hardmine.radius_neighbors(q, b, np.inf, max_pairs=10**9) for _ in range(9)]",
+    ),
+    "pairs of many rows": (
+        "q = floats(12_000, 1)",
+        "[hardmine.radius_neighbors(q, radius=np.inf, max_pairs=10**9) for _ in range(9)]",
+    ),
+    "the nearest of all pairs": (
+        "q = floats(12_000, 1)",
+        "[hardmine.closest_pairs(q, n_pairs=40_000_000) for _ in range(9)]",
+    ),
+}
+
+
+@pytest.mark.parametrize("wait", [1, 3])
+@pytest.mark.parametrize("name", PAIRS)
+def test_ctrl_c_ends_what_follows_a_scan_of_pairs(name, wait):
+    """Pairs by the ten million are counted, placed, sorted and copied: seconds, in which a signal may come at any time."""
+    inputs, call = PAIRS[name]
+    code = CODE.replace("time.sleep(0.5)", f"time.sleep({wait})")
+    done = run(code.format(isa="", inputs=inputs, call=call))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout, "the calls ended before they were interrupted"
+    assert float(done.stdout) < 1

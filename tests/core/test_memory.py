@@ -116,3 +116,35 @@ def test_memory_above_inputs_and_outputs(name, threads):
     done = run(CASE.format(inputs=inputs, call=call.replace("THREADS", str(threads))))
     assert done.returncode == 0, done.stderr
     assert float(done.stdout) <= 34 + 3 * threads + (beyond(threads) if callable(beyond) else beyond)
+
+
+WIDE = {
+    "a matrix": ("q, b = floats(40, 100_000), floats(400, 100_000)", "pairwise(q, b, threads=16)"),
+    "a self-join": ("q = floats(2100, 8000)", "topk(q, k=10, threads=16)"),
+}
+
+
+@pytest.mark.parametrize("name", WIDE)
+def test_memory_of_wide_rows(name):
+    """Fewer threads share what one of them needs, and a self-join whose threads need more is a plain scan."""
+    inputs, call = WIDE[name]
+    done = run(CASE.format(inputs=inputs, call=call))
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) <= 34 + 3 * 16
+
+
+def test_memory_of_closest_pairs_follows_what_is_found():
+    """However many are wanted: not even addresses are taken for the others."""
+    done = run(
+        """
+import resource
+import numpy as np
+from hardmine import Filter, closest_pairs
+
+x = np.random.default_rng(0).standard_normal((30_000, 8), dtype=np.float32)
+pages = int(open("/proc/self/statm").read().split()[0])
+resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + 2**30,) * 2)  # the pairs that there are take 5 GiB
+assert len(closest_pairs(x, n_pairs=10**10, where=Filter(nearer_than=0.0), threads=2)) == 0
+"""
+    )
+    assert done.returncode == 0, done.stderr
