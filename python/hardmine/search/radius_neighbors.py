@@ -74,7 +74,7 @@ def radius_neighbors(
     radius itself: a pair at exactly the radius is in, whatever float32 arithmetic would say. Results are the same bits for any
     threads, blocks and CPU.
 
-    Memory above inputs and the answer, which takes 20 bytes a pair, is that of `topk`, 16 bytes for each query, and 12 for
+    Memory above inputs and the answer, which takes 20 bytes a pair, is that of `topk`, 8 bytes for each query, and 12 for
     each pair: 20 where inputs are converted in several blocks, some 50 with a cap per group. `max_pairs` bounds it.
 
     Examples
