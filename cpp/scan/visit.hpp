@@ -129,8 +129,8 @@ class Loop {
 
     // The one place where a pair is judged; terms/filter.hpp has the reasons of the order.
     template <class S, class Scores>
-    Told offer(const Receiver<S, Scores>& to, std::size_t i, std::size_t query, std::size_t base, float lower,
-               float upper) const {
+    [[gnu::always_inline]] Told offer(const Receiver<S, Scores>& to, std::size_t i, std::size_t query, std::size_t base,
+                                      float lower, float upper) const {
         const std::size_t row = to.at + i;
         const auto index = static_cast<std::uint32_t>(base);
         if (!to.sink.wants(row, index, lower)) return Told::nothing;

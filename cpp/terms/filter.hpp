@@ -51,7 +51,7 @@ class Judge {
     bool open() const { return open_; }  // whether every pair is allowed
 
     // The own pair, and groups.
-    bool allows(std::size_t query, std::size_t base) const {
+    [[gnu::always_inline]] bool allows(std::size_t query, std::size_t base) const {
         if (!allows_one_way(query, base)) return false;
         if (!once_) return true;
         return query < base && allows_one_way(base, query) && (!filter_.base_mask || filter_.base_mask[query]);
