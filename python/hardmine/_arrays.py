@@ -294,6 +294,17 @@ def integers(name: str, array: ArrayLike) -> Ints:
     return np.ascontiguousarray(values, dtype=np.int64)
 
 
+def outside(numbers: Ints, least: int, limit: int) -> int | None:
+    """The least of the numbers if it is below `least`, the largest if it reaches `limit`, else None.
+
+    What is returned was seen: looked for again, a number that another thread writes over may be gone.
+    """
+    if len(numbers) == 0:
+        return None
+    lowest, highest = int(numbers.min()), int(numbers.max())
+    return lowest if lowest < least else highest if highest >= limit else None
+
+
 def thresholds(name: str, value: ArrayLike | float, count: int) -> NDArray[np.float64]:
     """A number, or one for each query, as float64."""
     values = to_numpy(name, value)

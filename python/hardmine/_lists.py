@@ -95,8 +95,8 @@ def ragged(name: str, lists: Lists, rows: int, limit: int) -> RowLists:
             raise ValueError(f"{name}: expected an ascending indptr of {rows + 1} numbers from 0 to {len(indices)}")
     else:
         start, indices = _of_each(name, lists, rows)
-    if len(indices) and (indices.min() < 0 or indices.max() >= limit):
-        bad = indices[(indices < 0) | (indices >= limit)][0]
+    bad = _arrays.outside(indices, 0, limit)
+    if bad is not None:
         raise ValueError(f"{name}: expected row numbers from 0 to {limit - 1}, got {bad}")
     if not RowLists(start, indices).ascend():
         row = np.repeat(np.arange(rows) * limit, np.diff(start))  # one sort of (row, index) as a single number

@@ -206,3 +206,31 @@ def test_pairwise_is_near_the_oracle(isa, rng, metric, shape):
     else:
         bound = 2.0**-10 * true
     assert (error <= bound).all()
+
+
+class Restored(np.ndarray):
+    """Row numbers that another thread writes back as soon as the largest was seen."""
+
+    def max(self, *args, **kwargs):
+        largest = super().max(*args, **kwargs)
+        self[:] = 0
+        return largest
+
+
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("cols", lambda x: hardmine.pair_distances(x, None, [0], [5])),
+        ("query_rows", lambda x: hardmine.topk(x, x, 1, query_rows=[0, 5, 1])),
+        ("exclude", lambda x: hardmine.topk(x, x, 1, where=Filter(exclude=([0, 1, 1, 1], [5])))),
+    ],
+)
+def test_a_row_number_that_is_gone_again_is_still_named(rng, monkeypatch, name, call):
+    integers = _arrays.integers
+
+    def changing(of, array):
+        return integers(of, array).view(Restored) if of in (name, f"{name} indices") else integers(of, array)
+
+    monkeypatch.setattr(_arrays, "integers", changing)
+    with pytest.raises(ValueError, match=rf"{name}: expected row numbers from 0 to 2.*, got 5"):
+        call(rng.standard_normal((3, 4)))

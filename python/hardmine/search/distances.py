@@ -152,8 +152,8 @@ def pair_distances(
     if len(pairs[0]) != len(pairs[1]):
         raise ValueError(f"cols: expected {len(pairs[0])} numbers like rows, got {len(pairs[1])}")
     for name, numbers, limit in (("rows", pairs[0], q.count), ("cols", pairs[1], b.count)):
-        if len(numbers) and (numbers.min() < 0 or numbers.max() >= limit):
-            bad = numbers[(numbers < 0) | (numbers >= limit)][0]
+        bad = _arrays.outside(numbers, 0, limit)
+        if bad is not None:
             raise ValueError(f"{name}: expected row numbers from 0 to {limit - 1}, got {bad}")
     return _arrays.like(listed_distances(q, b, *pairs, metric=metric, threads=n_threads, all_finite=True), q.torch)
 

@@ -95,8 +95,8 @@ def check_query_rows(query_rows: ArrayLike | None, n: int, m: int, self_join: bo
     rows = _arrays.integers("query_rows", query_rows)
     if len(rows) != n:
         raise ValueError(f"query_rows: expected {n} row numbers, one for each query, got {len(rows)}")
-    if len(rows) and (rows.min() < -1 or rows.max() >= m):
-        bad = rows[(rows < -1) | (rows >= m)][0]
+    bad = _arrays.outside(rows, -1, m)
+    if bad is not None:
         raise ValueError(f"query_rows: expected row numbers from 0 to {m - 1}, or -1 for none, got {bad}")
     return rows
 
