@@ -2,14 +2,18 @@
 // kinds and shapes, and hands over exact dtypes.
 #include "bindings.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <exception>
+#include <map>
 #include <optional>
+#include <string>
 #include <type_traits>
 #include <utility>
 
 #include "engine.hpp"
 #include "isa.hpp"
+#include "scan/choice.hpp"
 #include "scan/team.hpp"
 #include "sinks/top_k.hpp"
 
@@ -75,6 +79,12 @@ void define(py::module_& m) {
         py::arg("metric"), py::arg("threads"), py::arg("progress"));
 }
 
+void use_screen(const std::string& name) {
+    const auto* found = std::find(kChoices.begin(), kChoices.end(), name);
+    if (found == kChoices.end()) throw std::invalid_argument("expected float32, int8 or nothing, got '" + name + "'");
+    choice = static_cast<Choice>(found - kChoices.begin());
+}
+
 }  // namespace
 
 // Without a GIL nothing changes: a call has its own state but for the table of kernels and the count of failed proofs, which
@@ -87,6 +97,12 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
     } catch (const std::invalid_argument& e) {
         throw py::import_error("HARDMINE_ISA: " + std::string(e.what()));
     }
+    const char* screen = std::getenv("HARDMINE_SCREEN");
+    try {
+        use_screen(screen ? screen : "");
+    } catch (const std::invalid_argument& e) {
+        throw py::import_error("HARDMINE_SCREEN: " + std::string(e.what()));
+    }
 
     m.attr("openmp") = kOpenMP;
     m.attr("most_counted") = kMostCounted;
@@ -97,6 +113,12 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
     m.def("kernels", &kernel_names);
     m.def("kernels_built", &kernels_built);
     m.def("threads", [] { return usable_threads(0); });
+    m.def("screen", [] { return kChoices[static_cast<std::size_t>(choice.load())]; });
+    m.def("use_screen", &use_screen, py::arg("name"));
+    m.def("screened_pairs", [] {
+        return std::map<std::string, std::uint64_t>{
+            {"float32", screened_pairs.float32}, {"int8", screened_pairs.int8}, {"looked_at", screened_pairs.looked_at}};
+    });
     m.def("failed_proofs", [] { return failed_proofs.load(); });
 
     // For `with`: what Python computes in the meantime is computed in the mode of the core.

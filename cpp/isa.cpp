@@ -11,6 +11,7 @@ namespace hardmine {
     namespace isa {                          \
     extern const TileKernels tile;           \
     extern const FewKernels few;             \
+    extern const Int8Kernels int8;           \
     extern const CodeKernels codes;          \
     extern const CanonicalKernels canonical; \
     }
@@ -21,6 +22,12 @@ HM_DECLARE(avx512)
 HM_DECLARE(wide)
 namespace avx512_bitalg {
 extern const CodeKernels codes;
+}
+namespace avx512_vnni {
+extern const Int8Kernels int8;
+}
+namespace avx_vnni {
+extern const Int8Kernels int8;
 }
 #endif
 
@@ -55,6 +62,9 @@ bool runs_v4() {
 bool runs_v4_bitalg() {
     return runs_v4() && __builtin_cpu_supports("avx512bitalg") && __builtin_cpu_supports("avx512vpopcntdq");
 }
+// Four products of bytes at once: Cascade Lake, Ice Lake, Zen 4 and later; and in 32 bytes, Alder Lake and later.
+bool runs_v4_vnni() { return runs_v4() && __builtin_cpu_supports("avx512vnni"); }
+bool runs_v3_vnni() { return runs_v3() && __builtin_cpu_supports("avxvnni"); }
 
 // `wide` is the 64-byte code with AVX2's instructions: slower, but it shows that the width changes no bit on CPUs without
 // AVX-512.
@@ -70,6 +80,12 @@ constexpr Row<FewKernels> kFew[] = {
     {generic::few, runs_always, true},
     {wide::few, runs_v3, false},
 };
+// Their panels are made of those of floats: of 64 bytes for AVX-512, which is why that comes first.
+constexpr Row<Int8Kernels> kInt8[] = {
+    {avx512_vnni::int8, runs_v4_vnni, true}, {avx512::int8, runs_v4, true},
+    {avx_vnni::int8, runs_v3_vnni, true},    {avx2::int8, runs_v3, true},
+    {generic::int8, runs_always, true},      {wide::int8, runs_v3, false},
+};
 constexpr Row<CodeKernels> kCodes[] = {
     {avx512_bitalg::codes, runs_v4_bitalg, true}, {avx512::codes, runs_v4, true}, {avx2::codes, runs_v3, true},
     {generic::codes, runs_always, true},          {wide::codes, runs_v3, false},
@@ -81,18 +97,20 @@ constexpr Row<CanonicalKernels> kCanonical[] = {
     {wide::canonical, runs_v3, false},
 };
 constexpr Set kSets[] = {
-    {"avx512_bitalg", {avx512::tile, avx512::few, avx512_bitalg::codes, avx512::canonical}},
-    {"avx512", {avx512::tile, avx512::few, avx512::codes, avx512::canonical}},
-    {"avx2", {avx2::tile, avx2::few, avx2::codes, avx2::canonical}},
-    {"generic", {generic::tile, generic::few, generic::codes, generic::canonical}},
-    {"wide", {wide::tile, wide::few, wide::codes, wide::canonical}},
+    {"avx512_bitalg", {avx512::tile, avx512::few, avx512_vnni::int8, avx512_bitalg::codes, avx512::canonical}},
+    {"avx512", {avx512::tile, avx512::few, avx512::int8, avx512::codes, avx512::canonical}},
+    {"avx_vnni", {avx2::tile, avx2::few, avx_vnni::int8, avx2::codes, avx2::canonical}},
+    {"avx2", {avx2::tile, avx2::few, avx2::int8, avx2::codes, avx2::canonical}},
+    {"generic", {generic::tile, generic::few, generic::int8, generic::codes, generic::canonical}},
+    {"wide", {wide::tile, wide::few, wide::int8, wide::codes, wide::canonical}},
 };
 #else
 constexpr Row<TileKernels> kTile[] = {{generic::tile, runs_always, true}};
 constexpr Row<FewKernels> kFew[] = {{generic::few, runs_always, true}};
+constexpr Row<Int8Kernels> kInt8[] = {{generic::int8, runs_always, true}};
 constexpr Row<CodeKernels> kCodes[] = {{generic::codes, runs_always, true}};
 constexpr Row<CanonicalKernels> kCanonical[] = {{generic::canonical, runs_always, true}};
-constexpr Set kSets[] = {{"generic", {generic::tile, generic::few, generic::codes, generic::canonical}}};
+constexpr Set kSets[] = {{"generic", {generic::tile, generic::few, generic::int8, generic::codes, generic::canonical}}};
 #endif
 
 template <class Table, std::size_t n>
@@ -103,8 +121,8 @@ bool runs(const Row<Table> (&rows)[n], const Table& table) {
 }
 
 bool runs(const Set& set) {
-    return runs(kTile, set.kernels.tile) && runs(kFew, set.kernels.few) && runs(kCodes, set.kernels.codes) &&
-           runs(kCanonical, set.kernels.canonical);
+    return runs(kTile, set.kernels.tile) && runs(kFew, set.kernels.few) && runs(kInt8, set.kernels.int8) &&
+           runs(kCodes, set.kernels.codes) && runs(kCanonical, set.kernels.canonical);
 }
 
 template <class Table, std::size_t n>
@@ -131,7 +149,7 @@ std::string join(const std::vector<std::string>& names) {
 const Set& best_of_each() {
     const Set* set = kSets;
     while (!runs(*set)) ++set;
-    static const Set found{set->name, {best(kTile), best(kFew), best(kCodes), best(kCanonical)}};
+    static const Set found{set->name, {best(kTile), best(kFew), best(kInt8), best(kCodes), best(kCanonical)}};
     return found;
 }
 
@@ -144,13 +162,18 @@ Kernels kernels_in_use() { return in_use.load()->kernels; }
 std::string isa_in_use() { return in_use.load()->name; }
 
 std::map<std::string, std::vector<std::string>> kernels_built() {
-    return {{"tile", names(kTile)}, {"few", names(kFew)}, {"codes", names(kCodes)}, {"canonical", names(kCanonical)}};
+    return {{"tile", names(kTile)},
+            {"few", names(kFew)},
+            {"int8", names(kInt8)},
+            {"codes", names(kCodes)},
+            {"canonical", names(kCanonical)}};
 }
 
 std::map<std::string, std::string> kernel_names() {
     const Kernels kernels = kernels_in_use();
     return {{"tile", kernels.tile.name},
             {"few", kernels.few.name},
+            {"int8", kernels.int8.name},
             {"codes", kernels.codes.name},
             {"canonical", kernels.canonical.name}};
 }

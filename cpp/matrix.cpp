@@ -201,7 +201,7 @@ void intervals(const FloatSearch& s, bool few, float* lower, float* upper) {
     const Loop<float> loop(s, judge, unwatched);
     for (std::size_t i = 0; i < n; i += step) {
         const Task task{queries.part(i, std::min(n, i + step)), base};
-        if (!(few ? loop.visit(task, few_screen, sink, none) : loop.visit(task, many_screen, sink, none)))
+        if (!(few ? loop.visit(task, sink, none, few_screen) : loop.visit(task, sink, none, many_screen)))
             report_not_finite(s.base, true, unwatched);
     }
 }

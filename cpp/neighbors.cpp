@@ -106,7 +106,7 @@ struct RowSearch {
     static bool scan(const Loop<typename Family::Row>& loop, const Task& task, Work& work) {
         loop.start(task, work.sink, work.scores);
         return work.screens.with(task.rows.count,
-                                 [&](auto& screen) { return loop.visit(task, screen, work.sink, work.scores); });
+                                 [&](auto&... screens) { return loop.visit(task, work.sink, work.scores, screens...); });
     }
 
   private:

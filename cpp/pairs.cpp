@@ -61,7 +61,7 @@ void offer_pairs(Family& family, const Filter& filter, const Plan& plan, const W
             const Loop<Row> loop(family.search, judge, watch);
             loop.start(task, work.sink, work.scores);
             return work.screens.with(task.rows.count,
-                                     [&](auto& screen) { return loop.visit(task, screen, work.sink, work.scores); });
+                                     [&](auto&... screens) { return loop.visit(task, work.sink, work.scores, screens...); });
         });
         if (!distrusted()) {
             for (const auto& work : team.works()) finish(work->sink);

@@ -56,6 +56,47 @@ void dot(const float* const* queries, size_t n, const float* const* rows, size_t
     few_rows<false>(queries, n, rows, count, d, out, norms);
 }
 
+// P pairs side by side hide the latency of their chains, and of memory.
+template <size_t P, bool kDifference>
+inline void sum_pairs(const float* const* a, const float* scale_a, const float* const* b, const float* scale_b, size_t d,
+                      float* out) {
+    Vec sums[P] = {};
+    size_t k = 0;
+    for (; k + kWidth <= d; k += kWidth)
+#pragma GCC unroll 4
+        for (size_t p = 0; p < P; ++p) {
+            const Vec x = load(a[p] + k), y = load(b[p] + k) * spread(scale_b[p]);
+            const Vec e = kDifference ? fma(x, spread(scale_a[p]), -y) : x * spread(scale_a[p]);
+            sums[p] = fma(e, kDifference ? e : y, sums[p]);
+        }
+    for (size_t p = 0; p < P; ++p) {
+        float tail = 0;
+        for (size_t i = k; i < d; ++i) {
+            const float x = a[p][i] * scale_a[p], y = b[p][i] * scale_b[p];
+            tail += kDifference ? (x - y) * (x - y) : x * y;
+        }
+        out[p] = sum(sums[p]) + tail;
+    }
+}
+
+template <bool kDifference>
+inline void all_pairs(const float* const* a, const float* scale_a, const float* const* b, const float* scale_b, size_t count,
+                      size_t d, float* out) {
+    size_t p = 0;
+    for (; p + 4 <= count; p += 4) sum_pairs<4, kDifference>(a + p, scale_a + p, b + p, scale_b + p, d, out + p);
+    for (; p < count; ++p) sum_pairs<1, kDifference>(a + p, scale_a + p, b + p, scale_b + p, d, out + p);
+}
+
+void sqeuclidean_pairs(const float* const* a, const float* scale_a, const float* const* b, const float* scale_b, size_t count,
+                       size_t d, float* out) {
+    all_pairs<true>(a, scale_a, b, scale_b, count, d, out);
+}
+
+void dot_pairs(const float* const* a, const float* scale_a, const float* const* b, const float* scale_b, size_t count,
+               size_t d, float* out) {
+    all_pairs<false>(a, scale_a, b, scale_b, count, d, out);
+}
+
 }  // namespace
 
 extern const FewKernels few;
@@ -63,6 +104,8 @@ constexpr FewKernels few = {
     .name = HM_NAME,
     .sqeuclidean = sqeuclidean,
     .dot = dot,
+    .sqeuclidean_pairs = sqeuclidean_pairs,
+    .dot_pairs = dot_pairs,
 };
 
 }  // namespace HM_ISA

@@ -75,6 +75,45 @@ struct FewKernels {
     void (*sqeuclidean)(const float* const* queries, size_t n, const float* const* rows, size_t count, size_t d, float* out);
     void (*dot)(const float* const* queries, size_t n, const float* const* rows, size_t count, size_t d, float* out,
                 float* norms);
+
+    // Of pairs of rows, each times its scale: out[p] = |a[p] * scale_a[p] - b[p] * scale_b[p]|^2, or their dot product.
+    void (*sqeuclidean_pairs)(const float* const* a, const float* scale_a, const float* const* b, const float* scale_b,
+                              size_t count, size_t d, float* out);
+    void (*dot_pairs)(const float* const* a, const float* scale_a, const float* const* b, const float* scale_b, size_t count,
+                      size_t d, float* out);
+};
+
+// Float rows as int8: x = scale * X + rest, with whole numbers X. A quad is four neighbouring components; what is missing of the
+// last one is 0. A group of `rows` queries is laid out [quad][row][4], a panel of `lanes` base rows [quad][lane][4], its bytes
+// moved by `offset` to be unsigned: |X| <= 127 for a query and < offset for a base row. The panels of a set have as many lanes as
+// its TileKernels.
+struct Int8Queries {       // of which function i-th entries belong to query i
+    const int8_t* codes;   //
+    const int32_t* start;  // - offset * the sum of X
+    const float *factor, *length, *residual, *high, *shift;
+};
+struct Int8Panel {
+    const uint8_t* codes;
+    const float *scale, *bias, *residual, *length;  // per lane
+};
+struct Int8Kernels {
+    const char* name;
+    size_t rows, lanes;
+    int32_t offset;
+    float gain;  // pairs for one of TileKernels of the same set, in many dimensions; measured
+
+    // Makes a panel from one of floats, laid out [k][lane], with the scales, and per lane the sums of the squares of x - scale * X
+    // and of scale * X, in float32.
+    void (*quantise)(const float* floats, size_t d, uint8_t* codes, float* scale, float* residual, float* length);
+
+    // value(i, j) = bias[j] + factor[i] * scale[j] * X_i . X_j, the sum in int32. Writes the pairs with
+    //   value <= high[i] + blur(i, j),   blur(i, j) = length[i] * panel.residual[j] + residual[i] * panel.length[j],
+    // as TileKernels::screen does.
+    size_t (*screen)(const Int8Queries& queries, size_t groups, const Int8Panel& panel, size_t quads, Hit* hits);
+
+    // The same for rows and columns at once: value - blur <= high[i] or value - blur + shift[i] <= column_high[j].
+    size_t (*screen_both)(const Int8Queries& queries, size_t groups, const Int8Panel& panel, const float* column_high,
+                          size_t quads, Hit* hits);
 };
 
 // Packed codes (code_tile.hpp). A group is `rows` queries, prepared by `prepare` into `query` bytes for each byte of a code; a
@@ -122,6 +161,7 @@ struct CanonicalKernels {
 struct Kernels {
     const TileKernels& tile;
     const FewKernels& few;
+    const Int8Kernels& int8;
     const CodeKernels& codes;
     const CanonicalKernels& canonical;
 };

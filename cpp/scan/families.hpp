@@ -8,12 +8,14 @@
 #include <optional>
 
 #include "isa.hpp"
+#include "scan/choice.hpp"
 #include "scan/memory.hpp"
 #include "scan/parallel.hpp"
 #include "scan/plan.hpp"
 #include "scan/scores.hpp"
 #include "screens/code_screens.hpp"
 #include "screens/few_screen.hpp"
+#include "screens/int8_screen.hpp"
 #include "screens/panel_screen.hpp"
 #include "terms/finite.hpp"
 #include "terms/search.hpp"
@@ -40,15 +42,20 @@ class Floats {
     // The queries that a thread takes at a time, if a sink and what else is needed have so many bytes a query.
     std::size_t most_queries(std::size_t per_query, std::size_t fixed) const {
         const std::size_t d = search.base.width, rows = most_rows(true);
-        fixed += FewScreen::bytes() + Scores::bytes(d, rows);
-        return queries_in_memory(threads, PanelScreen::bytes_per_query(d) + Scores::bytes_per_query() + per_query,
-                                 fixed + PanelScreen::bytes(kernels.tile, d), FewScreen::kMostQueries, fixed);
+        const std::size_t beside = fixed + FewScreen::bytes() + Scores::bytes(d, rows);
+        return queries_in_memory(
+            threads, PanelScreen::bytes_per_query(d) + Int8Screen::bytes_per_query(d) + Scores::bytes_per_query() + per_query,
+            beside + screen_bytes(0) + coarse_bytes(0), FewScreen::kMostQueries, beside);
     }
 
-    // What the screen for many queries takes for `queries` of them.
+    // What the screens for many queries take for `queries` of them: the fine one, and the coarse one beside it.
     std::size_t screen_bytes(std::size_t queries) const {
         const std::size_t d = search.base.width;
         return PanelScreen::bytes(kernels.tile, d) + queries * PanelScreen::bytes_per_query(d);
+    }
+    std::size_t coarse_bytes(std::size_t queries) const {
+        const std::size_t d = search.base.width;
+        return Int8Screen::bytes(kernels.int8, d) + queries * Int8Screen::bytes_per_query(d);
     }
 
     // Before screens are made: for up to `longest` queries at a time.
@@ -67,15 +74,30 @@ class Floats {
 
     struct Screens {
         PanelScreen many;
+        Int8Screen coarse;
         FewScreen few;
+        bool uses_coarse;
         template <class Visit>
         bool with(std::size_t queries, Visit&& visit) {
-            return queries <= FewScreen::kMostQueries ? visit(few) : visit(many);
+            if (queries <= FewScreen::kMostQueries) return visit(few);
+            return uses_coarse ? visit(coarse, many) : visit(many);
         }
     };
     Screens screens() const {
-        return {PanelScreen(kernels.tile, frame_, canonical, many() ? longest_ : 0),
-                FewScreen(kernels.few, search.metric, canonical, search.base.width, trusted_)};
+        return {many_screen(longest_), coarse_screen(longest_),
+                FewScreen(kernels.few, search.metric, canonical, search.base.width, trusted_), uses_coarse()};
+    }
+    PanelScreen many_screen(std::size_t queries) const {
+        return PanelScreen(kernels.tile, frame_, canonical, many() ? queries : 0);
+    }
+    Int8Screen coarse_screen(std::size_t queries) const {
+        return Int8Screen(kernels.int8, kernels.few, kernels.tile, frame_, canonical, uses_coarse() ? queries : 0,
+                          choice_ == Choice::int8);
+    }
+    bool uses_coarse() const {
+        if (!many() || choice_ == Choice::float32 || !Int8Screen::serves(frame_)) return false;
+        return choice_ == Choice::int8 ||
+               (longest_ >= kCoarseQueries && search.base.width >= kCoarseWidth && kernels.int8.gain > 1);
     }
     Scores scores() const { return {canonical, search.queries, search.base, longest_, most_rows(many())}; }
 
@@ -85,11 +107,18 @@ class Floats {
     int threads;
 
   private:
+    static constexpr std::size_t kCoarseWidth = 16;    // in fewer dimensions products are no longer most of the work
+    static constexpr std::size_t kCoarseQueries = 96;  // fewer do not pay for packing rows a second time
+
     bool many() const { return longest_ > FewScreen::kMostQueries; }
     std::size_t most_rows(bool many) const {
-        return std::max(FewScreen::kBlockRows, many ? PanelScreen::most_rows(kernels.tile, search.base.width) : 0);
+        const std::size_t d = search.base.width;
+        if (!many) return FewScreen::kBlockRows;
+        return std::max(
+            {FewScreen::kBlockRows, PanelScreen::most_rows(kernels.tile, d), Int8Screen::most_rows(kernels.int8, d)});
     }
 
+    const Choice choice_ = choice;
     Frame frame_;
     std::size_t longest_ = 0;
     bool trusted_ = true;

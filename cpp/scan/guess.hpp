@@ -53,7 +53,7 @@ class Guess {
         for (std::size_t j = 0; j < task.base.count; j += kEvery) ids_[sampled++] = static_cast<std::uint32_t>(task.base[j]);
         NoScores none;
         loop.start(task, sample_, none);
-        loop.visit(Task{task.rows, {ids_.data(), 0, sampled}}, screen, sample_, none);
+        loop.visit(Task{task.rows, {ids_.data(), 0, sampled}}, sample_, none, screen);
         for (std::size_t i = 0; i < task.rows.count; ++i)
             limits_[i] = sample_.bound(i) + 1;  // the sample's bound leaves its last out
         return limits_;

@@ -52,7 +52,7 @@ class SelfJoin {
         const FloatSearch& s = family.search;
         if (!filter.self || !s.one_array() || filter.groups == Groups::same) return false;
         if (rows < kLeastRows || rows * s.base.width < kLeastNumbers) return false;
-        if (!in_share(family.threads, family.screen_bytes(kLeastRange))) return false;
+        if (!in_share(family.threads, family.screen_bytes(kLeastRange) + family.coarse_bytes(kLeastRange))) return false;
         const std::size_t slab = slab_rows(k, rows);
         return slab == rows || slab * s.base.width >= k * kNumbersPerNeighbor;
     }
@@ -132,8 +132,9 @@ class SelfJoin {
 
     struct Work {
         Work(const Floats& family, std::size_t range, std::size_t k)
-            : screen(family.kernels.tile, family.frame(), family.canonical, range), keys(k) {}
+            : screen(family.many_screen(range)), coarse(family.coarse_screen(range)), keys(k) {}
         PanelScreen screen;
+        Int8Screen coarse;
         std::vector<Key> keys;
         std::uint32_t cost = 0;
     };
@@ -171,7 +172,7 @@ class SelfJoin {
 
     // Ranges of one slab against all of a later one or, if it is the same, against what is left of it.
     void visit(Slab& rows, Slab& cols) {
-        static_assert(ScreensBothSides<PanelScreen>);
+        static_assert(ScreensBothSides<PanelScreen> && ScreensBothSides<Int8Screen>);
         const std::size_t ranges = (rows.count + range_ - 1) / range_;
         team_.run(ranges, [&](std::size_t r, Work& work, Watch& watch) {
             const std::size_t begin = r * range_, end = std::min(rows.count, begin + range_);
@@ -179,8 +180,10 @@ class SelfJoin {
             const Loop<float> loop(s_, judge_, watch);
             SlabScores row_scores(*this, rows, work.cost), col_scores(*this, cols, work.cost);
             const auto scan = [&](const Selection& others, bool both, std::size_t at) {
-                const bool good = loop.visit(Task{range, others, both}, work.screen, Receiver{rows.sink, row_scores, begin},
-                                             Receiver{cols.sink, col_scores, at});
+                const Task task{range, others, both};
+                const Receiver to{rows.sink, row_scores, begin}, also{cols.sink, col_scores, at};
+                const bool good = family_.uses_coarse() ? loop.visit(task, to, also, work.coarse, work.screen)
+                                                        : loop.visit(task, to, also, work.screen);
                 if (gave_up_) watch.stop();
                 return good;
             };

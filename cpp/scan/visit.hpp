@@ -18,6 +18,7 @@
 #include <numeric>
 #include <type_traits>
 
+#include "scan/choice.hpp"
 #include "scan/parallel.hpp"
 #include "scan/plan.hpp"
 #include "screens/screen.hpp"
@@ -78,31 +79,65 @@ class Loop {
     // Goes through a task, whose rows are those of `rows` and whose base rows those of `cols` (which only a task of both sides
     // has). Ends early if the watcher stops it. Returns false if a base row is not finite.
     template <Screen<Row> AnyScreen, Sink S, class Scores>
-    bool visit(const Task& task, AnyScreen& screen, Receiver<S, Scores> rows, Receiver<S, Scores> cols) const {
-        const std::size_t n = task.rows.count;
-        const std::size_t block = block_rows(screen.most_rows(), n, s_.base.width, s_.block);
+    bool visit(const Task& task, Receiver<S, Scores> rows, Receiver<S, Scores> cols, AnyScreen& screen) const {
         bool good = true;
         screen.load_queries(s_.queries, task.rows);
-        tell_bounds(screen, rows, n);
-        visit_blocks(task.base.count, block, S::kInOrder, [&](std::size_t begin, std::size_t end) {
-            const Selection base = task.base.part(begin, end);
-            good = screen.load_block(s_.base, base);
-            if (!good) {
-                watch_.stop();
-                return false;
-            }
-            if constexpr (S::kShared || S::kOneBound) tell_bounds(screen, rows, n);
-            if (task.both)
-                scan_both(task, base, screen, rows, {cols.sink, cols.scores, cols.at + begin});
-            else
-                scan(task, base, screen, rows);
-            return rows.scores.pay(static_cast<std::uint64_t>(n) * base.count) && watch_.step(n * base.count);
+        tell_bounds(screen, rows, task.rows.count);
+        visit_blocks(task.base.count, block(task, screen), S::kInOrder, [&](std::size_t begin, std::size_t end) {
+            good = load(screen, task.base.part(begin, end));
+            if (!good) return false;
+            if constexpr (S::kShared || S::kOneBound) tell_bounds(screen, rows, task.rows.count);
+            scan(Part{task, task.base.part(begin, end), begin, 0}, screen, rows, cols);
+            return paid(task, end - begin, rows);
         });
         return good;
     }
-    template <Screen<Row> AnyScreen, Sink S, class Scores>
-    bool visit(const Task& task, AnyScreen& screen, S& sink, Scores& scores) const {
-        return visit(task, screen, Receiver<S, Scores>{sink, scores}, Receiver<S, Scores>{sink, scores});
+    // The same with a coarse screen, where and as far as it pays: it is tried when few of the last pairs had to be looked at.
+    template <CoarseScreen<Row> Coarse, Screen<Row> Fine, Sink S, class Scores>
+    bool visit(const Task& task, Receiver<S, Scores> rows, Receiver<S, Scores> cols, Coarse& coarse, Fine& fine) const {
+        const std::size_t n = task.rows.count;
+        constexpr bool others_tighten = S::kShared || S::kOneBound;
+        bool good = true, coarse_loaded = false, fine_loaded = false, told = false;  // the coarse screen knows all bounds
+        double share = 0;  // of pairs that were reported last; all of a query that knows no bound
+        for (std::size_t i = 0; i < n; ++i) share += (rows.sink.bound(rows.at + i) == kInfinity) / static_cast<double>(n);
+        coarse.start();
+        visit_blocks(task.base.count, block(task, coarse), S::kInOrder, [&](std::size_t begin, std::size_t end) {
+            std::size_t from = 0;
+            if (coarse.tries(share)) {
+                if (!coarse_loaded) coarse.load_queries(s_.queries, task.rows);
+                if (!told || others_tighten) tell_bounds(coarse, rows, n);
+                coarse_loaded = told = true;
+                good = load(coarse, task.base.part(begin, end));
+                if (!good) return false;
+                from = scan(Part{task, task.base.part(begin, end), begin, 0}, coarse, rows, cols).end;
+                screened_pairs.int8.fetch_add(from * (end - begin), std::memory_order_relaxed);
+                screened_pairs.looked_at.fetch_add(coarse.looked_at(), std::memory_order_relaxed);
+            }
+            screened_pairs.float32.fetch_add((n - from) * (end - begin), std::memory_order_relaxed);
+            if (from == n) return paid(task, end - begin, rows);
+            if (!fine_loaded) fine.load_queries(s_.queries, task.rows);
+            tell_bounds(fine, rows, n);
+            fine_loaded = true;
+            told = false;
+            std::size_t met = 0;
+            bool more = true;
+            visit_blocks(end - begin, block(task, fine), S::kInOrder, [&](std::size_t first, std::size_t last) {
+                const Selection base = task.base.part(begin + first, begin + last);
+                good = load(fine, base);
+                if (!good) return false;
+                if constexpr (others_tighten) tell_bounds(fine, rows, n);
+                met += scan(Part{task, base, begin + first, from}, fine, rows, cols).met;
+                more = paid(task, last - first, rows);
+                return more;
+            });
+            share = static_cast<double>(met) / static_cast<double>((n - from) * (end - begin));
+            return good && more;
+        });
+        return good;
+    }
+    template <Sink S, class Scores, class... Screens>
+    bool visit(const Task& task, S& sink, Scores& scores, Screens&... screens) const {
+        return visit(task, Receiver<S, Scores>{sink, scores}, Receiver<S, Scores>{sink, scores}, screens...);
     }
 
     // Offers row i of `rows`, which is started anew, all pairs with these base rows by their canonical distances: where a
@@ -122,9 +157,39 @@ class Loop {
   private:
     enum class Told { nothing, bound, floor };  // what a screen is to hear of a sink after an offer
 
-    template <class AnyScreen, class Side>
-    void tell_bounds(AnyScreen& screen, const Side& rows, std::size_t n) const {
-        for (std::size_t i = 0; i < n; ++i) screen.set_bound(i, rows.sink.bound(rows.at + i));
+    // A block of base rows, from row `at` of the task's on, and its queries from `from` on.
+    struct Part {
+        const Task& task;
+        Selection base;
+        std::size_t at, from;
+    };
+
+    template <class AnyScreen>
+    std::size_t block(const Task& task, const AnyScreen& screen) const {
+        return block_rows(screen.most_rows(), task.rows.count, s_.base.width, s_.block);
+    }
+    template <class AnyScreen>
+    bool load(AnyScreen& screen, const Selection& base) const {
+        const bool good = screen.load_block(s_.base, base);
+        if (!good) watch_.stop();
+        return good;
+    }
+    // After a block; false if the work is to end.
+    template <class Side>
+    bool paid(const Task& task, std::size_t count, const Side& rows) const {
+        return rows.scores.pay(static_cast<std::uint64_t>(task.rows.count) * count) && watch_.step(task.rows.count * count);
+    }
+
+    template <class AnyScreen, class S, class Scores>
+    void tell_bounds(AnyScreen& screen, const Receiver<S, Scores>& rows, std::size_t n) const {
+        for (std::size_t i = 0; i < n; ++i) {
+            if constexpr (Scores::kByBlocks)
+                if (rows.scores.whole(rows.at + i)) {
+                    screen.ignore(i);
+                    continue;
+                }
+            screen.set_bound(i, rows.sink.bound(rows.at + i));
+        }
     }
 
     // The one place where a pair is judged; terms/filter.hpp has the reasons of the order. Inlined, and allows() with it, by
@@ -176,41 +241,83 @@ class Loop {
             if (told == Told::floor) screen.set_floor(i, judge_.floor(query(task, i)));
     }
 
+    std::size_t index(const Part& part, std::size_t j) const { return s_.base.first + part.base[j]; }
+
+    // Whether a coarse screen is to look at a pair again.
+    template <class S, class Scores>
+    bool wanted(const Receiver<S, Scores>& to, std::size_t i, std::size_t query, std::size_t base, float lower) const {
+        return to.sink.wants(to.at + i, static_cast<std::uint32_t>(base), lower) &&
+               (judge_.open() || judge_.allows(query, base));
+    }
+
+    struct Outcome {
+        std::size_t end;  // the first query that a coarse screen leaves
+        std::size_t met;  // pairs reported, or scored as a part of a whole block
+    };
+
+    // Goes through a block.
     template <class AnyScreen, class S, class Scores>
-    void scan(const Task& task, const Selection& base, AnyScreen& screen, const Receiver<S, Scores>& rows) const {
+    Outcome scan(const Part& part, AnyScreen& screen, const Receiver<S, Scores>& rows, const Receiver<S, Scores>& cols) const {
+        if (part.task.both) return scan_both(part, screen, rows, {cols.sink, cols.scores, cols.at + part.at});
+        const std::size_t n = part.task.rows.count;
+        std::size_t end = n, met = 0;
         if constexpr (AnyScreen::kHasFloor)
             if (judge_.has_floor())
-                for (std::size_t i = 0; i < task.rows.count; ++i)
-                    if (!rows.sink.hears(rows.at + i)) screen.set_floor(i, judge_.floor(query(task, i)));
-        screen.scan([&](std::size_t i, std::size_t j, float lower, float upper) {
+                for (std::size_t i = 0; i < n; ++i)
+                    if (!rows.sink.hears(rows.at + i)) screen.set_floor(i, judge_.floor(query(part.task, i)));
+        const auto meet = [&](std::size_t i, std::size_t j, float lower, float upper) {
+            ++met;
             if constexpr (Scores::kByBlocks)
                 if (rows.scores.whole(rows.at + i)) return;
-            tell(offer(rows, i, query(task, i), s_.base.first + base[j], lower, upper), task, screen, rows, i);
+            tell(offer(rows, i, query(part.task, i), index(part, j), lower, upper), part.task, screen, rows, i);
             if constexpr (Scores::kByBlocks)
-                if (rows.scores.go_whole(rows.at + i, j + 1, base.count)) screen.ignore(i);
-        });
-        if constexpr (Scores::kByBlocks) score_block(task, base, screen, rows);
+                if (rows.scores.go_whole(rows.at + i, j + 1, part.base.count)) screen.ignore(i);
+        };
+        if constexpr (CoarseScreen<AnyScreen, Row>)
+            end = screen.scan([&](std::size_t i, std::size_t j,
+                                  float lower) { return wanted(rows, i, query(part.task, i), index(part, j), lower); },
+                              meet);
+        else if constexpr (requires { screen.scan(meet, part.from); })
+            screen.scan(meet, part.from);
+        else
+            screen.scan(meet);
+        if constexpr (Scores::kByBlocks) met += score_block(part, end, screen, rows);
+        return {end, met};
     }
 
     template <class AnyScreen, class S, class Scores>
-    void scan_both(const Task& task, const Selection& base, AnyScreen& screen, const Receiver<S, Scores>& rows,
-                   const Receiver<S, Scores>& cols) const {
+    Outcome scan_both(const Part& part, AnyScreen& screen, const Receiver<S, Scores>& rows,
+                      const Receiver<S, Scores>& cols) const {
+        Outcome outcome{part.task.rows.count, 0};
         if constexpr (ScreensBothSides<AnyScreen> && S::kOfRows) {
-            for (std::size_t j = 0; j < base.count; ++j) screen.set_column_bound(j, cols.sink.bound(cols.at + j));
-            screen.scan_both([&](std::size_t i, std::size_t j, float lower, float upper) {
-                const std::size_t row = query(task, i), col = s_.base.first + base[j];
+            for (std::size_t j = 0; j < part.base.count; ++j) screen.set_column_bound(j, cols.sink.bound(cols.at + j));
+            const auto meet = [&](std::size_t i, std::size_t j, float lower, float upper) {
+                const std::size_t row = query(part.task, i), col = index(part, j);
+                ++outcome.met;
                 if (offer(rows, i, row, col, lower, upper) == Told::bound) screen.set_bound(i, rows.sink.bound(rows.at + i));
                 if (offer(cols, j, col, row, lower, upper) == Told::bound)
                     screen.set_column_bound(j, cols.sink.bound(cols.at + j));
-            });
+            };
+            if constexpr (CoarseScreen<AnyScreen, Row>)
+                outcome.end = screen.scan_both(
+                    [&](std::size_t i, std::size_t j, float lower) {
+                        const std::size_t row = query(part.task, i), col = index(part, j);
+                        return wanted(rows, i, row, col, lower) || wanted(cols, j, col, row, lower);
+                    },
+                    meet);
+            else
+                screen.scan_both(meet, part.from);
         }
+        return outcome;
     }
 
-    // The queries that are scored by whole blocks (scores.hpp).
+    // The queries that are scored by whole blocks (scores.hpp), up to `end`. Returns the pairs scored.
     template <LeavesQueriesOut AnyScreen, class S, class Scores>
-    void score_block(const Task& task, const Selection& base, AnyScreen& screen, const Receiver<S, Scores>& rows) const {
+    std::size_t score_block(const Part& part, std::size_t end, AnyScreen& screen, const Receiver<S, Scores>& rows) const {
+        const auto& [task, base, at, first] = part;
         bool loaded = false;
-        for (std::size_t i = 0; i < task.rows.count; ++i) {
+        std::size_t scored = 0;
+        for (std::size_t i = first; i < end; ++i) {
             const std::size_t row = rows.at + i;
             if (rows.scores.whole(row)) {
                 if (!loaded) rows.scores.load_block(base);
@@ -226,11 +333,13 @@ class Loop {
                     if (offer(rows, i, query(task, i), s_.base.first + base[j], distances[j], distances[j]) == Told::bound)
                         bound = rows.sink.bound(row);
                 }
+                scored += base.count - from;
                 rows.scores.finish_whole(row, near, base.count - from);
                 if (!rows.scores.whole(row)) screen.set_bound(i, rows.sink.bound(row));
             }
             rows.scores.finish_block(row);
         }
+        return scored;
     }
 
     const Search<Row>& s_;

@@ -1,7 +1,4 @@
 // The screen for many queries: packed queries times packed panels of base rows (kernels.hpp), intervals from frame.hpp.
-//
-// A row that float32 cannot represent in the frame is packed as zeros with an infinite slack: its pairs always pass, and the
-// canonical distance decides them.
 #pragma once
 
 #include <algorithm>
@@ -12,8 +9,8 @@
 
 #include "kernels/kernels.hpp"
 #include "screens/frame.hpp"
+#include "screens/placing.hpp"
 #include "screens/screen.hpp"
-#include "terms/finite.hpp"
 
 namespace hardmine {
 
@@ -39,7 +36,7 @@ class PanelScreen {
     }
 
     PanelScreen(const TileKernels& kernels, const Frame& frame, const Canonical& canonical, std::size_t most_queries)
-        : kernels_(kernels), frame_(frame), canonical_(canonical), most_rows_(most_rows(kernels, frame.d)) {
+        : kernels_(kernels), frame_(frame), placing_(kernels, frame, canonical), most_rows_(most_rows(kernels, frame.d)) {
         if (most_queries == 0) return;  // never used
         const std::size_t padded = (most_queries + kernels.rows - 1) / kernels.rows * kernels.rows;
         queries_.resize(padded * frame.d);
@@ -56,7 +53,7 @@ class PanelScreen {
         slack_.resize(most_rows_);
         column_high_.resize(most_rows_);
         doubt_.resize(most_rows_);
-        rows_.resize(kernels.lanes);
+        placed_.resize(kernels.lanes);
         factor_.resize(most_rows_);
         query_factor_.resize(padded);
         hits_.resize(most_hits(kernels));
@@ -81,17 +78,8 @@ class PanelScreen {
         most_slack_ = 0;
         bool all_finite = true;
         for (std::size_t first = 0; first < m_; first += kernels_.lanes) {
-            for (std::size_t j = 0; j < kernels_.lanes; ++j) {
-                rows_[j] = base[ids[std::min(first + j, m_ - 1)]];  // a panel is filled up with its last row
-                factor_[first + j] = canonical_.factor(rows_[j]);
-            }
-            float* panel = &panels_[first * frame_.d];
-            if (frame_.cosine())
-                kernels_.pack_unit(rows_.data(), &factor_[first], frame_.unit_origin.data(), frame_.d, panel, &bias_[first]);
-            else
-                kernels_.pack(rows_.data(), static_cast<float>(frame_.base_scale), frame_.origin.data(), frame_.d, panel,
-                              &bias_[first]);
-            for (std::size_t j = 0; j < kernels_.lanes; ++j) all_finite &= weigh(panel, first, j);
+            all_finite &= placing_.panel(base, ids, first, &panels_[first * frame_.d], placed_.data());
+            for (std::size_t j = 0; j < kernels_.lanes; ++j) load_row(placed_[j], first + j);
         }
         for (std::size_t j = 0; j < m_; ++j) most_slack_ = std::max(most_slack_, slack_[j]);
         return all_finite;
@@ -121,10 +109,10 @@ class PanelScreen {
         column_high_[j] = above(frame_.value(next));
     }
 
-    // Calls offer(i, j, lower, upper) for the pairs of the block that the bounds let through.
+    // Calls offer(i, j, lower, upper) for the pairs of the block that the bounds let through, of the queries from `from` on.
     template <class Offer>
-    void scan(Offer&& offer) {
-        visit_hits(offer, [&](std::size_t row, std::size_t groups, std::size_t first) {
+    void scan(Offer&& offer, std::size_t from = 0) {
+        visit_hits(from, offer, [&](std::size_t row, std::size_t groups, std::size_t first) {
             return kernels_.screen(&queries_[row * frame_.d], groups, &panels_[first * frame_.d], &lower_[first], frame_.d,
                                    &low_[row], &high_[row], hits_.data());
         });
@@ -132,8 +120,8 @@ class PanelScreen {
 
     // The same for those that the bound of either side lets through; the floor is not looked at.
     template <class Offer>
-    void scan_both(Offer&& offer) {
-        visit_hits(offer, [&](std::size_t row, std::size_t groups, std::size_t first) {
+    void scan_both(Offer&& offer, std::size_t from = 0) {
+        visit_hits(from, offer, [&](std::size_t row, std::size_t groups, std::size_t first) {
             return kernels_.screen_both(&queries_[row * frame_.d], groups, &panels_[first * frame_.d], &lower_[first],
                                         frame_.d, &high_[row], &shift_[row], &column_high_[first], hits_.data());
         });
@@ -177,14 +165,14 @@ class PanelScreen {
     }
 
     template <class Offer, class Screen>
-    void visit_hits(Offer&& offer, Screen&& screen) {
+    void visit_hits(std::size_t from, Offer&& offer, Screen&& screen) {
         const std::size_t tile = kQueryTile / kernels_.rows;
-        for (std::size_t g = 0; g < groups_; g += tile)
+        for (std::size_t g = from / kernels_.rows; g < groups_; g += tile)
             for (std::size_t first = 0; first < m_; first += kernels_.lanes) {
                 const std::size_t row = g * kernels_.rows, found = screen(row, std::min(tile, groups_ - g), first);
                 for (const Hit& hit : std::span(hits_.data(), found)) {
                     const std::size_t i = row + hit.row, j = first + hit.lane;
-                    if (i >= n_ || j >= m_) continue;
+                    if (i < from || i >= n_ || j >= m_) continue;
                     const double value = static_cast<double>(hit.value) + row_[i], slack = static_cast<double>(slack_[j]);
                     const double upper = value + query_slack_[i] + 2 * slack;
                     offer(i, j, frame_.distance(value - query_slack_[i]),
@@ -212,65 +200,36 @@ class PanelScreen {
     // Packs query i; what depends on its slack is set for the two kinds of kernel, scan and write.
     void load_query(const float* q, std::size_t i) {
         const bool ip = frame_.inner_product();
-        const double factor = query_factor_[i] = canonical_.factor(q);
         float* packed = &queries_[i / kernels_.rows * kernels_.rows * frame_.d + i % kernels_.rows];
-        double square = 0, along_origin = 0;
-        for (std::size_t k = 0; k < frame_.d; ++k) {
-            const float x = placed(q[k], factor, k);
-            square += static_cast<double>(x) * static_cast<double>(x);
-            if (ip) along_origin += static_cast<double>(x) * static_cast<double>(frame_.origin[k]);
-            packed[k * kernels_.rows] = (ip ? -1.0f : -2.0f) * x;
-        }
-        const double weight = square + (frame_.cosine() && factor == 0 ? 1 : 0);
-        row_[i] = ip ? -along_origin : weight;
-        query_slack_[i] = frame_.query_slack(weight);
-        if (!(square < frame_.largest_square)) {
-            for (std::size_t k = 0; k < frame_.d; ++k) packed[k * kernels_.rows] = 0;
-            row_[i] = 0;
-            query_slack_[i] = kInfinity;
-        }
+        const PlacedQuery placed =
+            placing_.query(q, [&](std::size_t k, float x) { packed[k * kernels_.rows] = (ip ? -1.0f : -2.0f) * x; });
+        query_factor_[i] = placed.factor;
+        row_[i] = placed.row;
+        query_slack_[i] = placed.slack;
         shift_[i] = below(row_[i] - query_slack_[i]);
         row_bias_[i] = static_cast<float>(row_[i]);
-        const bool lost = ip && square < kLeastSquare;  // digits of the query, to underflow
-        row_doubt_[i] = doubtful(factor == 0 || lost ? kInfinity : query_slack_[i]);
+        const bool lost = ip && placed.square < kLeastSquare;  // digits of the query, to underflow
+        row_doubt_[i] = doubtful(placed.factor == 0 || lost ? kInfinity : query_slack_[i]);
     }
 
-    // Component k of a query in the frame.
-    float placed(float x, double factor, std::size_t k) const {
-        if (frame_.cosine()) return static_cast<float>(static_cast<double>(x) * factor - frame_.unit_origin[k]);
-        return x * static_cast<float>(frame_.query_scale) - (frame_.inner_product() ? 0.0f : frame_.origin[k]);
-    }
-
-    // Bias and slack of a packed row from its squared norm; false if the row is not finite.
-    bool weigh(float* panel, std::size_t first, std::size_t lane) {
-        const std::size_t j = first + lane;
-        const auto square = static_cast<double>(bias_[j]);
-        const bool zero = frame_.cosine() && factor_[j] == 0, representable = square < frame_.largest_square;
-        if ((zero || !representable) && !finite(rows_[lane], frame_.d)) return false;
-        const double weight = square + (zero ? 1 : 0);
-        double bias = frame_.inner_product() ? 0 : weight, slack = frame_.base_slack(weight);
-        if (!representable) {
-            for (std::size_t k = 0; k < frame_.d; ++k) panel[k * kernels_.lanes + lane] = 0;
-            bias = 0;
-            slack = kInfinity;
-        }
-        bias_[j] = static_cast<float>(bias);
-        slack_[j] = above(slack);
-        lower_[j] = below(bias - slack);
-        doubt_[j] = doubtful(zero ? kInfinity : slack);
-        return true;
+    void load_row(const PlacedRow& placed, std::size_t j) {
+        factor_[j] = placed.factor;
+        bias_[j] = static_cast<float>(placed.bias);
+        slack_[j] = above(placed.slack);
+        lower_[j] = below(placed.bias - placed.slack);
+        doubt_[j] = doubtful(placed.zero ? kInfinity : placed.slack);
     }
 
     const TileKernels& kernels_;
     const Frame& frame_;
-    const Canonical& canonical_;
+    Placing placing_;
     std::size_t most_rows_, n_ = 0, groups_ = 0, m_ = 0;
     std::vector<float> queries_;                                              // groups of kernels.rows queries, [k][row]
     std::vector<double> row_, query_slack_, query_factor_;                    // per query
     std::vector<float> low_, high_, shift_, row_bias_, row_doubt_;            // per query, in the space of the kernel's values
     std::vector<float> panels_, bias_, lower_, slack_, column_high_, doubt_;  // per base row of the block
     float most_slack_ = 0;
-    std::vector<const float*> rows_;
+    std::vector<PlacedRow> placed_;
     std::vector<double> factor_;  // per base row of the block
     std::vector<Hit> hits_;
 };

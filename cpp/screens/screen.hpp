@@ -10,10 +10,18 @@
 //   load_block(base, ids)        false if a row is not finite
 //   set_bound(i, bound)          pairs of query i farther than `bound` need not be reported; ends an ignore(i)
 //   scan(offer)                  calls offer(i, j, lower, upper), numbers of the query in the task and the row in the block;
-//                                bounds may be set meanwhile. Codes report j ascending for each i
+//                                bounds may be set meanwhile. j ascends for each i
 // A screen of floats, whose intervals have a width, can also be told to leave a query to the canonical distance:
 //   ignore(i)                    no pair of query i need be reported, not even one whose interval is the whole line
 //   reach(i, bound)              a pair of the block farther than this is certainly not reported
+//
+// A coarse screen lets more through and looks at it again. It does a block only where that pays, and as much of it as pays; a
+// screen for the same rows does the rest:
+//   start()                      before the first block of a task
+//   tries(share)                 whether the next block is worth a try, if this share of the last pairs had to be reported; asked
+//                                once a block, before its queries are loaded
+//   scan(wanted, offer)          as scan(offer), but what it would look at again it asks for first: wanted(i, j, lower).
+//                                Returns the first query that it has not begun with. So does scan_both
 #pragma once
 
 #include <concepts>
@@ -31,14 +39,23 @@ concept Screen = requires(S& screen, const Rows<Row>& rows, const Selection& ids
     screen.load_queries(rows, ids);
     { screen.load_block(rows, ids) } -> std::same_as<bool>;
     screen.set_bound(i, x);
-    screen.scan([](std::size_t, std::size_t, float, float) {});
+    requires requires { screen.tries(0.5); } || requires { screen.scan([](std::size_t, std::size_t, float, float) {}); };
+};
+
+template <class S, class Row>
+concept CoarseScreen = Screen<S, Row> && requires(S& screen) {
+    screen.start();
+    { screen.tries(0.5) } -> std::same_as<bool>;
+    {
+        screen.scan([](std::size_t, std::size_t, float) { return true; }, [](std::size_t, std::size_t, float, float) {})
+    } -> std::same_as<std::size_t>;
 };
 
 // What a task of both sides needs (scan/self_join.hpp): without it such a task would offer nothing.
 template <class S>
 concept ScreensBothSides = S::kBothSides && requires(S& screen, std::size_t j, float x) {
     screen.set_column_bound(j, x);
-    screen.scan_both([](std::size_t, std::size_t, float, float) {});
+    requires requires { screen.tries(0.5); } || requires { screen.scan_both([](std::size_t, std::size_t, float, float) {}); };
 };
 
 // What scores its pairs by whole blocks (scan/scores.hpp) needs these as well.

@@ -1,0 +1,26 @@
+// Which screen does a scan of many queries: asked for, or chosen where it pays; and what became of it. No result depends on it.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace hardmine {
+
+// Unasked, blocks go to the coarse screen where it is expected to be faster (screens/int8_screen.hpp).
+enum class Choice { unasked, float32, int8 };
+
+inline constexpr std::array<std::string_view, 3> kChoices = {"", "float32", "int8"};
+
+inline std::atomic<Choice> choice{Choice::unasked};
+
+// Of all calls of this process: the pairs of queries and base rows that each screen did, and those that the coarse one looked at
+// again.
+struct ScreenedPairs {
+    std::atomic<std::uint64_t> float32{0}, int8{0}, looked_at{0};
+};
+inline ScreenedPairs screened_pairs;
+
+}  // namespace hardmine

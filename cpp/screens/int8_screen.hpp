@@ -1,0 +1,373 @@
+// A coarse screen for many queries: rows of the frame as whole numbers of a byte, whose products cost a quarter and less of those
+// of floats. What it lets through is looked at in float32, where it lies, before it is reported.
+//
+// The bound. A row x' of the frame is s X + r, X whole, |X_k| <= 127, s > 0 a float32; n = |s X|, p = |r|. The sum X_q . X_b is
+// exact in int32, and
+//   q' . b' = s_q s_b X_q . X_b + r_q . (s_b X_b) + q' . r_b,    so that by Cauchy-Schwarz
+//   |q' . b' - s_q s_b X_q . X_b|  <=  p_q n_b + N_q p_b.
+// In the values of frame.hpp, where f is 2, or 1 for inner products, the pair is let through if
+//   K(i, j) <= high(i) + blur(i),     K(i, j) = L(j) - f s_q s_b X_q . X_b,     blur(i) = f (N_q p + p_q n),
+// p and n the largest of a panel, which cost one number a query and panel instead of two a pair.
+//
+// Roundings. Those of packing (lines 1, 5, 6 of frame.hpp) stay. n and p are at least what the bound means by them: sums of squares
+// are known up to g(d), which (1 + e) makes good, e = g(d + 16) of frame.hpp; the rest x' - s X up to u (n + p), for which 4 u n is
+// added; what underflows in its squares up to 2^-70 sqrt(d), which is added, too. Then, with all of N, n, p of both rows:
+//   1. The sum becomes a float32 (u), is multiplied by s_b (u) and by the query's factor, exactly f s_q, and added to L, in one
+//      rounding or two: less than 4.1 u f n_q n_b + 1.1 u |L|.
+//   2. high + blur, or K - blur: 3 u of blur, u of the result. As p <= N + n, f = 2:
+//      blur <= 3 N_q^2 + n_q^2 + N_b^2 + 3 n_b^2. The result matters only while it is below twice M, the largest |K|,
+//      M <= |L| + f n_q n_b. (Where columns are screened the sum K - blur + shift is compared with a float32, and rounding keeps
+//      their order.)
+//   3. L is the float32 below bias - slack_b; bias is a sum over four chains, g(d/4 + 4) N_b^2.
+// Distances: together 14 u (N_q^2 + n_q^2) and (d/4 + 20) u (W_b + n_b^2); the slacks of frame.hpp, of W + n^2 in place of W, are at
+// least 17 u and 3 (d + 16) u of them. Inner products, where f = 1 halves all of it: 5.1 u and 7.7 u, of h/2 >= 8.5 u. The screen
+// takes twice these slacks. An underflow (of s_b times the sum: 2^-150 times f s_q) is less than c and e N_q^2.
+//
+// The second look (narrow) is at v = |s_q q - s_b b|^2 or s_q q . s_b b from the rows themselves, s the powers of two of the frame
+// or 1 / norm. Terms meet the roundings of few_screen.hpp, at most d + 8, and e is more; multiplying by a power of two is exact but
+// for underflow, at most 2^-149 a component, for which c = d 2^-140 is there.
+//   Squared distances. |v - t| <= e t + c, so that t lies in v (1 -+ 2 e) -+ c.
+//   Cosine. 1 / norm is rounded to float32, for norms between 2^-100 and 2^100, and so is its product with a row (2 u of a vector
+//      of length 1, for either side): the difference is off by less than 5 u in length, beside what v is off as above. 8 u are
+//      taken. A row of zeros is at 1 from all.
+//   Inner products. e |s_q q| |s_b b| + c (1 + both), |s_b b| <= N_b (1 + u) + |o|.
+// Where v or this is not finite the interval is the whole line.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "kernels/kernels.hpp"
+#include "screens/frame.hpp"
+#include "screens/placing.hpp"
+#include "screens/screen.hpp"
+
+namespace hardmine {
+
+class Int8Screen {
+  public:
+    static constexpr bool kHasFloor = false, kBothSides = true;
+
+    static constexpr std::size_t kBlockBytes = 128 << 10;  // of a block's bytes
+    static constexpr std::size_t kMostRows = 2048;         // of a block
+    static constexpr std::size_t kQueryTile = 96;          // queries that pass over a panel while it is in L1
+    static constexpr std::size_t kMostWidth = 1 << 17;     // 127^2 d fits into int32
+    // What the second look at a pair costs, in multiply-adds of floats: a fixed sum, and so many for each dimension.
+    static constexpr double kLook = 4000, kLookPerDimension = 8;
+
+    static std::size_t padded(std::size_t d) { return (d + 3) / 4 * 4; }
+    static std::size_t most_rows(const Int8Kernels& kernels, std::size_t d) {
+        const std::size_t panels = kBlockBytes / (kernels.lanes * padded(d));
+        return std::clamp<std::size_t>(panels, 1, kMostRows / kernels.lanes) * kernels.lanes;
+    }
+    static std::size_t bytes_per_query(std::size_t d) {
+        return padded(d) + 6 * sizeof(float) + sizeof(std::int32_t) + sizeof(const float*) + 3 * sizeof(double);
+    }
+    static std::size_t bytes(const Int8Kernels& kernels, std::size_t d) {
+        const std::size_t rows = most_rows(kernels, d);
+        return rows * (padded(d) + 7 * sizeof(float) + sizeof(double) + sizeof(const float*)) +
+               kernels.lanes * d * sizeof(float) + d * sizeof(float) + kernels.rows * bytes_per_query(d) +
+               (most_hits(kernels, rows) + room(kernels)) * sizeof(Hit);
+    }
+    // Whether its proofs hold.
+    static bool serves(const Frame& frame) { return frame.d <= kMostWidth && frame.largest_square > 0; }
+
+    Int8Screen(const Int8Kernels& kernels, const FewKernels& few, const TileKernels& tile, const Frame& frame,
+               const Canonical& canonical, std::size_t most_queries, bool forced = false)
+        : kernels_(kernels),
+          few_(few),
+          frame_(frame),
+          placing_(tile, frame, canonical),
+          quads_(padded(frame.d) / 4),
+          forced_(forced),
+          most_rows_(most_rows(kernels, frame.d)) {
+        if (most_queries == 0) return;  // never used
+        const auto d = static_cast<double>(frame.d);
+        const double share = d * (1 - 1 / static_cast<double>(kernels.gain)) / (kLook + kLookPerDimension * d);
+        least_pairs_ = forced ? 1 : std::max(1 / share, static_cast<double>(kLeastPairs));
+        const std::size_t groups = (most_queries + kernels.rows - 1) / kernels.rows, queries = groups * kernels.rows;
+        codes_.resize(queries * 4 * quads_);
+        for (auto* numbers : {&factor_, &query_length_, &query_residual_, &high_, &shift_, &query_scale_})
+            numbers->resize(queries);
+        start_.resize(queries);
+        query_.resize(queries);
+        for (auto* numbers : {&row_, &query_slack_, &norm_}) numbers->resize(queries);
+        place_.resize(frame.d);
+        floats_.resize(kernels.lanes * frame.d);
+        placed_.resize(kernels.lanes);
+        bytes_.resize(most_rows_ * 4 * quads_);
+        for (auto* numbers : {&scale_, &bias_, &slack_, &column_high_, &residual_, &length_, &base_scale_})
+            numbers->resize(most_rows_);
+        base_norm_.resize(most_rows_);
+        base_.resize(most_rows_);
+        hits_.resize((forced ? kLeastPairs : 1) * most_hits(kernels, most_rows_) + room(kernels));
+    }
+
+    std::size_t most_rows() const { return most_rows_; }
+
+    void load_queries(const Rows<float>& queries, const Selection& ids) {
+        n_ = ids.count;
+        groups_ = (n_ + kernels_.rows - 1) / kernels_.rows;
+        std::fill_n(codes_.begin(), groups_ * kernels_.rows * 4 * quads_, std::int8_t{0});
+        for (std::size_t i = 0; i < groups_ * kernels_.rows; ++i) {
+            high_[i] = -kInfinity;
+            shift_[i] = kInfinity;
+            factor_[i] = query_length_[i] = query_residual_[i] = 0;
+            start_[i] = 0;
+            if (i < n_) load_query(queries[ids[i]], i);
+        }
+    }
+
+    // Packs a block of base rows. Returns false if one of them is not finite.
+    bool load_block(const Rows<float>& base, const Selection& ids) {
+        m_ = ids.count;
+        looked_at_ = 0;
+        bool all_finite = true;
+        const double more = 1 + frame_.chain, tiny = std::sqrt(static_cast<double>(frame_.d)) * 0x1p-70;
+        const std::size_t lanes = kernels_.lanes;
+        for (std::size_t first = 0; first < m_; first += lanes) {
+            all_finite &= placing_.panel(base, ids, first, floats_.data(), placed_.data());
+            kernels_.quantise(floats_.data(), frame_.d, &bytes_[first * 4 * quads_], &scale_[first], &residual_[first],
+                              &length_[first]);
+            for (std::size_t l = 0; l < lanes; ++l) {
+                const std::size_t j = first + l;
+                const PlacedRow& placed = placed_[l];
+                const double length = std::sqrt(static_cast<double>(length_[j])) * more + tiny;
+                const double rest = std::sqrt(static_cast<double>(residual_[j])) * more + tiny + 0x1p-22 * length;
+                const double slack = kWider * frame_.base_slack(placed.square + (placed.zero ? 1 : 0) + length * length);
+                length_[j] = above(length);
+                residual_[j] = above(rest);
+                slack_[j] = placed.slack < kInfinity ? above(slack) : kInfinity;
+                bias_[j] = below(placed.bias - static_cast<double>(slack_[j]));
+                base_norm_[j] = std::sqrt(placed.square) * more;
+                base_scale_[j] = scale_of(placed.factor, frame_.base_scale);
+                base_[j] = base[ids[std::min(j, m_ - 1)]];
+            }
+        }
+        return all_finite;
+    }
+
+    // Pairs of query i farther than `bound` need not be reported.
+    void set_bound(std::size_t i, float bound) {
+        const double next = bound < kInfinity ? std::nextafter(bound, kInfinity) : kInfinity;
+        high_[i] = above(frame_.value(next) - row_[i] + query_slack_[i]);
+    }
+    void ignore(std::size_t i) { high_[i] = std::numeric_limits<float>::quiet_NaN(); }
+    // About where the second look ends.
+    float reach(std::size_t i, float bound) const {
+        const double v = frame_.value(bound) + query_slack_[i];
+        return std::isnan(v) ? kInfinity : std::nextafter(frame_.distance(v), kInfinity);
+    }
+    void set_column_bound(std::size_t j, float bound) {
+        const double next = bound < kInfinity ? std::nextafter(bound, kInfinity) : kInfinity;
+        column_high_[j] = above(frame_.value(next));
+    }
+
+    // Before the first block of a task.
+    void start() { waiting_ = blocks_ = 0; }
+
+    // Whether the next block is worth a try: not soon after one that was given up, nor where a float32 screen had so many pairs to
+    // report that this one, which lets some three times as many through, would have too many to look at.
+    bool tries(double share) {
+        ++blocks_;
+        if (waiting_ > 0) --waiting_;
+        return forced_ || (waiting_ == 0 && kThrough * share * least_pairs_ <= 1);
+    }
+
+    // Pairs looked at since the block was loaded.
+    std::size_t looked_at() const { return looked_at_; }
+
+    // Calls offer(i, j, lower, upper) for the pairs of the block that the bounds let through and wanted(i, j, lower) is true of.
+    // Returns the first query that it has not begun with: of the tile from there on too many pairs would have to be looked at.
+    template <class Wanted, class Offer>
+    std::size_t scan(Wanted&& wanted, Offer&& offer) {
+        return visit(wanted, offer,
+                     [&](const Int8Queries& queries, std::size_t groups, const Int8Panel& panel, std::size_t, Hit* hits) {
+                         return kernels_.screen(queries, groups, panel, quads_, hits);
+                     });
+    }
+    template <class Wanted, class Offer>
+    std::size_t scan_both(Wanted&& wanted, Offer&& offer) {
+        return visit(
+            wanted, offer,
+            [&](const Int8Queries& queries, std::size_t groups, const Int8Panel& panel, std::size_t first, Hit* hits) {
+                return kernels_.screen_both(queries, groups, panel, &column_high_[first], quads_, hits);
+            });
+    }
+
+  private:
+    static constexpr double kWider = 2;  // the slacks of the frame, times this
+    static constexpr double kThrough = 2;
+    static constexpr std::size_t kLeastPairs = 16;         // for one that is looked at
+    static constexpr std::size_t kPassedPerLook = 8;       // what the bounds let through costs an eighth of a look
+    static constexpr std::size_t kAtOnce = 4, kAhead = 4;  // pairs looked at together, and asked for before
+
+    static std::size_t most_hits(const Int8Kernels& kernels, std::size_t rows) {
+        return (kQueryTile / kernels.rows + 1) * kernels.rows * rows / kLeastPairs;
+    }
+    static std::size_t room(const Int8Kernels& kernels) {
+        return (kQueryTile / kernels.rows + 1) * kernels.rows * kernels.lanes;
+    }
+
+    // The float32 of 1 / norm, or of the scale; NaN where it is not known to u.
+    float scale_of(double factor, double scale) const {
+        if (!frame_.cosine()) return static_cast<float>(scale);
+        const bool known = factor == 0 || (factor > 0x1p-100 && factor < 0x1p100);
+        return known ? static_cast<float>(factor) : std::numeric_limits<float>::quiet_NaN();
+    }
+
+    void load_query(const float* q, std::size_t i) {
+        const PlacedQuery placed = placing_.query(q, [&](std::size_t k, float x) { place_[k] = x; });
+        float most = 0;
+        for (float x : place_) most = std::max(most, std::abs(x));
+        const bool representable = placed.slack < kInfinity;
+        const float scale = most / 127, inverse = 127 / most;
+        std::int8_t* codes = &codes_[i / kernels_.rows * kernels_.rows * 4 * quads_ + i % kernels_.rows * 4];
+        std::int32_t total = 0;
+        double rests = 0, squares = 0;
+        constexpr float kMagic = 0x1.8p23f;  // what it drops is rounded to even
+        if (most > 0x1p-100f)
+            for (std::size_t k = 0; k < frame_.d; ++k) {
+                const float x = place_[k], code = std::clamp(x * inverse + kMagic - kMagic, -127.0f, 127.0f);
+                codes[k / 4 * 4 * kernels_.rows + k % 4] = static_cast<std::int8_t>(code);
+                total += static_cast<std::int32_t>(code);
+                const double whole = static_cast<double>(code) * static_cast<double>(scale),
+                             rest = static_cast<double>(x) - whole;
+                rests += rest * rest;
+                squares += whole * whole;
+            }
+        else
+            rests = placed.square;
+        const double f = frame_.inner_product() ? 1 : 2, norm = representable ? std::sqrt(placed.square) : 0;
+        const double length = std::sqrt(squares), more = 1 + frame_.chain;
+        query_[i] = q;
+        start_[i] = -kernels_.offset * total;
+        factor_[i] = static_cast<float>(-f) * (most > 0x1p-100f ? scale : 0.0f);
+        query_length_[i] = above(f * norm * more);
+        query_residual_[i] = above(f * std::sqrt(rests) * more);
+        row_[i] = placed.row;
+        norm_[i] = std::sqrt(placed.square);
+        const double weight = placed.square + (frame_.cosine() && placed.factor == 0 ? 1 : 0) + length * length;
+        query_slack_[i] = representable ? kWider * frame_.query_slack(weight) : kInfinity;
+        shift_[i] = below(row_[i] - query_slack_[i]);
+        query_scale_[i] = scale_of(placed.factor, frame_.query_scale);
+    }
+
+    template <class Wanted, class Offer, class Screen>
+    std::size_t visit(Wanted&& wanted, Offer&& offer, Screen&& screen) {
+        const std::size_t tile = kQueryTile / kernels_.rows, lanes = kernels_.lanes;
+        for (std::size_t g = 0; g < groups_; g += tile) {
+            const std::size_t row = g * kernels_.rows, groups = std::min(tile, groups_ - g);
+            const Int8Queries queries{&codes_[row * 4 * quads_], &start_[row], &factor_[row], &query_length_[row],
+                                      &query_residual_[row],     &high_[row],  &shift_[row]};
+            const auto most = static_cast<std::size_t>(static_cast<double>(groups * kernels_.rows * m_) / least_pairs_);
+            std::size_t found = 0, passed = 0;
+            for (std::size_t first = 0; first < m_; first += lanes) {
+                const Int8Panel panel{&bytes_[first * 4 * quads_], &scale_[first], &bias_[first], &residual_[first],
+                                      &length_[first]};
+                const std::size_t fresh = screen(queries, groups, panel, first, hits_.data() + found), begin = found;
+                for (std::size_t h = begin; h < begin + fresh; ++h) {
+                    Hit hit = hits_[h];
+                    hit.row += static_cast<std::uint32_t>(row);
+                    hit.lane += static_cast<std::uint32_t>(first);
+                    if (hit.row >= n_ || hit.lane >= m_ || !wanted(hit.row, hit.lane, lower(hit))) continue;
+                    hits_[found++] = hit;
+                }
+                passed += fresh;
+                if (found > most || passed > kPassedPerLook * most) {
+                    waiting_ = blocks_ + 1;
+                    return row;
+                }
+            }
+            looked_at_ += found;
+            look(found, wanted, offer);
+        }
+        return n_;
+    }
+
+    // No distance of the pair is below this.
+    float lower(const Hit& hit) const {
+        const std::size_t i = hit.row, j = hit.lane;
+        const double blur = static_cast<double>(query_length_[i]) * static_cast<double>(residual_[j]) +
+                            static_cast<double>(query_residual_[i]) * static_cast<double>(length_[j]);
+        return frame_.distance(static_cast<double>(hit.value) + row_[i] - query_slack_[i] - blur);
+    }
+
+    template <class Wanted, class Offer>
+    void look(std::size_t found, Wanted&& wanted, Offer&& offer) {
+        for (std::size_t h = 0; h < found; h += kAtOnce) {
+            for (std::size_t p = h + kAhead; p < std::min(found, h + kAhead + kAtOnce); ++p) fetch(base_[hits_[p].lane]);
+            const float *a[kAtOnce], *b[kAtOnce];
+            float scale_a[kAtOnce], scale_b[kAtOnce], values[kAtOnce];
+            std::size_t ids[kAtOnce], count = 0;
+            for (std::size_t p = h; p < std::min(found, h + kAtOnce); ++p) {
+                const Hit& hit = hits_[p];
+                if (!wanted(hit.row, hit.lane, lower(hit))) continue;  // its bound has become tighter meanwhile
+                a[count] = query_[hit.row];
+                b[count] = base_[hit.lane];
+                scale_a[count] = query_scale_[hit.row];
+                scale_b[count] = base_scale_[hit.lane];
+                ids[count++] = p;
+            }
+            if (frame_.inner_product())
+                few_.dot_pairs(a, scale_a, b, scale_b, count, frame_.d, values);
+            else
+                few_.sqeuclidean_pairs(a, scale_a, b, scale_b, count, frame_.d, values);
+            for (std::size_t p = 0; p < count; ++p) {
+                const Hit& hit = hits_[ids[p]];
+                const Ends ends = narrow(hit.row, hit.lane, static_cast<double>(values[p]));
+                offer(hit.row, hit.lane, frame_.distance(ends.lower), frame_.distance(ends.upper));
+            }
+        }
+    }
+
+    struct Ends {
+        double lower, upper;
+    };
+    Ends narrow(std::size_t i, std::size_t j, double v) const {
+        constexpr double kNoLimit = std::numeric_limits<double>::infinity();
+        const double e = frame_.chain, c = frame_.constant;
+        if (!std::isfinite(v)) return {-kNoLimit, kNoLimit};
+        if (frame_.inner_product()) {
+            const double q = norm_[i], b = base_norm_[j] + frame_.origin_norm, error = e * q * b + c * (1 + q + b);
+            if (!std::isfinite(error)) return {-kNoLimit, kNoLimit};
+            return {-v - error, -v + error};
+        }
+        if (!frame_.cosine()) return {v * (1 - 2 * e) - c, v * (1 + 2 * e) + c};
+        if (query_scale_[i] == 0 || base_scale_[j] == 0) return {2, 2};  // a row of zeros is 1 from everything
+        const double least = std::sqrt(v * (1 - 2 * e)) - 0x1p-21, most = std::sqrt(v * (1 + 2 * e) + c) + 0x1p-21;
+        return {least > 0 ? least * least - c : 0, most * most};
+    }
+
+    void fetch(const float* row) const {
+        for (std::size_t k = 0; k < std::min<std::size_t>(frame_.d, 2048); k += 16) __builtin_prefetch(row + k);
+    }
+
+    const Int8Kernels& kernels_;
+    const FewKernels& few_;
+    const Frame& frame_;
+    Placing placing_;
+    std::size_t quads_;
+    bool forced_;
+    std::size_t most_rows_, n_ = 0, groups_ = 0, m_ = 0;
+    double least_pairs_ = 1;  // for each that is looked at
+    std::size_t waiting_ = 0, blocks_ = 0, looked_at_ = 0;
+    std::vector<std::int8_t> codes_;  // per query, from here on
+    std::vector<std::int32_t> start_;
+    std::vector<float> factor_, query_length_, query_residual_, high_, shift_, query_scale_;
+    std::vector<const float*> query_;
+    std::vector<double> row_, query_slack_, norm_;
+    std::vector<float> place_, floats_;
+    std::vector<PlacedRow> placed_;
+    std::vector<std::uint8_t> bytes_;  // per base row of the block, from here on
+    std::vector<float> scale_, bias_, slack_, column_high_, residual_, length_, base_scale_;
+    std::vector<double> base_norm_;
+    std::vector<const float*> base_;
+    std::vector<Hit> hits_;
+};
+
+}  // namespace hardmine
