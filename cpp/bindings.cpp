@@ -197,13 +197,13 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
 
     m.def(
         "intervals",
-        [](const FloatArray& queries, const FloatArray& base, Metric metric, bool few) {
+        [](const FloatArray& queries, const FloatArray& base, Metric metric, const std::string& name) {
             const auto search = search_of<float>({0, queries}, {0, base}, metric, 1);
             const py::ssize_t shape[2] = {queries.shape(0), base.shape(0)};
             FloatArray lower(shape), upper(shape);
             const StandardArithmetic standard;
-            intervals(search, few, lower.mutable_data(), upper.mutable_data());
+            intervals(search, name, lower.mutable_data(), upper.mutable_data());
             return py::make_tuple(lower, upper);
         },
-        py::arg("queries").noconvert(), py::arg("base").noconvert(), py::arg("metric"), py::arg("few"));
+        py::arg("queries").noconvert(), py::arg("base").noconvert(), py::arg("metric"), py::arg("screen"));
 }

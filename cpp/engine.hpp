@@ -84,7 +84,9 @@ void pair_distances(const CodeSearch& search, const std::int64_t* rows, const st
 // each pair is computed once.
 void canonical_matrix(const FloatSearch& search, bool self, float* out, const Watcher& watcher);
 
-// For tests: the intervals [lower, upper] that the screen for few or for many queries gives every pair, (n, m) each.
-void intervals(const FloatSearch& search, bool few, float* lower, float* upper);
+// For tests: the intervals [lower, upper] that a screen gives every pair, (n, m) each; NaN for one that it does not report. Of
+// "few" or "many" queries; "int8": the lower end that the coarse screen asks with, and the upper one that it offers; "int8
+// again": both that it offers.
+void intervals(const FloatSearch& search, const std::string& screen, float* lower, float* upper);
 
 }  // namespace hardmine

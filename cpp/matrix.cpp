@@ -1,7 +1,12 @@
 // Distances of all pairs as a matrix, and of listed pairs: every pair is an answer, so that kernels write rows and nothing is
 // offered to a sink. The one loop beside scan/visit.hpp.
 #include <algorithm>
+#include <iterator>
+#include <limits>
 #include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine.hpp"
@@ -186,13 +191,50 @@ void canonical_matrix(const FloatSearch& s, bool self, float* out, const Watcher
     });
 }
 
-void intervals(const FloatSearch& s, bool few, float* lower, float* upper) {
+namespace {
+
+// The intervals of the coarse screen, told of no bound.
+void coarse_intervals(const FloatSearch& s, const Floats& family, const Frame& frame, bool again, float* lower, float* upper) {
+    const std::size_t n = s.queries.count, m = s.base.count;
+    if (!Int8Screen::serves(frame)) {
+        std::fill_n(lower, n * m, frame.distance(-static_cast<double>(kInfinity)));
+        std::fill_n(upper, n * m, kInfinity);
+        return;
+    }
+    Int8Screen screen(family.kernels.int8, family.kernels.few, family.kernels.tile, frame, family.canonical, n, true);
+    screen.load_queries(s.queries, {nullptr, 0, n});
+    for (std::size_t i = 0; i < n; ++i) screen.set_bound(i, kInfinity);
+    Watch unwatched(kNobody, 0);
+    visit_blocks(m, screen.most_rows(), true, [&](std::size_t begin, std::size_t end) {
+        if (!screen.load_block(s.base, {nullptr, begin, end - begin})) report_not_finite(s.base, true, unwatched);
+        screen.scan(
+            [&](std::size_t i, std::size_t j, float low) {
+                if (!again) lower[i * m + begin + j] = low;
+                return true;
+            },
+            [&](std::size_t i, std::size_t j, float low, float high) {
+                if (again) lower[i * m + begin + j] = low;
+                upper[i * m + begin + j] = high;
+            });
+        return true;
+    });
+}
+
+}  // namespace
+
+void intervals(const FloatSearch& s, const std::string& screen, float* lower, float* upper) {
+    constexpr std::string_view kScreens[] = {"few", "many", "int8", "int8 again"};
+    if (std::find(std::begin(kScreens), std::end(kScreens), screen) == std::end(kScreens))
+        throw std::invalid_argument("expected few, many, int8 or int8 again, got '" + screen + "'");
     Floats family(s, kNobody);
     const Filter everything;
     const Judge judge(everything);
+    const bool few = screen == "few";
     const std::size_t n = s.queries.count, step = few ? FewScreen::kMostQueries : n;
     const Selection queries{nullptr, 0, n}, base{nullptr, 0, s.base.count};
     const Frame frame = make_frame(s.metric, family.canonical, s.queries, s.base, base);
+    for (float* ends : {lower, upper}) std::fill_n(ends, n * s.base.count, std::numeric_limits<float>::quiet_NaN());
+    if (!few && screen != "many") return coarse_intervals(s, family, frame, screen == "int8 again", lower, upper);
     PanelScreen many_screen(family.kernels.tile, frame, family.canonical, few ? 0 : n);
     FewScreen few_screen(family.kernels.few, s.metric, family.canonical, s.base.width);
     Intervals sink(s.base.count, lower, upper);

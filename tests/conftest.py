@@ -41,6 +41,16 @@ def isa_is_left():
 
 
 @pytest.fixture(autouse=True)
+def screen_is_left():
+    """The same for the screen."""
+    before = _core.screen()
+    yield
+    after = _core.screen()
+    _core.use_screen(before)
+    assert after == before
+
+
+@pytest.fixture(autouse=True)
 def proofs_hold():
     """No interval may miss its distance, even where the search finds out and answers rightly."""
     before = _core.failed_proofs()

@@ -1,11 +1,12 @@
-"""The instruction sets that tests run on, and another one for a while."""
+"""The instruction sets that tests run on, and another one, or another screen, for a while."""
 
 import contextlib
 import os
 
 from hardmine import _core
 
-ISAS = _core.isas_runnable()[: 1 if "HARDMINE_ONE_ISA" in os.environ else None]  # one is enough to find out much
+EVERY_ISA = _core.isas_runnable()[: 1 if "HARDMINE_ONE_ISA" in os.environ else None]  # one is enough to find out much
+ISAS = [name for name in EVERY_ISA if name != "avx_vnni"]  # which is avx2 but for its bytes: for tests of these
 
 
 @contextlib.contextmanager
@@ -17,3 +18,14 @@ def using_isa(name):
         yield name
     finally:
         _core.use_isa(before)
+
+
+@contextlib.contextmanager
+def using_screen(name):
+    """The same for the screen of many queries: "int8", "float32", or "" for the one that pays."""
+    before = _core.screen()
+    _core.use_screen(name)
+    try:
+        yield name
+    finally:
+        _core.use_screen(before)

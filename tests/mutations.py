@@ -9,7 +9,9 @@ in the copy. Exit code 1 if one survives.
 What is not listed cannot be noticed, because the code is right without it. `shift_` could be rounded to the nearest, since
 `column_high_` is a step above its bound, which is as much, and `column_high_` be its bound, since both sides of the comparison
 are rounded to float32. Queries need no constant of their own for underflow: that of the base rows is a thousand times what
-both need. A scale beyond 2^119 would only leave more rows to the canonical distance.
+both need. A scale beyond 2^119 would only leave more rows to the canonical distance. The coarse screen rounds L down, which
+pays for the 1 of rows of zeros, too; what underflows in its rests is less than its slacks; and to a bound the slack of a query
+adds less, beside the rests and the slack of a base row, than half a step of the bound has in it.
 """
 
 from __future__ import annotations

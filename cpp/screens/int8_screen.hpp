@@ -27,10 +27,10 @@
 // or 1 / norm. Terms meet the roundings of few_screen.hpp, at most d + 8, and e is more; multiplying by a power of two is exact but
 // for underflow, at most 2^-149 a component, for which c = d 2^-140 is there.
 //   Squared distances. |v - t| <= e t + c, so that t lies in v (1 -+ 2 e) -+ c.
-//   Cosine. 1 / norm is rounded to float32, for norms between 2^-100 and 2^100, and so is its product with a row (2 u of a vector
+//   Cosine. 1 / norm is rounded to float32, but for norms beyond 2^126 (NaN), and so is its product with a row (2 u of a vector
 //      of length 1, for either side): the difference is off by less than 5 u in length, beside what v is off as above. 8 u are
 //      taken. A row of zeros is at 1 from all.
-//   Inner products. e |s_q q| |s_b b| + c (1 + both), |s_b b| <= N_b (1 + u) + |o|.
+//   Inner products. e |s_q q| |s_b b| + c (1 + both), |s_b b| <= N_b (1 + u) + |o|, N_b known as n is.
 // Where v or this is not finite the interval is the whole line.
 #pragma once
 
@@ -143,8 +143,8 @@ class Int8Screen {
                 residual_[j] = above(rest);
                 slack_[j] = placed.slack < kInfinity ? above(slack) : kInfinity;
                 bias_[j] = below(placed.bias - static_cast<double>(slack_[j]));
-                base_norm_[j] = std::sqrt(placed.square) * more;
-                base_scale_[j] = scale_of(placed.factor, frame_.base_scale);
+                base_norm_[j] = std::sqrt(placed.square) * more + tiny;
+                base_scale_[j] = multiplier(placed.factor, frame_.base_scale);
                 base_[j] = base[ids[std::min(j, m_ - 1)]];
             }
         }
@@ -213,11 +213,10 @@ class Int8Screen {
         return (kQueryTile / kernels.rows + 1) * kernels.rows * kernels.lanes;
     }
 
-    // The float32 of 1 / norm, or of the scale; NaN where it is not known to u.
-    float scale_of(double factor, double scale) const {
-        if (!frame_.cosine()) return static_cast<float>(scale);
-        const bool known = factor == 0 || (factor > 0x1p-100 && factor < 0x1p100);
-        return known ? static_cast<float>(factor) : std::numeric_limits<float>::quiet_NaN();
+    // What a row is multiplied by for its second look. NaN for 1 / norm where float32 has not all digits of it.
+    float multiplier(double factor, double power) const {
+        if (!frame_.cosine()) return static_cast<float>(power);
+        return factor == 0 || factor >= 0x1p-126 ? static_cast<float>(factor) : std::numeric_limits<float>::quiet_NaN();
     }
 
     void load_query(const float* q, std::size_t i) {
@@ -254,7 +253,7 @@ class Int8Screen {
         const double weight = placed.square + (frame_.cosine() && placed.factor == 0 ? 1 : 0) + length * length;
         query_slack_[i] = representable ? kWider * frame_.query_slack(weight) : kInfinity;
         shift_[i] = below(row_[i] - query_slack_[i]);
-        query_scale_[i] = scale_of(placed.factor, frame_.query_scale);
+        query_scale_[i] = multiplier(placed.factor, frame_.query_scale);
     }
 
     template <class Wanted, class Offer, class Screen>
@@ -278,7 +277,7 @@ class Int8Screen {
                     hits_[found++] = hit;
                 }
                 passed += fresh;
-                if (found > most || passed > kPassedPerLook * most) {
+                if (!forced_ && (found > most || passed > kPassedPerLook * most)) {
                     waiting_ = blocks_ + 1;
                     return row;
                 }

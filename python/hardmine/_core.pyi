@@ -228,5 +228,5 @@ def ranking_counts(
     progress: Callable[[int, int], object] | None,
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]: ...
 def intervals(
-    queries: NDArray[np.float32], base: NDArray[np.float32], metric: Metric, few: bool
+    queries: NDArray[np.float32], base: NDArray[np.float32], metric: Metric, screen: str
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]: ...

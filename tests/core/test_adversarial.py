@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from intervals import SCREENS, intervals
 
 import hardmine
 import reference
-from hardmine.search.metric import FLOAT_METRICS
+from isas import using_screen
 from reference import METRICS, assert_same
 
 
@@ -59,6 +60,20 @@ def _one_large_coordinate(rng):
     return rows
 
 
+def _one_bit(rng):
+    def rows(n, d):
+        x = np.tile(rng.standard_normal(d).astype(np.float32), (n, 1))
+        at = np.arange(n), rng.integers(0, d, n)
+        x[at] = np.nextafter(x[at], np.float32(np.inf))
+        return x
+
+    return rows
+
+
+def _constant(rng):
+    return lambda n, d: rng.standard_normal((n, 1)) + np.zeros((1, d))
+
+
 CLOUDS = {
     "gaussian": lambda rng: _translated(rng, 0),
     "moved by 1e4": lambda rng: _translated(rng, 1e4),
@@ -73,6 +88,8 @@ CLOUDS = {
     "subnormal": _subnormal,
     "huge": _huge,
     "one large coordinate": _one_large_coordinate,
+    "equal but for one bit": _one_bit,
+    "constant rows": _constant,
 }
 
 
@@ -83,39 +100,39 @@ def cloud(request, rng):
 
 
 @pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("n", [4, 40])
-def test_topk_equals_the_oracle(isa, cloud, metric, n):
+@pytest.mark.parametrize("n, screen", [(4, ""), (40, "float32"), (40, "int8")])
+def test_topk_equals_the_oracle(isa, cloud, metric, n, screen):
     b = cloud(500, 20)
     q = np.concatenate([b[: n // 2], cloud(n - n // 2, 20)])
-    assert_same(hardmine.topk(q, b, 8, metric=metric), reference.topk(q, b, 8, metric))
     x = b[: 2 * n]
-    assert_same(hardmine.topk(x, k=5, metric=metric), reference.topk(x, None, 5, metric))
+    with using_screen(screen):
+        assert_same(hardmine.topk(q, b, 8, metric=metric), reference.topk(q, b, 8, metric))
+        assert_same(hardmine.topk(x, k=5, metric=metric), reference.topk(x, None, 5, metric))
 
 
 @pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("few", [False, True], ids=["panels", "few"])
+@SCREENS
 @pytest.mark.parametrize("d", [1, 8, 100])
-def test_no_distance_lies_outside_its_interval(isa, cloud, metric, few, d):
-    from hardmine import _core
-
+def test_no_distance_lies_outside_its_interval(isa, cloud, metric, screen, d):
     b = cloud(300, d)
     q = np.concatenate([b[:4], cloud(4, d)])
-    lower, upper = _core.intervals(q, b, FLOAT_METRICS[metric], few)
+    lower, upper = intervals(q, b, metric, screen)
     true = reference.rounded(q, b, metric)
     assert (lower <= true).all()
     assert (true <= upper).all()
 
 
 @pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("few", [False, True], ids=["panels", "few"])
-def test_intervals_are_narrow_on_ordinary_rows(isa, rng, metric, few):
+@SCREENS
+def test_intervals_are_narrow_on_ordinary_rows(isa, rng, metric, screen):
     """A bound that always says "anything" would be correct and useless."""
-    from hardmine import _core
-
     q, b = rng.standard_normal((8, 256)).astype(np.float32), rng.standard_normal((400, 256)).astype(np.float32)
-    lower, upper = _core.intervals(q, b, FLOAT_METRICS[metric], few)
+    lower, upper = intervals(q, b, metric, screen)
     scale = np.abs(reference.distances(q, b, metric)).max()
-    assert ((upper - lower).astype(np.float64) <= 2e-4 * scale).all()
+    share = 2e-4
+    if screen == "int8":  # half a step of 1/63 or 1/127 of the largest of 256 components, in all of them
+        share = 0.15 if metric == "inner_product" else 0.03
+    assert ((upper - lower).astype(np.float64) <= share * scale).all()
 
 
 @pytest.mark.parametrize("metric", ["sqeuclidean", "euclidean", "cosine"])

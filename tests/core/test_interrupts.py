@@ -50,6 +50,10 @@ CASES = {
     "many dimensions": ("q, b = floats(600, 100_000), floats(2000, 100_000)", "hardmine.topk(q, b)"),
     "one array": ("q = floats(160_000, 16)", "hardmine.topk(q)"),
     "one array of equal rows": ("q = np.ones((100_000, 16), np.float32)", "hardmine.topk(q)"),
+    "the coarse screen": (
+        "q, b = floats(20_000, 128), floats(400_000, 128)\n_core.use_screen('int8')",
+        "hardmine.topk(q, b)",
+    ),
     "one group": (
         "q, g = floats(100_000, 16), np.zeros(100_000, int)",
         "hardmine.topk(q, q.copy(), where=Filter(query_groups=g, base_groups=g, groups='same'))",

@@ -12,7 +12,7 @@ from reference import METRICS
 pytestmark = pytest.mark.slow
 
 
-def climb(rng, d, metric, few, steps):
+def climb(rng, d, metric, screen, steps):
     """Hill climbing over rows: how far a canonical distance comes from the middle of its interval, in half widths.
 
     Each query has a base row of its own; the frame is held by rows that stay.
@@ -40,7 +40,7 @@ def climb(rng, d, metric, few, steps):
             )
             new.append(np.float32(np.where(chosen, np.clip(moved, -1e6, 1e6), rows)))
         new_q, new_b = new
-        lower, upper = intervals(new_q, np.concatenate([held, new_b]), metric, few)
+        lower, upper = intervals(new_q, np.concatenate([held, new_b]), metric, screen)
         i = np.arange(n)
         low, high = (ends[i, len(held) + i].astype(np.float64) for ends in (lower, upper))
         true = reference.distances(new_q, new_b, metric)[i, i]
@@ -58,5 +58,5 @@ def climb(rng, d, metric, few, steps):
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("d", [1, 3, 40])
 @SCREENS
-def test_no_search_finds_a_distance_outside_its_interval(isa, metric, d, few):
-    assert climb(np.random.default_rng(d), d, metric, few, steps=40) <= 1 + 1e-6
+def test_no_search_finds_a_distance_outside_its_interval(isa, metric, d, screen):
+    assert climb(np.random.default_rng(d), d, metric, screen, steps=40) <= 1 + 1e-6

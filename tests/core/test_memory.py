@@ -14,8 +14,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif("HARDMINE_SANITIZED" in os.en
 CASE = """
 import ctypes
 import numpy as np
-from hardmine import Filter, closest_pairs, distance_histogram, mean_average_precision, pair_distances, pairwise
-from hardmine import radius_neighbors, topk
+from hardmine import Filter, _core, closest_pairs, distance_histogram, mean_average_precision, pair_distances
+from hardmine import pairwise, radius_neighbors, topk
 
 def status(key):
     return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith(key)) << 10
@@ -36,6 +36,11 @@ print((status("VmHWM") - before - outputs) / 2**20)
 # name: (inputs, call with `threads=THREADS`, MiB beyond the rule, or how they follow from the number of threads)
 CASES = {
     "many rows": ("q, b = floats(3000, 128), floats(1_000_000, 128)", "topk(q, b, 10, threads=THREADS)", 0),
+    "the coarse screen": (
+        "q, b = floats(3000, 128), floats(1_000_000, 128)\n_core.use_screen('int8')",
+        "topk(q, b, 10, threads=THREADS)",
+        0,
+    ),
     "large k": ("q, b = floats(1000, 64), floats(50_000, 64)", "topk(q, b, 5000, threads=THREADS)", 0),
     "large k, few queries": ("q, b = floats(40, 64), floats(300_000, 64)", "topk(q, b, 5000, threads=THREADS)", 0),
     "100,000 dimensions": ("q, b = floats(100, 100_000), floats(300, 100_000)", "topk(q, b, 10, threads=THREADS)", 0),

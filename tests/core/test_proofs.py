@@ -1,5 +1,7 @@
 """Every line of the derivations in cpp/screens/frame.hpp and few_screen.hpp has rows here that need it.
 
+What int8_screen.hpp adds has its own in test_proofs_int8.py.
+
 Rows are built so that all roundings of a sum go the same way: one large term makes the partial sums large from the start, and
 every later one is a little less than half a step of them, and lost, or a little more, and counted twice. A screen that leaves
 out the line then misses its interval, or loses the pair in a window that holds nothing but its canonical distance. Base rows
@@ -15,6 +17,8 @@ import numpy as np
 import pytest
 from intervals import (
     DIRECTIONS,
+    FRAMED,
+    IN_PLACE,
     SCREENS,
     U,
     assert_found,
@@ -65,20 +69,22 @@ def few_rows(d, way, size=1.0):
 
 @DIRECTIONS
 @pytest.mark.parametrize("metric", METRICS)
-def test_sums_of_few(isa, way, metric):
+@IN_PLACE
+def test_sums_of_few(isa, way, metric, screen):
     e = few_rows(1600, way)
     q = np.zeros_like(e) if "euclidean" in metric else e
-    assert_holds(np.float32([q]), both_signs(e), metric, few=True)
+    assert_holds(np.float32([q]), both_signs(e), metric, screen)
 
 
 @DIRECTIONS
-def test_sums_of_few_against_each_other(isa, way):
+@IN_PLACE
+def test_sums_of_few_against_each_other(isa, way, screen):
     """Cosine where the product errs and the norms do not."""
     e = few_rows(1600, way)
     straight = np.zeros_like(e)
     straight[:32] = 1
     for q, b in ((e, straight), (straight, e), (e, np.roll(e, 32))):
-        assert_holds(np.float32([q]), both_signs(b), "cosine", few=True)
+        assert_holds(np.float32([q]), both_signs(b), "cosine", screen)
 
 
 # The standard bounds, where no sum reaches them.
@@ -126,14 +132,14 @@ def test_half_a_width_of_products_pays_for_its_own_slack():
 
 @pytest.mark.parametrize("metric", METRICS)
 @SCREENS
-def test_beyond_the_last_dimension_nothing_is_claimed(metric, few):
+def test_beyond_the_last_dimension_nothing_is_claimed(metric, screen):
     """e reaches 1/7, or 1/4 for few queries: in more dimensions every interval is the whole line."""
-    most = 1 / 4 if few else 1 / 7
+    most = 1 / 4 if screen == "few" else 1 / 7
     d = math.ceil(most / (1 + most) / U)
     row = np.zeros((1, d), np.float32)
     row[0, :2] = 1, 2
     with using_isa("generic"):  # a panel has fewest lanes here
-        lower, upper = intervals(row, row, metric, few)
+        lower, upper = intervals(row, row, metric, screen)
     assert lower == (-np.inf if metric == "inner_product" else 0) and upper == np.inf
 
 
@@ -173,35 +179,38 @@ def cones(rng, power):
 
 
 @pytest.mark.parametrize("power", [0, 1, 3, 6, 9, 11, 13, 15, 18])
-def test_packing_of_rows_that_are_nearly_parallel(isa, power):
+@FRAMED
+def test_packing_of_rows_that_are_nearly_parallel(isa, power, screen):
     """Their unit vectors differ by 2^-47 and more, as little as float64 can tell: both sides must mean the same products."""
     rng = np.random.default_rng(power)
     for base, q in cones(rng, power):
-        assert_inside(q, base, "cosine")
+        assert_inside(q, base, "cosine", screen)
 
 
-def test_windows_of_rows_that_are_nearly_parallel(isa):
+@FRAMED
+def test_windows_of_rows_that_are_nearly_parallel(isa, screen):
     for power in (0, 6, 13):
         for base, q in list(cones(np.random.default_rng(power), power))[:3]:
-            assert_found(q[:30], base, "cosine")
+            assert_found(q[:30], base, "cosine", screen)
 
 
 @pytest.mark.parametrize("d", [2, 3, 16])
-def test_scaled_copies_have_a_distance_near_zero(isa, d):
+@FRAMED
+def test_scaled_copies_have_a_distance_near_zero(isa, d, screen):
     rng = np.random.default_rng(d)
     for _ in range(10):
         o = rng.standard_normal((1, d))
         o /= np.linalg.norm(o)
         q = np.float32(o * rng.uniform(0.5, 2, (60, 1)))
-        assert_inside(q, np.tile(np.float32(o), (4, 1)), "cosine")
+        assert_inside(q, np.tile(np.float32(o), (4, 1)), "cosine", screen)
 
 
 @SCREENS
-def test_rows_of_zeros_have_cosine_distance_one(isa, few):
+def test_rows_of_zeros_have_cosine_distance_one(isa, screen):
     rng = np.random.default_rng(0)
     rows = np.float32(rng.standard_normal((16, 24)) + [[2.0] * 24])
     rows[::3] = 0
-    assert_holds(rows, rows, "cosine", few)
+    assert_holds(rows, rows, "cosine", screen)
 
 
 # Underflow.
@@ -209,27 +218,27 @@ def test_rows_of_zeros_have_cosine_distance_one(isa, few):
 
 @pytest.mark.parametrize("metric", ["sqeuclidean", "euclidean"])
 @SCREENS
-def test_differences_whose_squares_underflow(isa, metric, few):
+def test_differences_whose_squares_underflow(isa, metric, screen):
     """In the frame, and for few queries in float32 itself, each square is less than the least number, or rounded up to it."""
     for d in (1, 40, 1000):
         for size in (1e-30, 2.0**-74.9, 2.0**-75.1, 2.0**-75.6, 1e-21):
             tiny = np.full((1, d), size)
             base = np.concatenate([both_signs(np.eye(1, d)[0], tiny[0]), np.float32(2 * tiny)])
             q = np.float32(np.concatenate([tiny, 0 * tiny, 3 * tiny]))
-            assert_holds(q, base[2:] if few else base, metric, few)
+            assert_holds(q, base[2:] if screen == "few" else base, metric, screen)
 
 
 @SCREENS
-def test_products_that_underflow(isa, few):
+def test_products_that_underflow(isa, screen):
     for d in (1, 40, 1000):
         for size in (1e-30, 2.0**-74.9, 2.0**-75.1, 2.0**-75.6, 1e-21):
             tiny = np.full((1, d), size)
             base = np.concatenate([both_signs(np.eye(1, d)[0], tiny[0]), np.float32(2 * tiny)])
             q = np.float32(np.concatenate([tiny, -tiny, 3 * tiny]))
-            assert_holds(q, base[2:] if few else base, "inner_product", few)
+            assert_holds(q, base[2:] if screen == "few" else base, "inner_product", screen)
             # and where only the frame is too small for them, or one side alone
             for times in ((2.0**30, 2.0**30), (2.0**-30, 2.0**30), (2.0**30, 2.0**-30)):
-                assert_holds(np.float32(times[0] * q), np.float32(times[1] * base), "inner_product", few)
+                assert_holds(np.float32(times[0] * q), np.float32(times[1] * base), "inner_product", screen)
 
 
 def test_packed_queries_that_underflow_beside_a_far_origin(isa):
@@ -237,7 +246,7 @@ def test_packed_queries_that_underflow_beside_a_far_origin(isa):
     q = np.float32([2.0**70] * 11 + [1.37 * 2.0**-87])[:, None]
     assert_holds(q, base, "inner_product")
     few = np.float32([1.37 * 2.0**-87, 1.37 * 2.0**-149, 0])[:, None]
-    assert_holds(few, base, "inner_product", few=True)
+    assert_holds(few, base, "inner_product", screen="few")
 
 
 def test_norms_that_underflow(isa):
@@ -245,34 +254,34 @@ def test_norms_that_underflow(isa):
     for d in (1, 6, 100):
         b = np.full((1, d), 2.0**-76.2)
         q = np.concatenate([np.full((1, d), 2.0**20), np.full((1, d), 1.1), np.full((1, d), 2.0**-149)])
-        assert_holds(np.float32(q), both_signs(b[0], 2.0**70 * b[0]), "inner_product", few=True)
+        assert_holds(np.float32(q), both_signs(b[0], 2.0**70 * b[0]), "inner_product", screen="few")
     ones = np.ones((1, 40))  # all products are half of the least number, and lost
-    assert_holds(np.float32(2.0**-149 * ones), both_signs(0.49 * ones[0]), "cosine", few=True)
+    assert_holds(np.float32(2.0**-149 * ones), both_signs(0.49 * ones[0]), "cosine", screen="few")
 
 
 @pytest.mark.parametrize("q_size", [1e-40, 1e-30, 1e-13, 1.0, 1e13, 1e30])
 @pytest.mark.parametrize("b_size", [1e-40, 1e-13, 1.0, 1e30])
 @SCREENS
-def test_cosine_at_any_size(isa, q_size, b_size, few):
+def test_cosine_at_any_size(isa, q_size, b_size, screen):
     rng = np.random.default_rng(0)
     q, b = np.float32(q_size * rng.standard_normal((8, 6))), np.float32(b_size * rng.standard_normal((16, 6)))
-    assert_holds(q, b, "cosine", few)
+    assert_holds(q, b, "cosine", screen)
 
 
 @SCREENS
-def test_products_that_overflow_on_the_way(isa, few):
+def test_products_that_overflow_on_the_way(isa, screen):
     """In one lane of any width: the sum leaves float32 and comes back."""
     q, b = np.zeros((1, 96), np.float32), np.zeros((1, 96), np.float32)
     q[0, ::32] = 2.0**66
     b[0, ::32] = 2.0**61 * np.float32([-1.5, -1.5, 2.5])
-    assert_holds(np.concatenate([q, -q]), both_signs(b[0]), "inner_product", few)
+    assert_holds(np.concatenate([q, -q]), both_signs(b[0]), "inner_product", screen)
 
 
 @pytest.mark.parametrize("metric", METRICS)
 @SCREENS
-def test_rows_that_the_frame_cannot_hold(isa, metric, few):
+def test_rows_that_the_frame_cannot_hold(isa, metric, screen):
     """Their squares leave float32: the canonical distance decides, on either side."""
     rng = np.random.default_rng(0)
     b = np.float32(rng.standard_normal((64, 8)))
     b[[5, 9, 11]] *= np.float32([[1e12], [1e22], [1e37]])
-    assert_holds(b[3:12], b, metric, few)
+    assert_holds(b[3:12], b, metric, screen)

@@ -4,14 +4,11 @@ import math
 
 import numpy as np
 import pytest
-from intervals import DIRECTIONS, assert_holds, long_query, short_query
-
-import hardmine
-import reference
-from hardmine import Filter
+from intervals import DIRECTIONS, FRAMED, assert_holds, assert_joined, long_query, short_query
 
 
-def test_products_of_rows_far_from_zero_and_queries_across_them(isa):
+@FRAMED
+def test_products_of_rows_far_from_zero_and_queries_across_them(isa, screen):
     """Terms of 2^21 cancel to the last bits of float64: the canonical sum and the screen's add them in different orders."""
     rng = np.random.default_rng(3)
     d = 16
@@ -25,37 +22,15 @@ def test_products_of_rows_far_from_zero_and_queries_across_them(isa):
         queries[:, k] = 0
         queries[:, k] = np.float32([-math.fsum(row.astype(np.float64) * exact) / exact[k] for row in queries])
     queries[0] = 1  # what most queries are as long as
-    assert_holds(queries, base, "inner_product")
+    assert_holds(queries, base, "inner_product", screen)
 
 
-def test_products_that_are_rounded_to_the_bound(isa):
+@FRAMED
+def test_products_that_are_rounded_to_the_bound(isa, screen):
     """Far from zero a bound says less than half a step of float32 about a product."""
     rng = np.random.default_rng(4)
     base = np.float32(2**20 + rng.integers(-8, 9, (32, 3)))
-    assert_holds(np.float32(rng.standard_normal((20, 3))), base, "inner_product")
-
-
-def join(x, **filters):
-    """The nearest of each row, of those in other groups, by the scan that serves both sides and by the oracle."""
-    assert len(x) >= 2048 and x.size >= 2**19  # else the plain scan serves
-    return hardmine.topk(x, k=2, where=Filter(**filters["where"]), metric=filters["metric"])
-
-
-def assert_joined(x, special, metric):
-    """Rows `special` are a group of their own: each other row finds them in windows that end just after their distance."""
-    group = np.zeros(len(x), np.int64)
-    group[special] = 1
-    true = reference.rounded(x[special], x, metric)
-    others = np.flatnonzero(group == 0)
-    nearest = true.min(axis=0)
-    limit = np.where(group == 0, np.nextafter(nearest, np.inf), np.inf).astype(np.float32)
-    found = join(x, metric=metric, where={"query_groups": group, "nearer_than": limit})
-    first = np.array(special)[true.argmin(axis=0)]
-    np.testing.assert_array_equal(found.indices[others, 0], first[others])
-    np.testing.assert_array_equal(found.distances[others, 0], nearest[others])
-    for i, row in zip(special, true):
-        order = [j for j in np.lexsort((np.arange(len(x)), row)) if group[j] == 0][:2]
-        np.testing.assert_array_equal(found.indices[i], order)
+    assert_holds(np.float32(rng.standard_normal((20, 3))), base, "inner_product", screen)
 
 
 @pytest.mark.parametrize("last", [False, True])

@@ -46,6 +46,7 @@ FIELDS = {
     "parts": Field(),
     "k": Field(simpler=(1, 2, 3)),
     "isa": Field(),
+    "forced_screen": Field(simpler=("float32",)),
     "threads": Field(simpler=(1,)),
     "block": Field(simpler=(0,)),
     "block_bytes": Field(simpler=(None,)),

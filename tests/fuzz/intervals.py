@@ -13,6 +13,7 @@ from .cases import Case, Property
 from .search import METRICS
 
 Rng = np.random.Generator
+SCREENS = ("many", "few", "int8", "int8 again")
 WIDE = 16  # steps of float32: in a narrower interval its own rounding says where the distance lies
 
 
@@ -20,7 +21,7 @@ def ends(case: Case) -> tuple[Any, Any, Any]:
     """(lower, upper, true) of all pairs."""
     with surroundings.surroundings(case):
         metric = _core.Metric.__members__[case["metric"]]
-        lower, upper = _core.intervals(case["queries"], case["base"], metric, case["few"])
+        lower, upper = _core.intervals(case["queries"], case["base"], metric, case["screen"])
     return lower, upper, oracle.distances(case["queries"], case["base"], case["metric"])
 
 
@@ -126,17 +127,16 @@ def climb(rng: Rng, case: Case, steps: int) -> Case:
 
 
 def _draw(rng: Rng) -> Case:
-    few = bool(rng.random() < 0.5)
+    screen = str(rng.choice(SCREENS))
     n, m, d = rows.shape(rng, 5e4)
-    queries, base = rows.draw_pair(rng, min(n, 8 if few else n), m, d)
-    return {"queries": queries, "base": base, "few": few, "metric": str(rng.choice(METRICS)), **surroundings.draw(rng)}
+    queries, base = rows.draw_pair(rng, min(n, 8 if screen == "few" else n), m, d)
+    return {"queries": queries, "base": base, "screen": screen, "metric": str(rng.choice(METRICS)), **surroundings.draw(rng)}
 
 
 def _draw_driven(rng: Rng) -> Case:
     """The driven case of a few rows, from the best of some starts."""
-    few = bool(rng.random() < 0.5)
     n, m, d = int(rng.integers(1, 4)), int(rng.integers(1, 9)), rows.size(rng, 300)
-    fixed = {"few": few, "metric": str(rng.choice(METRICS)), **surroundings.draw(rng)}
+    fixed = {"screen": str(rng.choice(SCREENS)), "metric": str(rng.choice(METRICS)), **surroundings.draw(rng)}
     starts = []
     for _ in range(12):
         queries, base = rows.draw_pair(rng, n, m, d)
@@ -148,7 +148,7 @@ def _check(case: Case) -> dict[str, float] | None:
     if len(case["queries"]) == 0 or len(case["base"]) == 0:
         return None
     lower, upper, true = ends(case)
-    screen = "few" if case["few"] else "panels"
+    screen = case["screen"]
     outside = np.argwhere(~((lower <= true) & (true <= upper)))
     if len(outside):
         at = tuple(outside[0].tolist())

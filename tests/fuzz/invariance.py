@@ -29,7 +29,7 @@ def _draw(rng: np.random.Generator) -> Case:
 
 def _check(case: Case) -> None:
     queries, base, k = case["queries"], case["base"], case["k"]
-    plain = case | {"threads": 1, "block": 0, "block_bytes": None, "isa": surroundings.isas[0]}
+    plain = case | {"threads": 1, "block": 0, "block_bytes": None, "isa": surroundings.isas[0], "forced_screen": "float32"}
     found = search.find(plain, queries, base, k)
     oracle.check_neighbors(search.find(case, queries, base, k), found, "topk elsewhere")
     longer = search.find(case, queries, base, k + 5)

@@ -145,7 +145,7 @@ def _check(case: Case) -> None:
     own = np.arange(len(q)) if base is None else np.full(len(q), -1)
     mined = mine(case, queries, base)
     _judge(case, mined, oracle.distances(q, b, case["metric"]), own)
-    plain = case | {"threads": 1, "isa": surroundings.isas[0], "block_bytes": None}
+    plain = case | {"threads": 1, "isa": surroundings.isas[0], "forced_screen": "float32", "block_bytes": None}
     oracle.check_same("indices elsewhere", mine(plain, queries, base).indices, mined.indices)
     if base is not None:
         part = slice(len(q) // 3, len(q) // 3 + 9)

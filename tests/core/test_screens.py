@@ -1,0 +1,221 @@
+"""What is found does not depend on the screen: coarse, float32, or the one that is chosen, whatever rows, filter and call."""
+
+import hypothesis
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+
+import hardmine
+import pair_reference
+import reference
+from blocks import topk_in_blocks
+from hardmine import Filter, _core
+from isas import EVERY_ISA, using_isa, using_screen
+from reference import METRICS, assert_same
+
+
+
+def clusters(rng, n, d):
+    return rng.standard_normal((9, d))[rng.integers(0, 9, n)] + 0.01 * rng.standard_normal((n, d))
+
+
+def by_distance(rng, n, d):
+    return rng.standard_normal((n, d)) * np.linspace(0.1, 3, n)[:, None]
+
+
+def outliers(rng, n, d):
+    x = rng.standard_normal((n, d))
+    x[rng.random(n) < 0.02] *= 1e15
+    return x
+
+
+KINDS = {
+    "ordinary": lambda rng, n, d: rng.standard_normal((n, d)),
+    "moved": lambda rng, n, d: rng.standard_normal((n, d)) + 100,
+    "scales": lambda rng, n, d: rng.standard_normal((n, d)) * 10.0 ** rng.integers(-18, 16, (n, 1)),
+    "ties": lambda rng, n, d: rng.integers(-1, 2, (n, d)),
+    "zeros": lambda rng, n, d: rng.standard_normal((n, d)) * rng.integers(0, 2, (n, 1)),
+    "equal": lambda rng, n, d: np.ones((n, d)),
+    "clusters": clusters,
+    "outliers": outliers,
+    "by distance": by_distance,
+    "backwards": lambda rng, n, d: by_distance(rng, n, d)[::-1],
+}
+
+
+def draw_filter(rng, n, m, limits):
+    """Groups, a cap, exclusions, a mask and a window, each at random."""
+    given = {}
+    if rng.random() < 0.3:
+        given |= {"query_groups": rng.integers(0, 9, n), "base_groups": rng.integers(0, 9, m)}
+        given["groups"] = str(rng.choice(["different", "same"], p=[0.8, 0.2]))
+    elif rng.random() < 0.3:
+        given |= {"base_groups": rng.integers(0, max(2, m // 4), m)}
+    if set(given) == {"base_groups"} or ("base_groups" in given and rng.random() < 0.5):
+        given["max_per_group"] = int(rng.integers(1, 4))
+    if rng.random() < 0.3:
+        given["exclude"] = [rng.choice(m, min(m, 5), replace=False).tolist() for _ in range(n)]
+    if rng.random() < 0.3:
+        given["base_mask"] = rng.random(m) < 0.8
+    if rng.random() < 0.3:
+        given["nearer_than"] = rng.choice(limits, n).astype(np.float64)
+    if rng.random() < 0.3:
+        given["farther_than"] = rng.choice(limits, n).astype(np.float64)
+    return given
+
+
+def answers(q, b, metric, where, rows, limits, threads, block):
+    """What each function finds, as one list of arrays."""
+    common = {"metric": metric, "query_rows": rows, "threads": threads}
+    capped = ("max_per_group",) if "query_groups" in where else ("max_per_group", "base_groups")
+    capless = Filter(**{name: value for name, value in where.items() if name not in capped})
+    neighbors = topk_in_blocks(q, b, 7, where=Filter(**where), block=block, **common)
+    yield from neighbors
+    near = hardmine.radius_neighbors(q, b, float(limits[1]), where=capless, **common)
+    yield from (near.rows, near.cols, near.distances)
+    closest = hardmine.closest_pairs(q, b, 50, where=Filter(**where), **common)
+    yield from (closest.rows, closest.cols, closest.distances)
+    yield hardmine.distance_histogram(q, b, np.unique(np.append(limits, np.inf)), where=capless, **common)
+    mined = hardmine.mine_hard_negatives(
+        q, b, query_labels=np.arange(len(q)) % 5, base_labels=np.arange(len(b)) % 7, absolute_margin=0.1, **common
+    )
+    yield from (mined.indices, mined.scores, mined.counts)
+
+
+@hypothesis.given(
+    kind=st.sampled_from(list(KINDS)),
+    metric=st.sampled_from(METRICS),
+    n=st.sampled_from([9, 60, 130, 400]),
+    m=st.sampled_from([2, 90, 1500, 4000]),
+    d=st.sampled_from([1, 7, 64, 200]),
+    isa=st.sampled_from(EVERY_ISA),
+    threads=st.sampled_from([1, 3]),
+    block=st.sampled_from([0, 0, 100]),
+    own=st.booleans(),
+    seed=st.integers(0, 10**6),
+)
+def test_no_answer_depends_on_the_screen(kind, metric, n, m, d, isa, threads, block, own, seed):
+    rng = np.random.default_rng(seed)
+    both = np.ascontiguousarray(KINDS[kind](rng, n + m, d), np.float32)
+    q, b = both[-n:].copy(), both[:m].copy()
+    own = own and m >= n
+    if own:
+        q = b[:n].copy()
+    sample = rng.choice(n, 4, replace=False)
+    true = reference.rounded(q[sample], b, metric)
+    limits = np.quantile(true, [0, 0.02, 0.3, 1]).astype(np.float32)
+    where = draw_filter(rng, n, m, limits)
+    rows = np.arange(n) if own else None
+    found = {}
+    with using_isa(isa):
+        for screen in ("int8", "float32", ""):
+            with using_screen(screen):
+                found[screen] = list(answers(q, b, metric, where, rows, limits, threads, block))
+    for screen in ("float32", ""):
+        for one, other in zip(found["int8"], found[screen], strict=True):
+            np.testing.assert_array_equal(one, other)
+    of_rows = ("query_groups", "exclude", "nearer_than", "farther_than")
+    of_sample = {name: [of[i] for i in sample] if name in of_rows else of for name, of in where.items()}
+    keep = pair_reference.allowed(Filter(**of_sample), true, query_rows=sample if own else None)
+    caps = {name: where[name] for name in ("base_groups", "max_per_group") if "max_per_group" in where}
+    expected = reference.topk(q[sample], b, 7, metric, keep, **caps)
+    assert_same([of[sample] for of in found["int8"][:2]], expected)
+
+
+@pytest.mark.slow
+@hypothesis.settings(max_examples=6)
+@hypothesis.given(
+    kind=st.sampled_from(list(KINDS)),
+    metric=st.sampled_from(METRICS),
+    isa=st.sampled_from(EVERY_ISA),
+    threads=st.sampled_from([1, 3]),
+    seed=st.integers(0, 10**6),
+)
+def test_no_self_join_depends_on_the_screen(kind, metric, isa, threads, seed):
+    rng = np.random.default_rng(seed)
+    x = np.ascontiguousarray(KINDS[kind](rng, 2150, 244), np.float32)
+    limits = np.quantile(reference.rounded(x[:4], x, metric), [0, 0.02, 0.3, 1]).astype(np.float32)
+    where = Filter(
+        query_groups=rng.integers(0, 300, len(x)),
+        exclude=[[int(i)] for i in rng.integers(0, len(x), len(x))],
+        base_mask=rng.random(len(x)) < 0.98 if rng.random() < 0.5 else None,
+        nearer_than=rng.choice(limits, len(x)).astype(np.float64) if rng.random() < 0.5 else None,
+    )
+    with using_isa(isa):
+        for options in ({}, {"where": where}):
+            found = []
+            for screen in ("int8", "float32", ""):
+                with using_screen(screen):
+                    near = hardmine.radius_neighbors(x, radius=float(limits[1]), metric=metric, threads=threads, **options)
+                    closest = hardmine.closest_pairs(x, n_pairs=99, metric=metric, threads=threads, **options)
+                    pairs = [(one.rows, one.cols, one.distances) for one in (near, closest)]
+                    joined = hardmine.topk(x, k=5, metric=metric, threads=threads, **options)
+                    found.append([*joined, *pairs[0], *pairs[1]])
+            for other in found[1:]:
+                for one, same in zip(found[0], other, strict=True):
+                    np.testing.assert_array_equal(one, same)
+
+
+@pytest.fixture
+def counted():
+    """counted(call): how many pairs each screen did in it, unasked."""
+
+    def count(call):
+        before = _core.screened_pairs()
+        with using_screen(""):
+            call()
+        return {name: of - before[name] for name, of in _core.screened_pairs().items()}
+
+    return count
+
+
+def normal(rng, n, d=128):
+    return rng.standard_normal((n, d), dtype=np.float32)
+
+
+def test_the_coarse_screen_does_what_it_pays_for_alone(isa, rng, counted):
+    """Most pairs of ordinary rows, where bytes are quicker than floats, but not those of equal rows."""
+    q, b = normal(rng, 1000), normal(rng, 20_000)
+    pairs = counted(lambda: hardmine.topk(q, b, 10, threads=1))
+    gains = _core.kernels()["int8"] != "generic"
+    assert (pairs["int8"] > q.shape[0] * b.shape[0] / 2) == gains
+    assert pairs["int8"] + pairs["float32"] == gains * len(q) * len(b) and pairs["looked_at"] <= pairs["int8"] / 50
+    assert counted(lambda: hardmine.topk(np.ones_like(q), np.ones_like(b), 10, threads=1))["int8"] == 0
+    assert counted(lambda: hardmine.topk(q[:90], b, 10, threads=1))["int8"] == 0  # too few to pack rows for
+
+
+@pytest.mark.slow
+def test_rows_that_the_frame_cannot_hold_do_not_end_the_coarse_screen_of_others(rng, counted):
+    if _core.kernels()["int8"] == "generic":
+        pytest.skip("never taken unasked here")
+    x = normal(rng, 6000)
+    ordinary = counted(lambda: hardmine.topk(x, k=5, threads=1))["int8"]
+    x[::500] *= 1e12
+    assert counted(lambda: hardmine.topk(x, k=5, threads=1))["int8"] > ordinary / 2
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_threads_blocks_and_order(isa, rng, metric):
+    base = np.concatenate([normal(rng, 3000, 24), np.float32(rng.integers(0, 2, (500, 24))), np.zeros((3, 24), np.float32)])
+    q = np.concatenate([base[:150], normal(rng, 151, 24)])
+    with using_screen("float32"):
+        expected = hardmine.topk(q, base, 9, metric=metric, threads=1)
+    order = rng.permutation(len(base))
+    with using_screen("int8"):
+        for threads in (1, 2, 7):
+            for block in (0, 1, 70) if threads == 1 else (0, 70):
+                assert_same(topk_in_blocks(q, base, 9, metric=metric, threads=threads, block=block), expected)
+        moved = hardmine.topk(q, base[order], 9, metric=metric)
+    np.testing.assert_array_equal(moved.distances, expected.distances)
+
+
+@pytest.mark.parametrize("screen", ["int8", "float32", ""])
+@pytest.mark.parametrize("metric", METRICS)
+def test_rows_that_are_not_finite_are_named(isa, rng, metric, screen):
+    q, b = normal(rng, 200), normal(rng, 20_000)
+    b[[15_000, 700, 9000], [3, 127, 0]] = np.nan, np.inf, -np.inf
+    with (
+        using_screen(screen),
+        pytest.raises(ValueError, match="base: expected finite numbers, got NaN or infinity in row 700"),
+    ):
+        hardmine.topk(q, b, 5, metric=metric)
