@@ -14,7 +14,6 @@ from isas import EVERY_ISA, using_isa, using_screen
 from reference import METRICS, assert_same
 
 
-
 def clusters(rng, n, d):
     return rng.standard_normal((9, d))[rng.integers(0, 9, n)] + 0.01 * rng.standard_normal((n, d))
 
@@ -188,7 +187,7 @@ def test_the_coarse_screen_does_what_it_pays_for_alone(isa, rng, counted):
 def test_rows_that_the_frame_cannot_hold_do_not_end_the_coarse_screen_of_others(rng, counted):
     if _core.kernels()["int8"] == "generic":
         pytest.skip("never taken unasked here")
-    x = normal(rng, 6000)
+    x = normal(rng, 30_000)
     ordinary = counted(lambda: hardmine.topk(x, k=5, threads=1))["int8"]
     x[::500] *= 1e12
     assert counted(lambda: hardmine.topk(x, k=5, threads=1))["int8"] > ordinary / 2
