@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 from intervals import U, assert_holds, assert_inside, assert_joined, both_signs, g, intervals
 
+import hardmine
+import reference
+from hardmine import Filter
 from isas import EVERY_ISA, using_isa, using_screen
 from reference import METRICS
 
@@ -80,6 +83,23 @@ def test_rests_of_a_self_join(isa, metric, steps, last, wanting):
             assert_joined(x, [at], metric, wanting)
 
 
+@pytest.mark.parametrize("at", [0, 2059])
+def test_rests_that_one_row_of_a_self_join_has(isa, at):
+    """Nothing else passes the bounds that are looked at first: half of the rows want this one, and the others none."""
+    d, n = 260, 2060
+    x = np.tile(both_signs(ones(d, 0.02 * d**-0.5)), (n // 2, 1))
+    x[at] = with_rest(d, 127)
+    true = reference.rounded(x[at : at + 1], x, "inner_product")[0]
+    wants = np.arange(n) % 2 == 0
+    wants[max(0, at - 64) : at + 1] = False  # nor the columns beside it
+    limit = np.where(wants, np.nextafter(true, np.float32(np.inf)), -1e30)
+    where = Filter(query_groups=(np.arange(n) == at).astype(int), nearer_than=limit)
+    with using_screen("int8"):
+        found = hardmine.topk(x, k=1, metric="inner_product", where=where)
+    np.testing.assert_array_equal(found.indices[:, 0], np.where(wants, at, -1))
+    np.testing.assert_array_equal(found.distances[wants, 0], true[wants])
+
+
 # Roundings, and rows without directions.
 
 
@@ -135,6 +155,12 @@ def test_rows_about_the_longest_that_the_frame_holds(isa, screen, metric):
     x[40:] = x[40] / np.linalg.norm(x[40]) * 2.0 ** np.linspace(28, 36, 24)[:, None]
     base = np.float32(x)
     assert_holds(base[38:], base, metric, screen)
+    # What a query is worth along the origin is lost with it. The mean of the squares of its neighbours says what 1 is.
+    q = rng.standard_normal((300, 16))
+    q[299] = 2.0**32  # between the queries that the frame looks at
+    assert_holds(
+        np.float32(q[280:]) if metric != "inner_product" else np.float32(q), np.float32(x[:40] + 2.0**16), metric, screen
+    )
 
 
 # The second look.
