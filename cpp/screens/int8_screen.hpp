@@ -333,7 +333,7 @@ class Int8Screen {
         if (!std::isfinite(v)) return {-kNoLimit, kNoLimit};
         if (frame_.inner_product()) {
             const double q = norm_[i], b = base_norm_[j] + frame_.origin_norm, error = e * q * b + c * (1 + q + b);
-            if (!std::isfinite(error)) return {-kNoLimit, kNoLimit};
+            if (!std::isfinite(error)) return {-kNoLimit, kNoLimit};  // 0 times infinity, too
             return {-v - error, -v + error};
         }
         if (!frame_.cosine()) return {v * (1 - 2 * e) - c, v * (1 + 2 * e) + c};
