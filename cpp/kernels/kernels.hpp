@@ -83,10 +83,10 @@ struct FewKernels {
                       size_t d, float* out);
 };
 
-// Float rows as int8: x = scale * X + rest, with whole numbers X. A quad is four neighbouring components; what is missing of the
-// last one is 0. A group of `rows` queries is laid out [quad][row][4], a panel of `lanes` base rows [quad][lane][4], its bytes
-// moved by `offset` to be unsigned: |X| <= 127 for a query and < offset for a base row. The panels of a set have as many lanes as
-// its TileKernels.
+// Float rows as int8: x = scale * X + rest, with whole numbers X. A quad is four neighbouring components; what is missing of
+// the last one is 0. A group of `rows` queries is laid out [quad][row][4], a panel of `lanes` base rows [quad][lane][4], its
+// bytes moved by `offset` to be unsigned: |X| <= 127 for a query and < offset for a base row. The panels of a set have as many
+// lanes as its TileKernels.
 struct Int8Queries {       // of which function i-th entries belong to query i
     const int8_t* codes;   //
     const int32_t* start;  // - offset * the sum of X
@@ -102,8 +102,8 @@ struct Int8Kernels {
     int32_t offset;
     float gain;  // pairs for one of TileKernels of the same set, in many dimensions; measured
 
-    // Makes a panel from one of floats, laid out [k][lane], with the scales, and per lane the sums of the squares of x - scale * X
-    // and of scale * X, in float32.
+    // Makes a panel from one of floats, laid out [k][lane], with the scales, and per lane the sums of the squares of x - scale
+    // * X and of scale * X, in float32.
     void (*quantise)(const float* floats, size_t d, uint8_t* codes, float* scale, float* residual, float* length);
 
     // value(i, j) = bias[j] + factor[i] * scale[j] * X_i . X_j, the sum in int32. Writes the pairs with

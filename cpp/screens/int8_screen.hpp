@@ -1,37 +1,28 @@
-// A coarse screen for many queries: rows of the frame as whole numbers of a byte, whose products cost a quarter and less of those
-// of floats. What it lets through is looked at in float32, where it lies, before it is reported.
+// A coarse screen for many queries: rows of the frame as whole numbers of a byte, whose products cost a quarter and less of
+// those of floats. What it lets through is looked at again before it is reported (second_look.hpp).
 //
-// The bound. A row x' of the frame is s X + r, X whole, |X_k| <= 127, s > 0 a float32; n = |s X|, p = |r|. The sum X_q . X_b is
-// exact in int32, and
+// The bound. A row x' of the frame is s X + r, X whole, |X_k| <= 127, s > 0 a float32; n = |s X|, p = |r|. The sum X_q . X_b
+// is exact in int32, and
 //   q' . b' = s_q s_b X_q . X_b + r_q . (s_b X_b) + q' . r_b,    so that by Cauchy-Schwarz
 //   |q' . b' - s_q s_b X_q . X_b|  <=  p_q n_b + N_q p_b.
 // In the values of frame.hpp, where f is 2, or 1 for inner products, the pair is let through if
-//   K(i, j) <= high(i) + blur(i),     K(i, j) = L(j) - f s_q s_b X_q . X_b,     blur(i) = f (N_q p + p_q n),
-// p and n the largest of a panel, which cost one number a query and panel instead of two a pair.
+//   K(i, j) <= high(i) + blur(i),     K(i, j) = L(j) - f s_q s_b X_q . X_b,     blur(i, j) = f (N_q p_b + p_q n_b),
+// first with the largest p and n of a panel, which cost a number for each query and panel instead of two a pair.
 //
-// Roundings. Those of packing (lines 1, 5, 6 of frame.hpp) stay. n and p are at least what the bound means by them: sums of squares
-// are known up to g(d), which (1 + e) makes good, e = g(d + 16) of frame.hpp; the rest x' - s X up to u (n + p), for which 4 u n is
-// added; what underflows in its squares up to 2^-70 sqrt(d), which is added, too. Then, with all of N, n, p of both rows:
-//   1. The sum becomes a float32 (u), is multiplied by s_b (u) and by the query's factor, exactly f s_q, and added to L, in one
-//      rounding or two: less than 4.1 u f n_q n_b + 1.1 u |L|.
+// Roundings. Those of packing (lines 1, 5, 6 of frame.hpp) stay. n and p are at least what the bound means by them: sums of
+// squares are known up to g(d), which (1 + e) makes good, e = g(d + 16) of frame.hpp; the rest x' - s X up to u (n + p), for
+// which 4 u n is added; what underflows in its squares up to 2^-70 sqrt(d), which is added, too. Then, with all of N, n, p of
+// both rows:
+//   1. The sum becomes a float32 (u), is multiplied by s_b (u) and by the query's factor, exactly f s_q, and added to L, in
+//      one rounding or two: less than 4.1 u f n_q n_b + 1.1 u |L|.
 //   2. high + blur, or K - blur: 3 u of blur, u of the result. As p <= N + n, f = 2:
 //      blur <= 3 N_q^2 + n_q^2 + N_b^2 + 3 n_b^2. The result matters only while it is below twice M, the largest |K|,
-//      M <= |L| + f n_q n_b. (Where columns are screened the sum K - blur + shift is compared with a float32, and rounding keeps
-//      their order.)
+//      M <= |L| + f n_q n_b. (Where columns are screened the sum K - blur + shift is compared with a float32, and rounding
+//      keeps their order.)
 //   3. L is the float32 below bias - slack_b; bias is a sum over four chains, g(d/4 + 4) N_b^2.
-// Distances: together 14 u (N_q^2 + n_q^2) and (d/4 + 20) u (W_b + n_b^2); the slacks of frame.hpp, of W + n^2 in place of W, are at
-// least 17 u and 3 (d + 16) u of them. Inner products, where f = 1 halves all of it: 5.1 u and 7.7 u, of h/2 >= 8.5 u. The screen
-// takes twice these slacks. An underflow (of s_b times the sum: 2^-150 times f s_q) is less than c and e N_q^2.
-//
-// The second look (narrow) is at v = |s_q q - s_b b|^2 or s_q q . s_b b from the rows themselves, s the powers of two of the frame
-// or 1 / norm. Terms meet the roundings of few_screen.hpp, at most d + 8, and e is more; multiplying by a power of two is exact but
-// for underflow, at most 2^-149 a component, for which c = d 2^-140 is there.
-//   Squared distances. |v - t| <= e t + c, so that t lies in v (1 -+ 2 e) -+ c.
-//   Cosine. 1 / norm is rounded to float32, but for norms beyond 2^126 (NaN), and so is its product with a row (2 u of a vector
-//      of length 1, for either side): the difference is off by less than 5 u in length, beside what v is off as above. 8 u are
-//      taken. A row of zeros is at 1 from all.
-//   Inner products. e |s_q q| |s_b b| + c (1 + both), |s_b b| <= N_b (1 + u) + |o|, N_b known as n is.
-// Where v or this is not finite the interval is the whole line.
+// Distances: together 14 u (N_q^2 + n_q^2) and (d/4 + 20) u (W_b + n_b^2); the slacks of frame.hpp, of W + n^2 in place of W,
+// are at least 17 u and 3 (d + 16) u of them. Inner products, where f = 1 halves all of it: 5.1 u and 7.7 u, of h/2 >= 8.5 u.
+// The screen takes twice these slacks. An underflow (of s_b times the sum: 2^-150 times f s_q) is less than c and e N_q^2.
 #pragma once
 
 #include <algorithm>
@@ -45,6 +36,7 @@
 #include "screens/frame.hpp"
 #include "screens/placing.hpp"
 #include "screens/screen.hpp"
+#include "screens/second_look.hpp"
 
 namespace hardmine {
 
@@ -65,12 +57,12 @@ class Int8Screen {
         return std::clamp<std::size_t>(panels, 1, kMostRows / kernels.lanes) * kernels.lanes;
     }
     static std::size_t bytes_per_query(std::size_t d) {
-        return padded(d) + 6 * sizeof(float) + sizeof(std::int32_t) + sizeof(const float*) + 3 * sizeof(double);
+        return padded(d) + 5 * sizeof(float) + sizeof(std::int32_t) + 2 * sizeof(double) + SecondLook::bytes_per_row();
     }
     static std::size_t bytes(const Int8Kernels& kernels, std::size_t d) {
         const std::size_t rows = most_rows(kernels, d);
-        return rows * (padded(d) + 7 * sizeof(float) + sizeof(double) + sizeof(const float*)) +
-               kernels.lanes * d * sizeof(float) + d * sizeof(float) + kernels.rows * bytes_per_query(d) +
+        return rows * (padded(d) + 6 * sizeof(float) + SecondLook::bytes_per_row()) + kernels.lanes * d * sizeof(float) +
+               d * sizeof(float) + kernels.rows * bytes_per_query(d) +
                (most_hits(kernels, rows) + room(kernels)) * sizeof(Hit);
     }
     // Whether its proofs hold.
@@ -79,31 +71,26 @@ class Int8Screen {
     Int8Screen(const Int8Kernels& kernels, const FewKernels& few, const TileKernels& tile, const Frame& frame,
                const Canonical& canonical, std::size_t most_queries, bool forced = false)
         : kernels_(kernels),
-          few_(few),
           frame_(frame),
           placing_(tile, frame, canonical),
           quads_(padded(frame.d) / 4),
           forced_(forced),
-          most_rows_(most_rows(kernels, frame.d)) {
+          most_rows_(most_rows(kernels, frame.d)),
+          second_(few, frame, padded_queries(kernels, most_queries), most_queries ? most_rows_ : 0) {
         if (most_queries == 0) return;  // never used
         const auto d = static_cast<double>(frame.d);
         const double share = d * (1 - 1 / static_cast<double>(kernels.gain)) / (kLook + kLookPerDimension * d);
         least_pairs_ = forced ? 1 : std::max(1 / share, static_cast<double>(kLeastPairs));
-        const std::size_t groups = (most_queries + kernels.rows - 1) / kernels.rows, queries = groups * kernels.rows;
+        const std::size_t queries = padded_queries(kernels, most_queries);
         codes_.resize(queries * 4 * quads_);
-        for (auto* numbers : {&factor_, &query_length_, &query_residual_, &high_, &shift_, &query_scale_})
-            numbers->resize(queries);
+        for (auto* numbers : {&factor_, &query_length_, &query_residual_, &high_, &shift_}) numbers->resize(queries);
         start_.resize(queries);
-        query_.resize(queries);
-        for (auto* numbers : {&row_, &query_slack_, &norm_}) numbers->resize(queries);
+        for (auto* numbers : {&row_, &query_slack_}) numbers->resize(queries);
         place_.resize(frame.d);
         floats_.resize(kernels.lanes * frame.d);
         placed_.resize(kernels.lanes);
         bytes_.resize(most_rows_ * 4 * quads_);
-        for (auto* numbers : {&scale_, &bias_, &slack_, &column_high_, &residual_, &length_, &base_scale_})
-            numbers->resize(most_rows_);
-        base_norm_.resize(most_rows_);
-        base_.resize(most_rows_);
+        for (auto* numbers : {&scale_, &bias_, &slack_, &column_high_, &residual_, &length_}) numbers->resize(most_rows_);
         hits_.resize((forced ? kLeastPairs : 1) * most_hits(kernels, most_rows_) + room(kernels));
     }
 
@@ -143,9 +130,7 @@ class Int8Screen {
                 residual_[j] = above(rest);
                 slack_[j] = placed.slack < kInfinity ? above(slack) : kInfinity;
                 bias_[j] = below(placed.bias - static_cast<double>(slack_[j]));
-                base_norm_[j] = std::sqrt(placed.square) * more + tiny;
-                base_scale_[j] = multiplier(placed.factor, frame_.base_scale);
-                base_[j] = base[ids[std::min(j, m_ - 1)]];
+                second_.set_row(j, base[ids[std::min(j, m_ - 1)]], placed.factor, placed.square);
             }
         }
         return all_finite;
@@ -170,8 +155,8 @@ class Int8Screen {
     // Before the first block of a task.
     void start() { waiting_ = blocks_ = 0; }
 
-    // Whether the next block is worth a try: not soon after one that was given up, nor where a float32 screen had so many pairs to
-    // report that this one, which lets some three times as many through, would have too many to look at.
+    // Whether the next block is worth a try: not soon after one that was given up, nor where a float32 screen had so many
+    // pairs to report that this one, which lets some three times as many through, would have too many to look at.
     bool tries(double share) {
         ++blocks_;
         if (waiting_ > 0) --waiting_;
@@ -181,8 +166,9 @@ class Int8Screen {
     // Pairs looked at since the block was loaded.
     std::size_t looked_at() const { return looked_at_; }
 
-    // Calls offer(i, j, lower, upper) for the pairs of the block that the bounds let through and wanted(i, j, lower) is true of.
-    // Returns the first query that it has not begun with: of the tile from there on too many pairs would have to be looked at.
+    // Calls offer(i, j, lower, upper) for the pairs of the block that the bounds let through and wanted(i, j, lower) is true
+    // of. Returns the first query that it has not begun with: of the tile from there on too many pairs would have to be looked
+    // at.
     template <class Wanted, class Offer>
     std::size_t scan(Wanted&& wanted, Offer&& offer) {
         return visit(wanted, offer,
@@ -202,21 +188,17 @@ class Int8Screen {
   private:
     static constexpr double kWider = 2;  // the slacks of the frame, times this
     static constexpr double kThrough = 2;
-    static constexpr std::size_t kLeastPairs = 16;         // for one that is looked at
-    static constexpr std::size_t kPassedPerLook = 8;       // what the bounds let through costs an eighth of a look
-    static constexpr std::size_t kAtOnce = 4, kAhead = 4;  // pairs looked at together, and asked for before
+    static constexpr std::size_t kLeastPairs = 16;    // for one that is looked at
+    static constexpr std::size_t kPassedPerLook = 8;  // what the bounds let through costs an eighth of a look
 
+    static std::size_t padded_queries(const Int8Kernels& kernels, std::size_t queries) {
+        return (queries + kernels.rows - 1) / kernels.rows * kernels.rows;
+    }
     static std::size_t most_hits(const Int8Kernels& kernels, std::size_t rows) {
         return (kQueryTile / kernels.rows + 1) * kernels.rows * rows / kLeastPairs;
     }
     static std::size_t room(const Int8Kernels& kernels) {
         return (kQueryTile / kernels.rows + 1) * kernels.rows * kernels.lanes;
-    }
-
-    // What a row is multiplied by for its second look. NaN for 1 / norm where float32 has not all digits of it.
-    float multiplier(double factor, double power) const {
-        if (!frame_.cosine()) return static_cast<float>(power);
-        return factor == 0 || factor >= 0x1p-126 ? static_cast<float>(factor) : std::numeric_limits<float>::quiet_NaN();
     }
 
     void load_query(const float* q, std::size_t i) {
@@ -243,17 +225,15 @@ class Int8Screen {
             rests = placed.square;
         const double f = frame_.inner_product() ? 1 : 2, norm = representable ? std::sqrt(placed.square) : 0;
         const double length = std::sqrt(squares), more = 1 + frame_.chain;
-        query_[i] = q;
+        second_.set_query(i, q, placed.factor, placed.square);
         start_[i] = -kernels_.offset * total;
         factor_[i] = static_cast<float>(-f) * (most > 0x1p-100f ? scale : 0.0f);
         query_length_[i] = above(f * norm * more);
         query_residual_[i] = above(f * std::sqrt(rests) * more);
         row_[i] = placed.row;
-        norm_[i] = std::sqrt(placed.square);
         const double weight = placed.square + (frame_.cosine() && placed.factor == 0 ? 1 : 0) + length * length;
         query_slack_[i] = representable ? kWider * frame_.query_slack(weight) : kInfinity;
         shift_[i] = below(row_[i] - query_slack_[i]);
-        query_scale_[i] = multiplier(placed.factor, frame_.query_scale);
     }
 
     template <class Wanted, class Offer, class Screen>
@@ -283,7 +263,7 @@ class Int8Screen {
                 }
             }
             looked_at_ += found;
-            look(found, wanted, offer);
+            second_.look({hits_.data(), found}, [&](const Hit& hit) { return wanted(hit.row, hit.lane, lower(hit)); }, offer);
         }
         return n_;
     }
@@ -296,58 +276,7 @@ class Int8Screen {
         return frame_.distance(static_cast<double>(hit.value) + row_[i] - query_slack_[i] - blur);
     }
 
-    template <class Wanted, class Offer>
-    void look(std::size_t found, Wanted&& wanted, Offer&& offer) {
-        for (std::size_t h = 0; h < found; h += kAtOnce) {
-            for (std::size_t p = h + kAhead; p < std::min(found, h + kAhead + kAtOnce); ++p) fetch(base_[hits_[p].lane]);
-            const float *a[kAtOnce], *b[kAtOnce];
-            float scale_a[kAtOnce], scale_b[kAtOnce], values[kAtOnce];
-            std::size_t ids[kAtOnce], count = 0;
-            for (std::size_t p = h; p < std::min(found, h + kAtOnce); ++p) {
-                const Hit& hit = hits_[p];
-                if (!wanted(hit.row, hit.lane, lower(hit))) continue;  // its bound has become tighter meanwhile
-                a[count] = query_[hit.row];
-                b[count] = base_[hit.lane];
-                scale_a[count] = query_scale_[hit.row];
-                scale_b[count] = base_scale_[hit.lane];
-                ids[count++] = p;
-            }
-            if (frame_.inner_product())
-                few_.dot_pairs(a, scale_a, b, scale_b, count, frame_.d, values);
-            else
-                few_.sqeuclidean_pairs(a, scale_a, b, scale_b, count, frame_.d, values);
-            for (std::size_t p = 0; p < count; ++p) {
-                const Hit& hit = hits_[ids[p]];
-                const Ends ends = narrow(hit.row, hit.lane, static_cast<double>(values[p]));
-                offer(hit.row, hit.lane, frame_.distance(ends.lower), frame_.distance(ends.upper));
-            }
-        }
-    }
-
-    struct Ends {
-        double lower, upper;
-    };
-    Ends narrow(std::size_t i, std::size_t j, double v) const {
-        constexpr double kNoLimit = std::numeric_limits<double>::infinity();
-        const double e = frame_.chain, c = frame_.constant;
-        if (!std::isfinite(v)) return {-kNoLimit, kNoLimit};
-        if (frame_.inner_product()) {
-            const double q = norm_[i], b = base_norm_[j] + frame_.origin_norm, error = e * q * b + c * (1 + q + b);
-            if (!std::isfinite(error)) return {-kNoLimit, kNoLimit};  // 0 times infinity, too
-            return {-v - error, -v + error};
-        }
-        if (!frame_.cosine()) return {v * (1 - 2 * e) - c, v * (1 + 2 * e) + c};
-        if (query_scale_[i] == 0 || base_scale_[j] == 0) return {2, 2};  // a row of zeros is 1 from everything
-        const double least = std::sqrt(v * (1 - 2 * e)) - 0x1p-21, most = std::sqrt(v * (1 + 2 * e) + c) + 0x1p-21;
-        return {least > 0 ? least * least - c : 0, most * most};
-    }
-
-    void fetch(const float* row) const {
-        for (std::size_t k = 0; k < std::min<std::size_t>(frame_.d, 2048); k += 16) __builtin_prefetch(row + k);
-    }
-
     const Int8Kernels& kernels_;
-    const FewKernels& few_;
     const Frame& frame_;
     Placing placing_;
     std::size_t quads_;
@@ -357,16 +286,14 @@ class Int8Screen {
     std::size_t waiting_ = 0, blocks_ = 0, looked_at_ = 0;
     std::vector<std::int8_t> codes_;  // per query, from here on
     std::vector<std::int32_t> start_;
-    std::vector<float> factor_, query_length_, query_residual_, high_, shift_, query_scale_;
-    std::vector<const float*> query_;
-    std::vector<double> row_, query_slack_, norm_;
+    std::vector<float> factor_, query_length_, query_residual_, high_, shift_;
+    std::vector<double> row_, query_slack_;
     std::vector<float> place_, floats_;
     std::vector<PlacedRow> placed_;
     std::vector<std::uint8_t> bytes_;  // per base row of the block, from here on
-    std::vector<float> scale_, bias_, slack_, column_high_, residual_, length_, base_scale_;
-    std::vector<double> base_norm_;
-    std::vector<const float*> base_;
+    std::vector<float> scale_, bias_, slack_, column_high_, residual_, length_;
     std::vector<Hit> hits_;
+    SecondLook second_;
 };
 
 }  // namespace hardmine

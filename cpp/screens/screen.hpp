@@ -18,7 +18,8 @@
 // A coarse screen lets more through and looks at it again. It does a block only where that pays, and as much of it as pays; a
 // screen for the same rows does the rest:
 //   start()                      before the first block of a task
-//   tries(share)                 whether the next block is worth a try, if this share of the last pairs had to be reported; asked
+//   tries(share)                 whether the next block is worth a try, if this share of the last pairs had to be reported;
+//   asked
 //                                once a block, before its queries are loaded
 //   scan(wanted, offer)          as scan(offer), but what it would look at again it asks for first: wanted(i, j, lower).
 //                                Returns the first query that it has not begun with. So does scan_both
