@@ -2,6 +2,10 @@
 // of its family and in the sets that want it, and one hardmine_kernels() line in CMakeLists.txt.
 #include "isa.hpp"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #include <atomic>
 #include <stdexcept>
 
@@ -64,7 +68,10 @@ bool runs_v4_bitalg() {
 }
 // Four products of bytes at once: Cascade Lake, Ice Lake, Zen 4 and later; and in 32 bytes, Alder Lake and later.
 bool runs_v4_vnni() { return runs_v4() && __builtin_cpu_supports("avx512vnni"); }
-bool runs_v3_vnni() { return runs_v3() && __builtin_cpu_supports("avxvnni"); }
+bool runs_v3_vnni() {
+    unsigned a = 0, b = 0, c = 0, d = 0;  // clang 14 does not know the feature by name
+    return runs_v3() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1);
+}
 
 // `wide` is the 64-byte code with AVX2's instructions: slower, but it shows that the width changes no bit on CPUs without
 // AVX-512.
