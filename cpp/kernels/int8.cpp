@@ -28,6 +28,8 @@ constexpr int32_t kMost = 63;
 #endif
 constexpr int32_t kOffset = kMost + 1;
 
+inline Ints wrapping_sum(Ints a, Ints b) { return (Ints)((Unsigned)a + (Unsigned)b); }
+
 inline Ints add_products(Ints sum, Ints bytes, Ints signed_bytes) {
 #if HM_BYTES == 64 && defined(__AVX512VNNI__)
     return (Ints)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)bytes, (__m512i)signed_bytes);
@@ -35,14 +37,16 @@ inline Ints add_products(Ints sum, Ints bytes, Ints signed_bytes) {
     return (Ints)_mm256_dpbusd_avx_epi32((__m256i)sum, (__m256i)bytes, (__m256i)signed_bytes);
 #elif HM_BYTES == 64 && defined(__AVX512BW__)
     const __m512i pairs = _mm512_maddubs_epi16((__m512i)bytes, (__m512i)signed_bytes);
-    return sum + (Ints)_mm512_madd_epi16(pairs, _mm512_set1_epi16(1));
+    return wrapping_sum(sum, (Ints)_mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
 #elif HM_BYTES == 32 && defined(__AVX2__)
     const __m256i pairs = _mm256_maddubs_epi16((__m256i)bytes, (__m256i)signed_bytes);
-    return sum + (Ints)_mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+    return wrapping_sum(sum, (Ints)_mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 #else
 #pragma GCC unroll 4
-    for (int shift = 0; shift < 32; shift += 8)
-        sum += (Ints)((Unsigned)bytes >> shift & 255) * ((Ints)((Unsigned)signed_bytes << (24 - shift)) >> 24);
+    for (int shift = 0; shift < 32; shift += 8) {
+        const Unsigned factor = (Unsigned)((Ints)((Unsigned)signed_bytes << (24 - shift)) >> 24);
+        sum = wrapping_sum(sum, (Ints)(((Unsigned)bytes >> shift & 255) * factor));
+    }
     return sum;
 #endif
 }
