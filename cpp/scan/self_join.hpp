@@ -13,6 +13,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "scan/families.hpp"
@@ -141,6 +142,11 @@ class SelfJoin {
 
     std::size_t index(const Slab& slab, std::size_t row) const { return s_.base.first + rows_[slab.begin + row]; }
 
+    using Span = std::pair<std::size_t, std::size_t>;  // positions in a slab
+    Selection part(const Slab& slab, const Span& span) const {
+        return rows_.part(slab.begin + span.first, slab.begin + span.second);
+    }
+
     template <class Body>
     void for_rows(const Slab& slab, Body&& body) {
         team_.run((slab.count + range_ - 1) / range_, [&](std::size_t r, Work& work, Watch& watch) {
@@ -170,27 +176,36 @@ class SelfJoin {
         });
     }
 
-    // Ranges of one slab against all of a later one or, if it is the same, against what is left of it.
+    // Ranges of one slab against all of a later one or, if it is the same, each against itself, then against what is left.
+    //
+    // The order is that of neighbours first. Were ranges to come one after the other, a row of an array in order (of time, of
+    // class, of a sum) would meet nearer and nearer rows, and nearly every pair would be kept for a while: 14 times the time
+    // of the same rows shuffled, in 20,000 rows of 64 dimensions; now 1.3. Of another slab nothing is known, hence the golden
+    // ratio; of the same, the longest tasks come first, so that threads end together.
     void visit(Slab& rows, Slab& cols) {
         static_assert(ScreensBothSides<PanelScreen> && ScreensBothSides<Int8Screen>);
-        const std::size_t ranges = (rows.count + range_ - 1) / range_;
-        team_.run(ranges, [&](std::size_t r, Work& work, Watch& watch) {
-            const std::size_t begin = r * range_, end = std::min(rows.count, begin + range_);
-            const Selection range = rows_.part(rows.begin + begin, rows.begin + end);
-            const Loop<float> loop(s_, judge_, watch);
-            SlabScores row_scores(*this, rows, work.cost), col_scores(*this, cols, work.cost);
-            const auto scan = [&](const Selection& others, bool both, std::size_t at) {
-                const Task task{range, others, both};
-                const Receiver to{rows.sink, row_scores, begin}, also{cols.sink, col_scores, at};
+        std::vector<std::size_t> begins;
+        visit_blocks(rows.count, range_, &rows == &cols, [&](std::size_t begin, std::size_t) {
+            begins.push_back(begin);
+            return true;
+        });
+        // Each of so many ranges against those rows of `cols` that others(range) names.
+        const auto meet = [&](std::size_t ranges, bool both, auto&& others) {
+            team_.run(ranges, [&](std::size_t r, Work& work, Watch& watch) {
+                const Span range{begins[r], std::min(rows.count, begins[r] + range_)}, other = others(range);
+                const Task task{part(rows, range), part(cols, other), both};
+                SlabScores row_scores(*this, rows, work.cost), col_scores(*this, cols, work.cost);
+                const Receiver to{rows.sink, row_scores, range.first}, also{cols.sink, col_scores, other.first};
+                const Loop<float> loop(s_, judge_, watch);
                 const bool good = family_.uses_coarse() ? loop.visit(task, to, also, work.coarse, work.screen)
                                                         : loop.visit(task, to, also, work.screen);
                 if (gave_up_) watch.stop();
                 return good;
-            };
-            if (&rows != &cols) return scan(rows_.part(cols.begin, cols.begin + cols.count), true, 0);
-            return scan(range, false, begin) &&
-                   (end == rows.count || scan(rows_.part(rows.begin + end, rows.begin + rows.count), true, end));
-        });
+            });
+        };
+        if (&rows != &cols) return meet(begins.size(), true, [&](const Span&) { return Span(0, cols.count); });
+        meet(begins.size(), false, [](const Span& range) { return range; });
+        meet(begins.size() - 1, true, [&](const Span& range) { return Span(range.second, rows.count); });
     }
 
     // Stores what the rows have found among the rows before `met`.
