@@ -40,11 +40,12 @@ void visit_blocks(std::size_t count, std::size_t block, bool in_order, Visit&& v
         if (!visit(b * block, std::min(count, (b + 1) * block))) return;
 }
 
+constexpr std::size_t kWhole = 128;  // no panel has more lanes
+
 // The base rows of a block for n queries: as many as the screen takes, but no more than a thread goes through in a small part
 // of a second even if every pair has to be scored, because Ctrl-C waits for the end of a block.
 inline std::size_t block_rows(std::size_t most_rows, std::size_t n, std::size_t width, std::size_t wanted) {
     constexpr std::size_t kPairs = 1 << 23, kNumbers = 1 << 29;  // of the rows, multiplied
-    constexpr std::size_t kWhole = 128;                          // no panel has more lanes
     const std::size_t fair = std::min(kPairs / n, kNumbers / (n * width)) / kWhole * kWhole;
     return std::min({most_rows, std::max(kWhole, fair), wanted ? wanted : most_rows});
 }
@@ -93,34 +94,24 @@ class Loop {
         return good;
     }
     // The same with a coarse screen, where and as far as it pays: it is tried when few of the last pairs had to be looked at.
+    // Where nothing is known of the bounds yet, the fine screen first goes through the heads of some blocks, all over the base:
+    // rows that lie side by side may be of one kind, and far from what most queries look for.
     template <CoarseScreen<Row> Coarse, Screen<Row> Fine, Sink S, class Scores>
     bool visit(const Task& task, Receiver<S, Scores> rows, Receiver<S, Scores> cols, Coarse& coarse, Fine& fine) const {
-        const std::size_t n = task.rows.count;
+        const std::size_t n = task.rows.count, count = task.base.count;
         constexpr bool others_tighten = S::kShared || S::kOneBound;
-        bool good = true, coarse_loaded = false, fine_loaded = false, told = false;  // the coarse screen knows all bounds
+        bool good = true, more = true;
+        bool coarse_loaded = false, fine_loaded = false, told = false;  // the coarse screen knows all bounds
         double share = 0;  // of pairs that were reported last; all of a query that knows no bound
         for (std::size_t i = 0; i < n; ++i) share += (rows.sink.bound(rows.at + i) == kInfinity) / static_cast<double>(n);
-        coarse.start();
-        visit_blocks(task.base.count, block(task, coarse), S::kInOrder, [&](std::size_t begin, std::size_t end) {
-            std::size_t from = 0;
-            if (coarse.tries(share)) {
-                if (!coarse_loaded) coarse.load_queries(s_.queries, task.rows);
-                if (!told || others_tighten) tell_bounds(coarse, rows, n);
-                coarse_loaded = told = true;
-                good = load(coarse, task.base.part(begin, end));
-                if (!good) return false;
-                from = scan(Part{task, task.base.part(begin, end), begin, 0}, coarse, rows, cols).end;
-                screened_pairs.int8.fetch_add(from * (end - begin), std::memory_order_relaxed);
-                screened_pairs.looked_at.fetch_add(coarse.looked_at(), std::memory_order_relaxed);
-            }
-            screened_pairs.float32.fetch_add((n - from) * (end - begin), std::memory_order_relaxed);
-            if (from == n) return paid(task, end - begin, rows);
+
+        // Queries from `from` on.
+        const auto visit_fine = [&](std::size_t begin, std::size_t end, std::size_t from) {
             if (!fine_loaded) fine.load_queries(s_.queries, task.rows);
             tell_bounds(fine, rows, n);
             fine_loaded = true;
             told = false;
             std::size_t met = 0;
-            bool more = true;
             visit_blocks(end - begin, block(task, fine), S::kInOrder, [&](std::size_t first, std::size_t last) {
                 const Selection base = task.base.part(begin + first, begin + last);
                 good = load(fine, base);
@@ -130,7 +121,37 @@ class Loop {
                 more = paid(task, last - first, rows);
                 return more;
             });
+            screened_pairs.float32.fetch_add((n - from) * (end - begin), std::memory_order_relaxed);
             share = static_cast<double>(met) / static_cast<double>((n - from) * (end - begin));
+        };
+        // Returns the query from which on too many pairs would have to be looked at.
+        const auto visit_coarse = [&](std::size_t begin, std::size_t end) -> std::size_t {
+            if (!coarse_loaded) coarse.load_queries(s_.queries, task.rows);
+            if (!told || others_tighten) tell_bounds(coarse, rows, n);
+            coarse_loaded = told = true;
+            const Selection base = task.base.part(begin, end);
+            good = load(coarse, base);
+            if (!good) return 0;
+            const std::size_t from = scan(Part{task, base, begin, 0}, coarse, rows, cols).end;
+            screened_pairs.int8.fetch_add(from * (end - begin), std::memory_order_relaxed);
+            screened_pairs.looked_at.fetch_add(coarse.looked_at(), std::memory_order_relaxed);
+            if (from == n) more = paid(task, end - begin, rows);
+            return from;
+        };
+
+        const std::size_t length = block(task, coarse), head = std::max(kWhole, length / kHeads / kWhole * kWhole);
+        const bool heads = !S::kInOrder && !coarse.pays(share) && count >= 2 * kHeads * length && head < length;
+        if (heads)
+            visit_blocks(count, length, false, [&, visited = std::size_t{0}](std::size_t begin, std::size_t) mutable {
+                visit_fine(begin, begin + head, 0);
+                return good && more && ++visited < kHeads;
+            });
+        if (!good || !more) return good;
+        coarse.start();
+        visit_blocks(count, length, S::kInOrder, [&, visited = std::size_t{0}](std::size_t begin, std::size_t end) mutable {
+            if (heads && visited++ < kHeads) begin += head;
+            const std::size_t from = coarse.tries(share) ? visit_coarse(begin, end) : 0;
+            if (good && from < n) visit_fine(begin, end, from);
             return good && more;
         });
         return good;
@@ -155,6 +176,8 @@ class Loop {
     }
 
   private:
+    static constexpr std::size_t kHeads = 8;  // of blocks, as much as a block in all
+
     enum class Told { nothing, bound, floor };  // what a screen is to hear of a sink after an offer
 
     // A block of base rows, from row `at` of the task's on, and its queries from `from` on.

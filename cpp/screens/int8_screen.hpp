@@ -155,12 +155,14 @@ class Int8Screen {
     // Before the first block of a task.
     void start() { waiting_ = blocks_ = 0; }
 
-    // Whether the next block is worth a try: not soon after one that was given up, nor where a float32 screen had so many
-    // pairs to report that this one, which lets some three times as many through, would have too many to look at.
+    // Whether a block is worth a try where a float32 screen has such a share of the pairs to report: this one, which lets some
+    // three times as many through, may have too many to look at.
+    bool pays(double share) const { return forced_ || kThrough * share * least_pairs_ <= 1; }
+    // Whether the next block is: not soon after one that was given up.
     bool tries(double share) {
         ++blocks_;
         if (waiting_ > 0) --waiting_;
-        return forced_ || (waiting_ == 0 && kThrough * share * least_pairs_ <= 1);
+        return (forced_ || waiting_ == 0) && pays(share);
     }
 
     // Pairs looked at since the block was loaded.

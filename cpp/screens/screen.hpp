@@ -46,6 +46,7 @@ concept Screen = requires(S& screen, const Rows<Row>& rows, const Selection& ids
 template <class S, class Row>
 concept CoarseScreen = Screen<S, Row> && requires(S& screen) {
     screen.start();
+    { screen.pays(0.5) } -> std::same_as<bool>;
     { screen.tries(0.5) } -> std::same_as<bool>;
     {
         screen.scan([](std::size_t, std::size_t, float) { return true; }, [](std::size_t, std::size_t, float, float) {})
