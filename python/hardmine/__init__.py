@@ -8,6 +8,7 @@ from hardmine.evaluation.code_retrieval import (
     precision_recall_curve,
     precision_within_radius,
 )
+from hardmine.evaluation.verification import Verification, verify
 from hardmine.hashing.centers import HashCenters, assign_centers, assign_classes, hash_centers, semantic_centers
 from hardmine.hashing.codes import pack, unpack
 from hardmine.mining.batch.pairs import mine_pairs
@@ -37,6 +38,7 @@ __all__ = [
     "Pairs",
     "PrecisionRecall",
     "RelevanceTripletSampler",
+    "Verification",
     "assign_centers",
     "assign_classes",
     "closest_pairs",
@@ -62,4 +64,5 @@ __all__ = [
     "topk",
     "total_relevance",
     "unpack",
+    "verify",
 ]

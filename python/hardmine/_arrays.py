@@ -198,15 +198,16 @@ class FloatRows(Rows):
             raise ValueError(f"{name}: expected at least one dimension, got shape {shape}")
         self._check_count(shape)
 
-    def check_finite(self) -> None:
-        """Raise for the first row that is not finite."""
+    def check_finite(self, numbers: Ints | None = None) -> None:
+        """Raise for the first row that is not finite; `numbers` are those of the rows in the caller's array."""
         step = max(1, CHECKED // self.width)
         for first, block in self.blocks():
             for start in range(0, len(block), step):
                 finite = np.isfinite(block[start : start + step]).all(axis=1)
                 if not finite.all():
                     bad = first + start + int(finite.argmin())
-                    raise ValueError(f"{self.name}: expected finite numbers, got NaN or infinity in row {bad}")
+                    row = bad if numbers is None else numbers[bad]
+                    raise ValueError(f"{self.name}: expected finite numbers, got NaN or infinity in row {row}")
 
     def _in_place(self) -> Floats | None:
         if self.torch and str(self._array.dtype) != "torch.float32":

@@ -36,6 +36,12 @@ class RowLists(NamedTuple):
         rows = np.repeat(np.arange(first, last), np.diff(self.start[first : last + 1]))
         return rows, self.indices[self.start[first] : self.start[last]]
 
+    def of(self, queries: Ints) -> RowLists:
+        """The lists of some queries, in their order."""
+        count = np.diff(self.start)[queries]
+        start = np.concatenate([[0], np.cumsum(count)])
+        return RowLists(start, self.indices[np.repeat(self.start[queries] - start[:-1], count) + np.arange(start[-1])])
+
     def contains(self, rows: Ints, cols: Ints) -> NDArray[np.bool_]:
         """Whether ``cols[i]`` stands in the list of query ``rows[i]``; -1 stands in none."""
         if len(self.indices) == 0:

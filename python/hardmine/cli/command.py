@@ -13,7 +13,7 @@ from typing import Any
 import hardmine
 from hardmine import _core
 from hardmine._files import check_writable, save_npz
-from hardmine.cli import inputs, searches
+from hardmine.cli import inputs, searches, verify
 from hardmine.hashing.centers import METHODS
 from hardmine.mining.drawing import STRATEGIES
 from hardmine.mining.positives import REFERENCES
@@ -26,12 +26,12 @@ MINING_OPTIONS = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit code: 0, or 2 after an error of one line."""
+    """Run the command; returns the exit code: 0, 1 where `verify` finds a difference, or 2 after an error of one line."""
     arguments = _parser().parse_args(argv)
     try:
         if "output" in arguments:
             check_writable(arguments.output)
-        arguments.run(arguments)
+        code: int | None = arguments.run(arguments)
     except (OSError, TypeError, ValueError, RuntimeError, ImportError, MemoryError) as error:
         text = " ".join(str(error).split()) or type(error).__name__
         print(f"hardmine: error: {text}", file=sys.stderr)
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("hardmine: interrupted; nothing was written", file=sys.stderr)
         return 130
-    return 0
+    return code or 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -51,9 +51,11 @@ def _parser() -> argparse.ArgumentParser:
     info.set_defaults(run=_info)
 
     searches.add(commands)
+    verify.add(commands)
 
     mine = commands.add_parser("mine", help="the hardest negatives of each query")
     inputs.add_rows(mine, "floats")
+    inputs.add_output(mine)
     mine.add_argument("--query-labels", type=Path, metavar="L.npy", help="a label for each query")
     mine.add_argument("--base-labels", type=Path, metavar="L.npy", help="a label for each base row")
     mine.add_argument("-n", "--num-negatives", type=int, default=5, help="negatives for each query (%(default)s)")

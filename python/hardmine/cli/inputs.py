@@ -12,14 +12,18 @@ import numpy as np
 
 
 def add_rows(command: argparse.ArgumentParser, kinds: str) -> None:
-    """Add what every command that compares rows takes: its files of rows, where the result goes, and threads."""
+    """Add what every command that compares rows takes: its files of rows, and threads."""
     command.add_argument("queries", type=Path, metavar="Q.npy", help=f"rows of {kinds}, memory-mapped")
     command.add_argument("base", type=Path, metavar="B.npy", nargs="?", help="the same; by default the queries themselves")
     command.add_argument(
         "--query-rows", type=Path, metavar="R.npy", help="the base row that each query is, -1 for none: it is left out"
     )
-    command.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.npz", help="where the result goes")
     command.add_argument("--threads", type=int, help="by default every core the process may use")
+
+
+def add_output(command: argparse.ArgumentParser) -> None:
+    """Add where the result goes."""
+    command.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.npz", help="where the result goes")
 
 
 def load(path: Path | None) -> Any:

@@ -10,19 +10,21 @@ import numpy as np
 
 import hardmine
 from hardmine._files import save_npz
-from hardmine.cli.inputs import add_rows, listed, load, load_number, number_or_file, progress
+from hardmine.cli.inputs import add_output, add_rows, listed, load, load_number, number_or_file, progress
 from hardmine.search.metric import METRICS
 
 
 def add(commands: Any) -> None:
     """Add them to the parsers of an `argparse` command."""
     topk = commands.add_parser("topk", help="the k nearest base rows of each query")
-    _add_search(topk)
+    add_search(topk)
+    add_output(topk)
     topk.add_argument("-k", type=int, default=10, help="rows to keep for each query (%(default)s)")
     topk.set_defaults(run=_topk)
 
     radius = commands.add_parser("radius", help="all pairs of a query and a base row within a radius")
-    _add_search(radius)
+    add_search(radius)
+    add_output(radius)
     radius.add_argument(
         "-r",
         "--radius",
@@ -35,12 +37,14 @@ def add(commands: Any) -> None:
     radius.set_defaults(run=_radius)
 
     pairs = commands.add_parser("pairs", help="the nearest of all pairs of a query and a base row")
-    _add_search(pairs)
+    add_search(pairs)
+    add_output(pairs)
     pairs.add_argument("-n", "--n-pairs", type=int, default=10, help="pairs to keep (%(default)s)")
     pairs.set_defaults(run=_pairs)
 
 
-def _add_search(command: argparse.ArgumentParser) -> None:
+def add_search(command: argparse.ArgumentParser) -> None:
+    """Add what every search takes: rows, a metric, and a filter."""
     add_rows(command, "floats or packed codes")
     command.add_argument("--metric", choices=METRICS, default="sqeuclidean", help="(%(default)s)")
     command.add_argument("--bits", type=int, metavar="B", help="of packed codes, for hamming; by default all of their bytes")
@@ -58,8 +62,8 @@ def _add_search(command: argparse.ArgumentParser) -> None:
     command.add_argument("--max-per-group", type=int, metavar="N", help="at most N rows of each base group for a query")
 
 
-def _arguments(given: argparse.Namespace) -> dict[str, Any]:
-    """The arguments that the three functions share."""
+def arguments(given: argparse.Namespace) -> dict[str, Any]:
+    """The arguments that the functions share."""
     queries = load(given.queries)
     where = hardmine.Filter(
         query_groups=load(given.query_groups),
@@ -84,18 +88,18 @@ def _arguments(given: argparse.Namespace) -> dict[str, Any]:
 
 
 def _topk(given: argparse.Namespace) -> None:
-    found = hardmine.topk(**_arguments(given), k=given.k)
+    found = hardmine.topk(**arguments(given), k=given.k)
     save_npz(given.output, distances=found.distances, indices=found.indices)
     print(f"{given.output}: distances and indices {found.indices.shape}")
 
 
 def _radius(given: argparse.Namespace) -> None:
-    found = hardmine.radius_neighbors(**_arguments(given), radius=load_number(given.radius), max_pairs=given.max_pairs)
+    found = hardmine.radius_neighbors(**arguments(given), radius=load_number(given.radius), max_pairs=given.max_pairs)
     _save_pairs(given.output, found)
 
 
 def _pairs(given: argparse.Namespace) -> None:
-    _save_pairs(given.output, hardmine.closest_pairs(**_arguments(given), n_pairs=given.n_pairs))
+    _save_pairs(given.output, hardmine.closest_pairs(**arguments(given), n_pairs=given.n_pairs))
 
 
 def _save_pairs(path: Path, found: hardmine.Pairs) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hardmine import _arguments, _arrays, _core, _labels, _lists
 from hardmine._arrays import ArrayLike, Floats, Ints
-from hardmine._lists import Lists
+from hardmine._lists import Lists, RowLists
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +84,34 @@ class CoreFilter(NamedTuple):
     def core(self, nearer_than: Floats | None) -> _core.Filter:
         """The filter with perhaps narrower limits."""
         return _core.Filter(**self._replace(nearer_than=nearer_than)._asdict())
+
+    def of(self, queries: Ints) -> CoreFilter:
+        """The filter of some of the queries beside the whole base; of an array with itself they are rows of it."""
+        part: dict[str, Any] = {"self_join": False, "query_rows": queries if self.self_join else None}
+        for name in ("query_groups", "nearer_than", "farther_than") + (() if self.self_join else ("query_rows",)):
+            values = getattr(self, name)
+            part[name] = None if values is None else values[queries]
+        if self.exclude_start is not None and self.exclude_indices is not None:
+            excluded = RowLists(self.exclude_start, self.exclude_indices).of(queries)
+            part["exclude_start"], part["exclude_indices"] = excluded.start, excluded.indices
+        return self._replace(**part)
+
+    def allows(self, rows: Ints, cols: Ints, distances: NDArray[Any]) -> NDArray[np.bool_]:
+        """Which listed pairs may be kept, by their canonical distances; it knows nothing of `max_per_group`."""
+        keep = rows != cols if self.self_join else np.ones(len(rows), bool)
+        if self.query_rows is not None:
+            keep &= self.query_rows[rows] != cols
+        if self.query_groups is not None and self.base_groups is not None:
+            keep &= (self.query_groups[rows] == self.base_groups[cols]) == (self.groups == _core.Groups.same)
+        if self.exclude_start is not None and self.exclude_indices is not None:
+            keep &= ~RowLists(self.exclude_start, self.exclude_indices).contains(rows, cols)
+        if self.base_mask is not None:
+            keep &= self.base_mask[cols]
+        if self.nearer_than is not None:
+            keep &= distances < self.nearer_than[rows]
+        if self.farther_than is not None:
+            keep &= distances > self.farther_than[rows]
+        return keep
 
 
 def check_query_rows(query_rows: ArrayLike | None, n: int, m: int, self_join: bool) -> Ints | None:

@@ -101,6 +101,10 @@ class PairSearch(NamedTuple):
         """Whether an array is searched against itself, so that each unordered pair counts once."""
         return self.base is self.queries
 
+    def of(self, queries: Ints) -> PairSearch:
+        """The search of some of the queries, in the whole base."""
+        return self._replace(queries=self.queries.only(queries), allowed=self.allowed.of(queries))
+
     def progress(self, wanted: bool | Report) -> Progress:
         """What shows how much of `parts` is done."""
         return Progress(wanted, self.queries.count * self.base.count)
