@@ -20,12 +20,13 @@ from . import (
     refiltering,
     sampling,
     search,
+    verification,
 )
 from .cases import Property
 
 MODULES = (
     search, near_pairs, distances, invariance, merging, codes, rankings, judging, mining, refiltering, batches, sampling,
-    intervals, mutation, large,
+    intervals, verification, mutation, large,
 )  # fmt: skip
 PROPERTIES: dict[str, Property] = {one.name: one for module in MODULES for one in module.PROPERTIES}
 
