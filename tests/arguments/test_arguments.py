@@ -7,7 +7,7 @@ import pytest
 
 import hardmine
 import reference
-from hardmine import Filter, merge, mine_hard_negatives, pair_distances, pairwise, sample_non_duplicate_split, topk
+from hardmine import Filter, merge, mine_hard_negatives, pair_distances, pairwise, sample_non_duplicate_split, topk, verify
 from optional_torch import torch
 
 X = np.ones((4, 3), np.float32)
@@ -15,6 +15,7 @@ Y = np.ones((5, 3), np.float32)
 NAN = np.array([[1, 1, 1], [1, np.nan, 1], [np.inf, 1, 1]], np.float32)
 BIG = np.ones((300, 3), np.float32)
 BIG_NAN = BIG.copy()
+ROWS = np.zeros((4, 2), int)
 BIG_NAN[[177, 250], 1] = np.nan, np.inf
 
 CASES = [
@@ -166,6 +167,38 @@ CASES = [
         ValueError,
         "k: expected at most 20, the number of rows, got 10000000: the result would take 33.5 GiB",
     ),
+    # verify
+    (
+        lambda: verify(ROWS.astype(float), X),
+        TypeError,
+        "neighbors: expected (distances, indices), or indices alone, got float64",
+    ),
+    (
+        lambda: verify((ROWS, X[:, :2]), X),
+        TypeError,
+        "neighbors: expected (distances, indices), or indices alone, got float32",
+    ),
+    (
+        lambda: verify((ROWS, ROWS, ROWS), X),
+        TypeError,
+        "neighbors: expected (distances, indices), or indices alone, got a tuple of 3",
+    ),
+    (lambda: verify((X, ROWS), X), ValueError, "neighbors: expected distances and indices of one shape, got (4, 3), (4, 2)"),
+    (lambda: verify((ROWS > 0, ROWS), X), TypeError, "neighbors: expected numbers as distances, got bool"),
+    (lambda: verify(ROWS[0], X), ValueError, "neighbors: expected indices of shape (n, k), got shape (2,)"),
+    (lambda: verify([ROWS, ROWS], X), ValueError, "neighbors: expected indices of shape (n, k), got shape (2, 4, 2)"),
+    (lambda: verify(ROWS[:, :0], X), ValueError, "neighbors: expected indices of shape (n, k), got shape (4, 0)"),
+    (lambda: verify(ROWS[:3], X), ValueError, "neighbors: expected 4 rows of indices, one for each query, got 3"),
+    (
+        lambda: verify(topk(X, metric="cosine"), X, metric="euclidean"),
+        ValueError,
+        "metric: expected cosine, that of the neighbors, got 'euclidean'",
+    ),
+    (lambda: verify(ROWS, X, metric=""), ValueError, "metric: expected one of sqeuclidean, euclidean, cosine"),
+    (lambda: verify(ROWS, X, sample=0), ValueError, "sample: expected at least 1, got 0"),
+    (lambda: verify(ROWS, X, sample=0.5), TypeError, "sample: expected an integer, got float"),
+    (lambda: verify(ROWS, X, seed=-1), ValueError, "seed: expected at least 0, got -1"),
+    (lambda: verify(ROWS, X, query_rows=[0] * 4), ValueError, "query_rows: expected None beside base=None"),
     # mining
     (
         lambda: mine_hard_negatives(BIG, num_negatives=10**7),

@@ -1,4 +1,4 @@
-"""The commands topk, radius and pairs with every option, beside the functions."""
+"""The commands topk, radius, pairs and verify with every option, beside the functions."""
 
 import os
 
@@ -27,6 +27,7 @@ def files(rng, tmp_path, monkeypatch):
     }
     for name, array in arrays.items():
         np.save(f"{name}.npy", array)
+    np.savez("two.npz", indices=arrays["e"])
     return arrays
 
 
@@ -84,9 +85,41 @@ def test_topk_with_filters(files):
         np.testing.assert_array_equal(found["distances"], expected.distances)
 
 
+def test_verify_says_whether_a_result_is_exact(files, capsys):
+    line = f"q.npy b.npy {FILTERS} --nearer-than 40 --farther-than 1.5 --max-per-group 3 --metric euclidean"
+    assert main(f"topk -k 4 -o out.npz {line}".split()) == 0
+    capsys.readouterr()
+    assert main(f"verify out.npz {line}".split()) == 0
+    with np.load("out.npz") as saved:
+        found = hardmine.Neighbors(saved["distances"], saved["indices"], "euclidean")
+    more = options(files, nearer_than=40, farther_than=1.5, max_per_group=3)
+    expected = hardmine.verify(found, files["q"], files["b"], **more)
+    assert expected.identical.all() and capsys.readouterr().out == expected.summary() + "\n"
+    found.indices[7] = found.indices[8]
+    np.save("i.npy", found.indices)
+    assert main(f"verify i.npy {line}".split()) == 1
+    assert "not equal: queries 7\n" in capsys.readouterr().out
+    seen = [
+        hardmine.verify(found.indices, files["q"], files["b"], metric="euclidean", sample=9, seed=i, **more) for i in (3, 4)
+    ]
+    for seed, one in zip((3, 4), seen):
+        assert main(f"verify i.npy {line} --sample 9 --seed {seed}".split()) == (0 if one else 1)
+        assert capsys.readouterr().out == one.summary() + "\n"
+    assert main(["verify", "out.npz", "q.npy", "b.npy"]) == 1, "another question"
+    codes = hardmine.pack(files["q"])
+    np.save("codes.npy", codes)
+    assert main(["topk", "codes.npy", "-k", "3", "--metric", "hamming", "--bits", "5", "-o", "out.npz"]) == 0
+    assert main(["verify", "out.npz", "codes.npy", "--metric", "hamming", "--bits", "5", "--threads", "1"]) == 0
+
+
 @pytest.mark.parametrize(
     "line, message",
     [
+        ("verify absent.npz q.npy", "No such file or directory: 'absent.npz'"),
+        ("verify bg.npy q.npy", "neighbors: expected indices of shape (n, k), got shape (90,)"),
+        ("verify q.npy q.npy", "neighbors: expected (distances, indices), or indices alone, got float32"),
+        ("verify e.npy q.npy", "neighbors: expected 40 rows of indices, one for each query, got 60"),
+        ("verify two.npz q.npy", "two.npz: expected a file that hardmine topk wrote, got one without distances"),
         ("radius q.npy -r absent.npy -o out.npz", "No such file or directory: 'absent.npy'"),
         ("radius q.npy -r 30 --max-pairs 3 -o out.npz", "max_pairs: expected at most 3"),
         ("radius q.npy b.npy -r bg.npy -o out.npz", "radius: expected a number or 40 of them, one for each query, got shape"),

@@ -11,9 +11,9 @@ from hardmine._arrays import Block, Ints
 from hardmine.search.metric import FLOAT_METRICS
 from hardmine.search.neighbors import Distances
 from hardmine.search.pairs import PairSearch
-from hardmine.search.radius_neighbors import NO_LIMIT, pairs_within
+from hardmine.search.radius_neighbors import pairs_within
 
-MOST_PAIRS = 1 << 20  # looked at in one go: all of them may be nearer, and a list of so many takes 20 MiB
+MOST_PAIRS = 1 << 20  # that are listed in one go: 20 MiB, and as much again to count them
 
 
 def count_listed(of: Ints, listed: Distances, rows: Ints, distances: Distances) -> Ints:
@@ -41,20 +41,30 @@ def count_allowed(search: PairSearch, rows: Ints, distances: Distances) -> Ints:
         return counts
     part = search.of(asked)
     every, queries = part.allowed.core(part.allowed.nearer_than), Block(0, part.queries.take_all())
-    step = max(1, MOST_PAIRS // max(1, len(asked)))
-    for begin in range(0, part.base.count, step):
-        for block in part.base.blocks(begin, min(begin + step, part.base.count)):
-            of, _, near = _core.radius_neighbors(
-                queries=queries,
-                base=block,
-                radius=reach,
-                metric=FLOAT_METRICS.get(part.metric),
-                filter=every,
-                max_pairs=NO_LIMIT,
-                threads=part.threads,
-                progress=None,
-            )
-            counts += count_listed(of, near, place, distances)
+    least = max(1, MOST_PAIRS // max(1, len(asked)))  # base rows that cannot have more pairs
+    begin, step = 0, least
+    while begin < part.base.count:
+        found = 0
+        try:
+            for block in part.base.blocks(begin, min(begin + step, part.base.count)):
+                of, _, near = _core.radius_neighbors(
+                    queries=queries,
+                    base=block,
+                    radius=reach,
+                    metric=FLOAT_METRICS.get(part.metric),
+                    filter=every,
+                    max_pairs=MOST_PAIRS,
+                    threads=part.threads,
+                    progress=None,
+                )
+                counts += count_listed(of, near, place, distances)
+                begin, found = block.first + len(block.rows), found + len(of)
+        except ValueError:  # there were more
+            if step == least:
+                raise
+            step = least
+        else:
+            step = 2 * step if 4 * found < MOST_PAIRS else step
     return counts
 
 
