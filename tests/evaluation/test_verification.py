@@ -1,5 +1,7 @@
 """verify beside an oracle of loops, and beside results of which what is wrong with them is known."""
 
+from dataclasses import replace
+
 import hypothesis
 import hypothesis.strategies as st
 import numpy as np
@@ -65,7 +67,7 @@ def test_equals_the_oracle(n, m, k, metric, rows, filtered, small, seed):
     if rows == "self-join" and where.query_groups is not None:
         where = Filter(**{**vars(where), "base_groups": where.query_groups})
     allowed = pair_reference.allowed(where, matrix, query_rows=own)
-    kept = allowed & (rng.random(m) < rng.choice([0.5, 1])) if m else allowed
+    kept = (allowed if rng.random() < 0.7 else np.ones_like(allowed)) & (rng.random(m) < rng.choice([0.5, 1]))
     groups = None if where.base_groups is None else where.base_groups.tolist()
     indices = spoilt(rng, first_of_ranking(matrix, kept, k, groups, where.max_per_group), m)
     sides = (hardmine.pack(q), hardmine.pack(b)) if bits else (q.astype(np.float64), b.astype(np.float64))
@@ -193,6 +195,38 @@ def test_a_filter_that_was_not_kept(rng):
     assert (found.invalid["refused"] >= 3).all() and not found.equal.any()
 
 
+@pytest.mark.parametrize("capped", [False, True])
+def test_ranks_and_caps_of_rows_from_anywhere(rng, capped):
+    """In any order and far from the nearest, at the limits too, so that nearly all has to be counted in the whole base."""
+    q, b, groups = grid(rng, 40), grid(rng, 300), rng.integers(0, 25, 300)
+    limits = rng.choice([1.0, 2.0, 9.0, 14.0], (2, 40))
+    where = Filter(
+        base_groups=groups if capped else None, max_per_group=2 if capped else None, farther_than=limits.min(axis=0)
+    )
+    matrix = reference.rounded(q, b, "sqeuclidean")
+    for options in (where, replace(where, farther_than=None, nearer_than=limits.max(axis=0))):
+        allowed = pair_reference.allowed(options, matrix)
+        indices = np.where(
+            rng.random((40, 7)) < 0.2, hardmine.topk(q, b, 7, where=options).indices, rng.integers(0, 300, (40, 7))
+        )
+        indices[::3] = hardmine.topk(q, b, 7, where=options).indices[::3]  # so that others are those that are asked about
+        found = verify(indices, q, b, where=options, sample=None)
+        assert_verified(
+            found, expected_of(indices, matrix, allowed, None, groups.tolist() if capped else None, where.max_per_group)
+        )
+        assert found.rank_error.max() > 20 and found.invalid["refused"].sum() > 20
+
+
+def test_a_cap_keeps_the_nearest_of_a_group_wherever_they_stand():
+    x, b = np.zeros((1, 1), np.float32), np.arange(1, 6, dtype=np.float32)[:, None]
+    where = Filter(base_groups=[0, 0, 0, 1, 1], max_per_group=1)  # the exact result: 0, 3
+    found = verify(np.array([[1, 0, 3]]), x, b, where=where)
+    assert found.invalid["refused"].tolist() == [1] and found.recall.tolist() == [1] and not found
+    found = verify(np.array([[3, 1, -1]]), x, b, where=where)  # 1 keeps to the cap, but 0 is its group's nearest
+    assert not any(count.any() for kind, count in found.invalid.items()) and found.recall.tolist() == [0.5]
+    assert found.rank_error.tolist() == [1]
+
+
 def test_padding_is_right_only_where_no_row_is_left(rng):
     q, b = grid(rng, 3), grid(rng, 4)
     for k in (4, 5, 9):
@@ -261,6 +295,11 @@ def test_a_row_that_is_not_finite_is_named_as_the_caller_knows_it(rng):
     x[250, 1] = np.nan
     with pytest.raises(ValueError, match="queries: expected finite numbers, got NaN or infinity in row 250"):
         verify(indices, x, sample=None)
+    y, seen = x[:250].copy(), verify(indices[:250], x[:250], sample=7).queries[0]
+    assert seen > 0
+    y[seen] = np.inf
+    with pytest.raises(ValueError, match=f"queries: expected finite numbers, got NaN or infinity in row {seen}$"):
+        verify(indices[:250], y, x[:250], sample=7)
     with pytest.raises(ValueError, match="base: expected finite numbers, got NaN or infinity in row 250"):
         verify(indices[:9], x[:9], x, sample=3)
 

@@ -44,7 +44,8 @@ def test_given_distances(rng):
     assert found and found.relative_error == pytest.approx(1e-9, rel=1e-6)
     assert found.absolute_error == pytest.approx(1e-9 * -wrong[2, 1], rel=1e-6)
     wrong[0, 0] = np.nan
-    assert verify((wrong, true.indices), q, b, metric="inner_product").relative_error == np.inf
+    found = verify((wrong, true.indices), q, b, metric="inner_product")
+    assert found.relative_error == found.absolute_error == np.inf
     padded = hardmine.topk(q, b[:2], 3)
     padded.distances[:, 2] = np.nan  # of no row
     assert verify(padded, q, b[:2]).relative_error == 0
@@ -53,6 +54,7 @@ def test_given_distances(rng):
     assert verify((np.array([[1e-9]]), np.array([[0]])), zero, zero).relative_error == np.inf
     far = np.full((1, 2), 3e38, np.float32)
     assert verify(hardmine.topk(zero, far, 1), zero, far).relative_error == 0  # both infinite
+    assert verify((far[:, :1], np.array([[0]])), zero, far).relative_error == np.inf
 
 
 @pytest.mark.parametrize("dtype", ["i1", "u1", "i4", "u4", ">i8", "u8"])

@@ -26,7 +26,7 @@ def _draw(rng: Rng) -> Case:
     if rng.random() < 0.6:
         case |= filters.draw(rng, matrix, case["base"] is None)
     _, allowed = filters.build(case, matrix, case["base"] is None)
-    known = allowed & (rng.random(len(b)) < rng.choice([0.3, 0.9, 1, 1]))
+    known = (allowed if rng.random() < 0.7 else np.ones_like(allowed)) & (rng.random(len(b)) < rng.choice([0.3, 0.9, 1, 1]))
     indices = first_of_ranking(
         matrix, known, min(rows.size(rng, 70), 12), filters.capped_groups(case), case.get("max_per_group")
     )
