@@ -14,6 +14,7 @@
 #include "engine.hpp"
 #include "isa.hpp"
 #include "scan/choice.hpp"
+#include "scan/families.hpp"
 #include "scan/team.hpp"
 #include "sinks/top_k.hpp"
 
@@ -116,8 +117,11 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
     m.def("screen", [] { return kChoices[static_cast<std::size_t>(choice.load())]; });
     m.def("use_screen", &use_screen, py::arg("name"));
     m.def("screened_pairs", [] {
-        return std::map<std::string, std::uint64_t>{
-            {"float32", screened_pairs.float32}, {"int8", screened_pairs.int8}, {"looked_at", screened_pairs.looked_at}};
+        return std::map<std::string, std::uint64_t>{{"float32", screened_pairs<PanelScreen>},
+                                                    {"int8", screened_pairs<Int8Screen>},
+                                                    {"looked_at", pairs_looked_at},
+                                                    {"few", screened_pairs<FewScreen>},
+                                                    {"codes", screened_pairs<CodeScreen> + screened_pairs<FewCodeScreen>}};
     });
     m.def("failed_proofs", [] { return failed_proofs.load(); });
 

@@ -16,11 +16,10 @@ inline constexpr std::array<std::string_view, 3> kChoices = {"", "float32", "int
 
 inline std::atomic<Choice> choice{Choice::unasked};
 
-// Of all calls of this process: the pairs of queries and base rows that each screen did, and those that the coarse one looked at
+// Of all calls of this process: the pairs of queries and base rows that a screen did, and those that the coarse one looked at
 // again.
-struct ScreenedPairs {
-    std::atomic<std::uint64_t> float32{0}, int8{0}, looked_at{0};
-};
-inline ScreenedPairs screened_pairs;
+template <class AnyScreen>
+inline std::atomic<std::uint64_t> screened_pairs{0};
+inline std::atomic<std::uint64_t> pairs_looked_at{0};
 
 }  // namespace hardmine

@@ -28,8 +28,7 @@
 
 namespace hardmine {
 
-// Calls visit(begin, end) for the blocks of [0, count), each once: one after the other, or in strides of about 0.618 of their
-// number; until one returns false.
+// Calls visit(begin, end) for each block of [0, count), in order or in strides of 0.618 of their number, until one is false.
 template <class Visit>
 void visit_blocks(std::size_t count, std::size_t block, bool in_order, Visit&& visit) {
     const std::size_t blocks = (count + block - 1) / block;
@@ -89,6 +88,7 @@ class Loop {
             if (!good) return false;
             if constexpr (S::kShared || S::kOneBound) tell_bounds(screen, rows, task.rows.count);
             scan(Part{task, task.base.part(begin, end), begin, 0}, screen, rows, cols);
+            screened_pairs<AnyScreen>.fetch_add(task.rows.count * (end - begin), std::memory_order_relaxed);
             return paid(task, end - begin, rows);
         });
         return good;
@@ -121,7 +121,7 @@ class Loop {
                 more = paid(task, last - first, rows);
                 return more;
             });
-            screened_pairs.float32.fetch_add((n - from) * (end - begin), std::memory_order_relaxed);
+            screened_pairs<Fine>.fetch_add((n - from) * (end - begin), std::memory_order_relaxed);
             share = static_cast<double>(met) / static_cast<double>((n - from) * (end - begin));
         };
         // Returns the query from which on too many pairs would have to be looked at.
@@ -133,8 +133,8 @@ class Loop {
             good = load(coarse, base);
             if (!good) return 0;
             const std::size_t from = scan(Part{task, base, begin, 0}, coarse, rows, cols).end;
-            screened_pairs.int8.fetch_add(from * (end - begin), std::memory_order_relaxed);
-            screened_pairs.looked_at.fetch_add(coarse.looked_at(), std::memory_order_relaxed);
+            screened_pairs<Coarse>.fetch_add(from * (end - begin), std::memory_order_relaxed);
+            pairs_looked_at.fetch_add(coarse.looked_at(), std::memory_order_relaxed);
             if (from == n) more = paid(task, end - begin, rows);
             return from;
         };

@@ -19,6 +19,7 @@ from hardmine.mining.deep_ranking.relevance_triplets import RelevanceTripletSamp
 from hardmine.mining.hard_examples import select_hard_examples
 from hardmine.mining.mined import MinedNegatives
 from hardmine.mining.negatives import mine_hard_negatives
+from hardmine.screens import Explanation, explain
 from hardmine.search.closest_pairs import closest_pairs
 from hardmine.search.distance_histogram import distance_histogram
 from hardmine.search.distances import pair_distances, pairwise
@@ -31,6 +32,7 @@ from hardmine.search.topk import topk
 __version__ = "0.1.0"
 
 __all__ = [
+    "Explanation",
     "Filter",
     "HashCenters",
     "MinedNegatives",
@@ -43,6 +45,7 @@ __all__ = [
     "assign_classes",
     "closest_pairs",
     "distance_histogram",
+    "explain",
     "hash_centers",
     "mean_average_precision",
     "merge",

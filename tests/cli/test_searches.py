@@ -85,6 +85,19 @@ def test_topk_with_filters(files):
         np.testing.assert_array_equal(found["distances"], expected.distances)
 
 
+@pytest.mark.parametrize("command", ["topk -k 3", "radius -r 9", "pairs -n 5"])
+def test_explain(files, capsys, command):
+    """After a search of forty queries in ninety rows, what did it."""
+    name, *rest = command.split()
+    plain = [name, "q.npy", "b.npy", *rest, "-o", "out.npz", "--threads", "1"]
+    assert main(plain) == 0
+    said = capsys.readouterr().out
+    with hardmine.explain() as told:
+        assert main([*plain, "--explain"]) == 0
+    assert sum(told.pairs.values()) == 40 * 90
+    assert capsys.readouterr().out == told.summary() + "\n" + said
+
+
 def test_verify_says_whether_a_result_is_exact(files, capsys):
     line = f"q.npy b.npy {FILTERS} --nearer-than 40 --farther-than 1.5 --max-per-group 3 --metric euclidean"
     assert main(f"topk -k 4 -o out.npz {line}".split()) == 0

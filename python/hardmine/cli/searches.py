@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +62,7 @@ def add_search(command: argparse.ArgumentParser) -> None:
             f"--{name}", type=number_or_file, metavar="X", help="a strict limit on the distance, or a file of one a query"
         )
     command.add_argument("--max-per-group", type=int, metavar="N", help="at most N rows of each base group for a query")
+    command.add_argument("--explain", action="store_true", help="print which screens did the work, by which kernels")
 
 
 def arguments(given: argparse.Namespace) -> dict[str, Any]:
@@ -87,19 +90,32 @@ def arguments(given: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+@contextmanager
+def explaining(given: argparse.Namespace) -> Iterator[None]:
+    """Print what the screens did inside, if that is asked for and goes well."""
+    with hardmine.explain() as told:
+        yield
+    if given.explain:
+        print(told.summary())
+
+
 def _topk(given: argparse.Namespace) -> None:
-    found = hardmine.topk(**arguments(given), k=given.k)
+    with explaining(given):
+        found = hardmine.topk(**arguments(given), k=given.k)
     save_npz(given.output, distances=found.distances, indices=found.indices)
     print(f"{given.output}: distances and indices {found.indices.shape}")
 
 
 def _radius(given: argparse.Namespace) -> None:
-    found = hardmine.radius_neighbors(**arguments(given), radius=load_number(given.radius), max_pairs=given.max_pairs)
+    with explaining(given):
+        found = hardmine.radius_neighbors(**arguments(given), radius=load_number(given.radius), max_pairs=given.max_pairs)
     _save_pairs(given.output, found)
 
 
 def _pairs(given: argparse.Namespace) -> None:
-    _save_pairs(given.output, hardmine.closest_pairs(**arguments(given), n_pairs=given.n_pairs))
+    with explaining(given):
+        found = hardmine.closest_pairs(**arguments(given), n_pairs=given.n_pairs)
+    _save_pairs(given.output, found)
 
 
 def _save_pairs(path: Path, found: hardmine.Pairs) -> None:

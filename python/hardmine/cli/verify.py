@@ -10,7 +10,7 @@ from zipfile import is_zipfile
 import hardmine
 from hardmine._files import load_npz
 from hardmine.cli.inputs import load
-from hardmine.cli.searches import add_search, arguments
+from hardmine.cli.searches import add_search, arguments, explaining
 
 
 def add(commands: Any) -> None:
@@ -29,6 +29,7 @@ def _run(given: argparse.Namespace) -> int:
         result: Any = (saved["distances"], saved["indices"])
     else:
         result = load(given.result)
-    found = hardmine.verify(result, **arguments(given), sample=given.sample, seed=given.seed)
+    with explaining(given):
+        found = hardmine.verify(result, **arguments(given), sample=given.sample, seed=given.seed)
     print(found.summary())
     return 0 if found else 1
