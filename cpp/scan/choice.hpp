@@ -22,4 +22,11 @@ template <class AnyScreen>
 inline std::atomic<std::uint64_t> screened_pairs{0};
 inline std::atomic<std::uint64_t> pairs_looked_at{0};
 
+// Those of a task, added at its end: blocks of a few queries are so small that threads would wait for each other.
+template <class AnyScreen>
+struct CountedPairs {
+    std::uint64_t done = 0;
+    ~CountedPairs() { screened_pairs<AnyScreen>.fetch_add(done, std::memory_order_relaxed); }
+};
+
 }  // namespace hardmine

@@ -1,5 +1,4 @@
-// The loop of every scan, whatever its screen, filter and sink are, and the only place where they meet. (A matrix, of which
-// every pair is an answer, has one of its own: matrix.cpp.)
+// The loop of every scan, whatever its screen, filter and sink are: where they meet. (A matrix has its own: matrix.cpp.)
 //
 // A task is some rows (as queries) against some base rows. The queries are loaded into the screen once; then, block by block,
 // the base rows are loaded, the screen names the pairs that its intervals cannot rule out, the filter is asked, the pair is
@@ -81,6 +80,7 @@ class Loop {
     template <Screen<Row> AnyScreen, Sink S, class Scores>
     bool visit(const Task& task, Receiver<S, Scores> rows, Receiver<S, Scores> cols, AnyScreen& screen) const {
         bool good = true;
+        CountedPairs<AnyScreen> pairs;
         screen.load_queries(s_.queries, task.rows);
         tell_bounds(screen, rows, task.rows.count);
         visit_blocks(task.base.count, block(task, screen), S::kInOrder, [&](std::size_t begin, std::size_t end) {
@@ -88,7 +88,7 @@ class Loop {
             if (!good) return false;
             if constexpr (S::kShared || S::kOneBound) tell_bounds(screen, rows, task.rows.count);
             scan(Part{task, task.base.part(begin, end), begin, 0}, screen, rows, cols);
-            screened_pairs<AnyScreen>.fetch_add(task.rows.count * (end - begin), std::memory_order_relaxed);
+            pairs.done += task.rows.count * (end - begin);
             return paid(task, end - begin, rows);
         });
         return good;
