@@ -15,7 +15,7 @@ CASE = """
 import ctypes
 import numpy as np
 from hardmine import Filter, _core, closest_pairs, distance_histogram, mean_average_precision, pair_distances
-from hardmine import pairwise, radius_neighbors, topk
+from hardmine import pairwise, radius_neighbors, topk, verify
 
 def status(key):
     return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith(key)) << 10
@@ -58,6 +58,16 @@ CASES = {
         "q, b, g, h = codes(100_000, 1), codes(2000, 1), rng.integers(0, 9, 100_000), rng.integers(0, 9, 2000)",
         "np.array(mean_average_precision(q, b, g, h, threads=THREADS))",
         9 * 2 * 4 * 100_000 / 2**20 + 34,  # the counts at each distance, and what NumPy makes of them
+    ),
+    "verified, of anything": (
+        "q, b = floats(5000, 32), floats(6000, 32)\ni = rng.integers(0, 6000, (5000, 10))",
+        "list(verify(i, q, b, sample=None, threads=THREADS).exact)",
+        150,
+    ),
+    "verified, long lists": (
+        "q, b = floats(1500, 32), floats(4000, 32)\ni = topk(q, b[:3600], 1000).indices",
+        "list(verify(i, q, b, sample=None, threads=THREADS).exact)",
+        150,
     ),
     "listed pairs": (
         "q, b = floats(1000, 128), floats(900_000, 128)\ni, j = rng.integers(0, 1000, 10**6), rng.integers(0, 900_000, 10**6)",
