@@ -1,4 +1,5 @@
-// The loop of every scan, whatever its screen, filter and sink are: where they meet. (A matrix has its own: matrix.cpp.)
+// The loop of every scan, whatever its screen, filter and sink are, and the only place where they meet. (A matrix, of which
+// every pair is an answer, has one of its own: matrix.cpp.)
 //
 // A task is some rows (as queries) against some base rows. The queries are loaded into the screen once; then, block by block,
 // the base rows are loaded, the screen names the pairs that its intervals cannot rule out, the filter is asked, the pair is
@@ -6,17 +7,14 @@
 //
 // A pair is offered to its query. A task of both sides (`both`: self_join.hpp) offers it to its base row as well, so that it
 // is multiplied once. A sink that is not of rows needs no second offer: its tasks are of one side, those of a triangle, too.
-//
-// Blocks are visited in strides of the golden ratio, so that rows sorted by distance do not make every block better than
-// all before it; no order changes the result. A sink that counts on the order of indices says so, and gets it.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <numeric>
 #include <type_traits>
 
+#include "scan/blocks.hpp"
 #include "scan/choice.hpp"
 #include "scan/parallel.hpp"
 #include "scan/plan.hpp"
@@ -26,27 +24,6 @@
 #include "terms/search.hpp"
 
 namespace hardmine {
-
-// Calls visit(begin, end) for each block of [0, count), in order or in strides of 0.618 of their number, until one is false.
-template <class Visit>
-void visit_blocks(std::size_t count, std::size_t block, bool in_order, Visit&& visit) {
-    const std::size_t blocks = (count + block - 1) / block;
-    std::size_t stride =
-        in_order ? 1 : std::max<std::size_t>(1, static_cast<std::size_t>(0.618 * static_cast<double>(blocks)));
-    while (std::gcd(stride, blocks) > 1) ++stride;
-    for (std::size_t i = 0, b = 0; i < blocks; ++i, b = (b + stride) % blocks)
-        if (!visit(b * block, std::min(count, (b + 1) * block))) return;
-}
-
-constexpr std::size_t kWhole = 128;  // no panel has more lanes
-
-// The base rows of a block for n queries: as many as the screen takes, but no more than a thread goes through in a small part
-// of a second even if every pair has to be scored, because Ctrl-C waits for the end of a block.
-inline std::size_t block_rows(std::size_t most_rows, std::size_t n, std::size_t width, std::size_t wanted) {
-    constexpr std::size_t kPairs = 1 << 23, kNumbers = 1 << 29;  // of the rows, multiplied
-    const std::size_t fair = std::min(kPairs / n, kNumbers / (n * width)) / kWhole * kWhole;
-    return std::min({most_rows, std::max(kWhole, fair), wanted ? wanted : most_rows});
-}
 
 // One side of a task: row i is row `at + i` of a sink and of what scores its pairs.
 template <class S, class Scores>
@@ -139,7 +116,7 @@ class Loop {
             return from;
         };
 
-        const std::size_t length = block(task, coarse), head = std::max(kWhole, length / kHeads / kWhole * kWhole);
+        const std::size_t length = block(task, coarse), head = std::max(kMostLanes, length / kHeads / kMostLanes * kMostLanes);
         const bool heads = !S::kInOrder && !coarse.pays(share) && count >= 2 * kHeads * length && head < length;
         if (heads)
             visit_blocks(count, length, false, [&, visited = std::size_t{0}](std::size_t begin, std::size_t) mutable {

@@ -185,7 +185,7 @@ def test_version_is_in_the_changelog():
 
 def test_ci_runs_the_lines_of_the_readme():
     readme, ci = (ROOT / "README.md").read_text(), (ROOT / ".ci/run").read_text()
-    line = 'pip install ".[test]" && pytest'
+    line = 'pip install ".[test]" && pytest -n auto'
     assert f"\n{line}\n" in readme
     assert f"\n{line}\n" in ci
     assert '\npip install ".[demo]" && hardmine demo\n' in readme
