@@ -111,6 +111,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
     m.def("isas_built", &isas_built);
     m.def("isas_runnable", &isas_runnable);
     m.def("use_isa", &use_isa, py::arg("name"));
+    m.def("same_int8", &same_int8, py::arg("isa"), py::arg("other"));
     m.def("kernels", &kernel_names);
     m.def("kernels_built", &kernels_built);
     m.def("threads", [] { return usable_threads(0); });
@@ -210,4 +211,15 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
             return py::make_tuple(lower, upper);
         },
         py::arg("queries").noconvert(), py::arg("base").noconvert(), py::arg("metric"), py::arg("screen"));
+
+    m.def(
+        "int8_products",
+        [](const Bytes& queries, const Bytes& base) {
+            const auto rows = [](const auto& of) { return static_cast<std::size_t>(of.shape(0)); };
+            FloatArray products({queries.shape(0), base.shape(0)});
+            int8_products(queries.data(), rows(queries), base.data(), rows(base), static_cast<std::size_t>(base.shape(1)),
+                          products.mutable_data());
+            return products;
+        },
+        py::arg("queries").noconvert(), py::arg("base").noconvert());
 }

@@ -22,6 +22,7 @@ using FloatArray = py::array_t<float>;
 using CodeArray = py::array_t<std::uint8_t>;
 // Read from one number to the next: others than contiguous ones are refused.
 using Ints = py::array_t<std::int64_t, py::array::c_style>;
+using Bytes = py::array_t<std::int8_t, py::array::c_style>;
 using Bools = py::array_t<bool, py::array::c_style>;
 using Limits = py::array_t<float, py::array::c_style>;
 using Words = py::array_t<std::uint64_t, py::array::c_style>;

@@ -89,4 +89,8 @@ void canonical_matrix(const FloatSearch& search, bool self, float* out, const Wa
 // again": both that it offers.
 void intervals(const FloatSearch& search, const std::string& screen, float* lower, float* upper);
 
+// For tests: the products of signed bytes by the int8 table in use, as float32; NaN where it reports none.
+void int8_products(const std::int8_t* queries, std::size_t n, const std::int8_t* base, std::size_t m, std::size_t d,
+                   float* products);
+
 }  // namespace hardmine

@@ -5,9 +5,14 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
+#if defined(HARDMINE_AMX)
+#include "amx.hpp"
+#endif
 
 #include <atomic>
 #include <stdexcept>
+
+#include "screens/int8_trial.hpp"
 
 namespace hardmine {
 
@@ -33,6 +38,14 @@ extern const Int8Kernels int8;
 namespace avx_vnni {
 extern const Int8Kernels int8;
 }
+namespace tiles {
+extern const Int8Kernels int8;
+}
+#if defined(HARDMINE_AMX)
+namespace amx {
+extern const Int8Kernels int8;
+}
+#endif
 #endif
 
 namespace {
@@ -72,9 +85,16 @@ bool runs_v3_vnni() {
     unsigned a = 0, b = 0, c = 0, d = 0;  // clang 14 does not know the feature by name
     return runs_v3() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1);
 }
+#if defined(HARDMINE_AMX)
+// Products of tiles: Sapphire Rapids and later. They are believed once they have done what the emulated ones do.
+bool runs_amx() {
+    static const bool found = runs_v4_bitalg() && amx_permitted() && same_int8(amx::int8, tiles::int8);
+    return found;
+}
+#endif
 
 // `wide` is the 64-byte code with AVX2's instructions: slower, but it shows that the width changes no bit on CPUs without
-// AVX-512.
+// AVX-512. `tiles` is that of AMX with emulated tiles, which shows the same of CPUs without them.
 constexpr Row<TileKernels> kTile[] = {
     {avx512::tile, runs_v4, true},
     {avx2::tile, runs_v3, true},
@@ -89,9 +109,16 @@ constexpr Row<FewKernels> kFew[] = {
 };
 // Their panels are made of those of floats: of 64 bytes for AVX-512, which is why that comes first.
 constexpr Row<Int8Kernels> kInt8[] = {
-    {avx512_vnni::int8, runs_v4_vnni, true}, {avx512::int8, runs_v4, true},
-    {avx_vnni::int8, runs_v3_vnni, true},    {avx2::int8, runs_v3, true},
-    {generic::int8, runs_always, true},      {wide::int8, runs_v3, false},
+#if defined(HARDMINE_AMX)
+    {amx::int8, runs_amx, true},
+#endif
+    {avx512_vnni::int8, runs_v4_vnni, true},
+    {avx512::int8, runs_v4, true},
+    {avx_vnni::int8, runs_v3_vnni, true},
+    {avx2::int8, runs_v3, true},
+    {generic::int8, runs_always, true},
+    {wide::int8, runs_v3, false},
+    {tiles::int8, runs_v3, false},
 };
 constexpr Row<CodeKernels> kCodes[] = {
     {avx512_bitalg::codes, runs_v4_bitalg, true}, {avx512::codes, runs_v4, true}, {avx2::codes, runs_v3, true},
@@ -104,12 +131,16 @@ constexpr Row<CanonicalKernels> kCanonical[] = {
     {wide::canonical, runs_v3, false},
 };
 constexpr Set kSets[] = {
+#if defined(HARDMINE_AMX)
+    {"amx", {avx512::tile, avx512::few, amx::int8, avx512_bitalg::codes, avx512::canonical}},
+#endif
     {"avx512_bitalg", {avx512::tile, avx512::few, avx512_vnni::int8, avx512_bitalg::codes, avx512::canonical}},
     {"avx512", {avx512::tile, avx512::few, avx512::int8, avx512::codes, avx512::canonical}},
     {"avx_vnni", {avx2::tile, avx2::few, avx_vnni::int8, avx2::codes, avx2::canonical}},
     {"avx2", {avx2::tile, avx2::few, avx2::int8, avx2::codes, avx2::canonical}},
     {"generic", {generic::tile, generic::few, generic::int8, generic::codes, generic::canonical}},
     {"wide", {wide::tile, wide::few, wide::int8, wide::codes, wide::canonical}},
+    {"tiles", {wide::tile, wide::few, tiles::int8, wide::codes, wide::canonical}},
 };
 #else
 constexpr Row<TileKernels> kTile[] = {{generic::tile, runs_always, true}};
@@ -198,18 +229,21 @@ std::vector<std::string> isas_runnable() {
     return found;
 }
 
-void use_isa(const std::string& name) {
-    if (name.empty()) {
-        in_use = &best_of_each();
-        return;
-    }
+namespace {
+
+const Set& runnable(const std::string& name) {
     for (const Set& set : kSets)
-        if (name == set.name && runs(set)) {
-            in_use = &set;
-            return;
-        }
+        if (name == set.name && runs(set)) return set;
     throw std::invalid_argument("expected one of " + join(isas_runnable()) + " (built: " + join(isas_built()) + "), got '" +
                                 name + "'");
+}
+
+}  // namespace
+
+void use_isa(const std::string& name) { in_use = name.empty() ? &best_of_each() : &runnable(name); }
+
+bool same_int8(const std::string& isa, const std::string& other) {
+    return same_int8(runnable(isa).kernels.int8, runnable(other).kernels.int8);
 }
 
 }  // namespace hardmine

@@ -21,6 +21,9 @@ std::vector<std::string> isas_runnable();  // best first; those never chosen una
 // for a name that is unknown, not built or not runnable.
 void use_isa(const std::string& name);
 
+// Whether the int8 tables of these sets agree, as one of tiles must with the emulated one before it is used. Throws as use_isa().
+bool same_int8(const std::string& isa, const std::string& other);
+
 // The set last taken, for "" the best that runs.
 std::string isa_in_use();
 

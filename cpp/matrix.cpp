@@ -13,6 +13,7 @@
 #include "scan/families.hpp"
 #include "scan/team.hpp"
 #include "scan/visit.hpp"
+#include "screens/int8_trial.hpp"
 #include "sinks/intervals.hpp"
 
 namespace hardmine {
@@ -245,6 +246,18 @@ void intervals(const FloatSearch& s, const std::string& screen, float* lower, fl
         const Task task{queries.part(i, std::min(n, i + step)), base};
         if (!(few ? loop.visit(task, sink, none, few_screen) : loop.visit(task, sink, none, many_screen)))
             report_not_finite(s.base, true, unwatched);
+    }
+}
+
+void int8_products(const std::int8_t* queries, std::size_t n, const std::int8_t* base, std::size_t m, std::size_t d,
+                   float* products) {
+    const Int8Kernels& kernels = kernels_in_use().int8;
+    std::fill_n(products, n * m, std::numeric_limits<float>::quiet_NaN());
+    for (std::size_t first = 0; first < m; first += kernels.lanes) {
+        Int8Trial trial(n, std::min(kernels.lanes, m - first), d);
+        std::copy_n(queries, n * d, trial.queries.begin());
+        std::copy_n(base + first * d, trial.m * d, trial.base.begin());
+        for (const Hit& hit : trial.hits(kernels, false)) products[hit.row * m + first + hit.lane] = hit.value;
     }
 }
 

@@ -6,7 +6,8 @@ import os
 from hardmine import _core
 
 EVERY_ISA = _core.isas_runnable()[: 1 if "HARDMINE_ONE_ISA" in os.environ else None]  # one is enough to find out much
-ISAS = [name for name in EVERY_ISA if name != "avx_vnni"]  # which is avx2 but for its bytes: for tests of these
+OTHER_BYTES = {"amx": "avx512_bitalg", "avx_vnni": "avx2", "tiles": "wide"}  # the same but for their bytes: for tests of these
+ISAS = [name for name in EVERY_ISA if OTHER_BYTES.get(name) not in EVERY_ISA]
 
 
 @contextlib.contextmanager

@@ -1,7 +1,8 @@
 // The seam between arithmetic and everything else: constant tables of functions, one per family and instruction set.
 //
-// Contract of every function: no allocation, no exception, no threads, no global state; pointers need only the alignment of
-// their type; inputs and outputs do not overlap. d >= 1.
+// Contract of every function: no allocation, no exception, no threads, no global state (but the tiles of a thread, between
+// Int8Kernels::begin and end); pointers need only the alignment of their type; inputs and outputs do not overlap. d and numbers
+// of groups are at least 1.
 //
 // A family is one source, compiled once per instruction set (the table in CMakeLists.txt): HM_ISA names the set, HM_BYTES is
 // the width of its vectors. Five rules, kept by tests/core/test_build.py, because objects built for different CPUs are linked
@@ -84,9 +85,11 @@ struct FewKernels {
 };
 
 // Float rows as int8: x = scale * X + rest, with whole numbers X. A quad is four neighbouring components; what is missing of
-// the last one is 0. A group of `rows` queries is laid out [quad][row][4], a panel of `lanes` base rows [quad][lane][4], its
-// bytes moved by `offset` to be unsigned: |X| <= 127 for a query and < offset for a base row. The panels of a set have as many
-// lanes as its TileKernels.
+// the last one is 0. They lie in blocks of one size, of which a query's part lies together: the fewest blocks of at most `run`
+// quads, and in queries zeros up to the end of the last (Int8Layout in screens/int8_layout.hpp). A group of `rows` queries is
+// laid out [block][row][quad][4], a panel of `lanes` base rows [quad][lane][4], its bytes moved by `offset` to be unsigned, or,
+// if that is 0, signed: |X| <= 127 for a query, and for a base row, < offset where there is one. The panels of a set have as
+// many lanes as its TileKernels.
 struct Int8Queries {       // of which function i-th entries belong to query i
     const int8_t* codes;   //
     const int32_t* start;  // - offset * the sum of X
@@ -98,9 +101,15 @@ struct Int8Panel {
 };
 struct Int8Kernels {
     const char* name;
-    size_t rows, lanes;
+    size_t rows, lanes, run;
+    size_t groups;  // that pass over a panel at a time
     int32_t offset;
     float gain;  // pairs for one of TileKernels of the same set, in many dimensions; measured
+
+    // Around all screening of rows of so many quads, in the same thread, with nothing between them that may use tiles, too. Null
+    // where nothing is to be prepared.
+    void (*begin)(size_t quads);
+    void (*end)();
 
     // Makes a panel from one of floats, laid out [k][lane], with the scales, and per lane the sums of the squares of x - scale
     // * X and of scale * X, in float32.

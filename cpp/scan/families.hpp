@@ -43,9 +43,10 @@ class Floats {
     std::size_t most_queries(std::size_t per_query, std::size_t fixed) const {
         const std::size_t d = search.base.width, rows = most_rows(true);
         const std::size_t beside = fixed + FewScreen::bytes() + Scores::bytes(d, rows);
-        return queries_in_memory(
-            threads, PanelScreen::bytes_per_query(d) + Int8Screen::bytes_per_query(d) + Scores::bytes_per_query() + per_query,
-            beside + screen_bytes(0) + coarse_bytes(0), FewScreen::kMostQueries, beside);
+        return queries_in_memory(threads,
+                                 PanelScreen::bytes_per_query(d) + Int8Screen::bytes_per_query(kernels.int8, d) +
+                                     Scores::bytes_per_query() + per_query,
+                                 beside + screen_bytes(0) + coarse_bytes(0), FewScreen::kMostQueries, beside);
     }
 
     // What the screens for many queries take for `queries` of them: the fine one, and the coarse one beside it.
@@ -55,7 +56,7 @@ class Floats {
     }
     std::size_t coarse_bytes(std::size_t queries) const {
         const std::size_t d = search.base.width;
-        return Int8Screen::bytes(kernels.int8, d) + queries * Int8Screen::bytes_per_query(d);
+        return Int8Screen::bytes(kernels.int8, d) + queries * Int8Screen::bytes_per_query(kernels.int8, d);
     }
 
     // Before screens are made: for up to `longest` queries at a time.

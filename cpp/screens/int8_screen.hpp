@@ -33,7 +33,9 @@
 #include <vector>
 
 #include "kernels/kernels.hpp"
+#include "screens/aligned.hpp"
 #include "screens/frame.hpp"
+#include "screens/int8_layout.hpp"
 #include "screens/placing.hpp"
 #include "screens/screen.hpp"
 #include "screens/second_look.hpp"
@@ -46,23 +48,22 @@ class Int8Screen {
 
     static constexpr std::size_t kBlockBytes = 128 << 10;  // of a block's bytes
     static constexpr std::size_t kMostRows = 2048;         // of a block
-    static constexpr std::size_t kQueryTile = 96;          // queries that pass over a panel while it is in L1
     static constexpr std::size_t kMostWidth = 1 << 17;     // 127^2 d fits into int32
     // What the second look at a pair costs, in multiply-adds of floats: a fixed sum, and so many for each dimension.
     static constexpr double kLook = 4000, kLookPerDimension = 8;
 
-    static std::size_t padded(std::size_t d) { return (d + 3) / 4 * 4; }
     static std::size_t most_rows(const Int8Kernels& kernels, std::size_t d) {
-        const std::size_t panels = kBlockBytes / (kernels.lanes * padded(d));
+        const std::size_t panels = kBlockBytes / (kernels.lanes * Int8Layout(kernels, d).bytes());
         return std::clamp<std::size_t>(panels, 1, kMostRows / kernels.lanes) * kernels.lanes;
     }
-    static std::size_t bytes_per_query(std::size_t d) {
-        return padded(d) + 5 * sizeof(float) + sizeof(std::int32_t) + 2 * sizeof(double) + SecondLook::bytes_per_row();
+    static std::size_t bytes_per_query(const Int8Kernels& kernels, std::size_t d) {
+        return Int8Layout(kernels, d).bytes() + 5 * sizeof(float) + sizeof(std::int32_t) + 2 * sizeof(double) +
+               SecondLook::bytes_per_row();
     }
     static std::size_t bytes(const Int8Kernels& kernels, std::size_t d) {
         const std::size_t rows = most_rows(kernels, d);
-        return rows * (padded(d) + 6 * sizeof(float) + SecondLook::bytes_per_row()) + kernels.lanes * d * sizeof(float) +
-               d * sizeof(float) + kernels.rows * bytes_per_query(d) +
+        return rows * (Int8Layout(kernels, d).bytes() + 6 * sizeof(float) + SecondLook::bytes_per_row()) +
+               kernels.lanes * d * sizeof(float) + d * sizeof(float) + kernels.rows * bytes_per_query(kernels, d) +
                (most_hits(kernels, rows) + room(kernels)) * sizeof(Hit);
     }
     // Whether its proofs hold.
@@ -73,7 +74,7 @@ class Int8Screen {
         : kernels_(kernels),
           frame_(frame),
           placing_(tile, frame, canonical),
-          quads_(padded(frame.d) / 4),
+          layout_(kernels, frame.d),
           forced_(forced),
           most_rows_(most_rows(kernels, frame.d)),
           second_(few, frame, padded_queries(kernels, most_queries), most_queries ? most_rows_ : 0) {
@@ -82,14 +83,14 @@ class Int8Screen {
         const double share = d * (1 - 1 / static_cast<double>(kernels.gain)) / (kLook + kLookPerDimension * d);
         least_pairs_ = forced ? 1 : std::max(1 / share, static_cast<double>(kLeastPairs));
         const std::size_t queries = padded_queries(kernels, most_queries);
-        codes_.resize(queries * 4 * quads_);
+        codes_.resize(queries * layout_.bytes());
         for (auto* numbers : {&factor_, &query_length_, &query_residual_, &high_, &shift_}) numbers->resize(queries);
         start_.resize(queries);
         for (auto* numbers : {&row_, &query_slack_}) numbers->resize(queries);
         place_.resize(frame.d);
         floats_.resize(kernels.lanes * frame.d);
         placed_.resize(kernels.lanes);
-        bytes_.resize(most_rows_ * 4 * quads_);
+        bytes_.resize(most_rows_ * layout_.bytes());
         for (auto* numbers : {&scale_, &bias_, &slack_, &column_high_, &residual_, &length_}) numbers->resize(most_rows_);
         hits_.resize((forced ? kLeastPairs : 1) * most_hits(kernels, most_rows_) + room(kernels));
     }
@@ -99,7 +100,7 @@ class Int8Screen {
     void load_queries(const Rows<float>& queries, const Selection& ids) {
         n_ = ids.count;
         groups_ = (n_ + kernels_.rows - 1) / kernels_.rows;
-        std::fill_n(codes_.begin(), groups_ * kernels_.rows * 4 * quads_, std::int8_t{0});
+        std::fill_n(codes_.begin(), groups_ * kernels_.rows * layout_.bytes(), std::int8_t{0});
         for (std::size_t i = 0; i < groups_ * kernels_.rows; ++i) {
             high_[i] = -kInfinity;
             shift_[i] = kInfinity;
@@ -118,7 +119,7 @@ class Int8Screen {
         const std::size_t lanes = kernels_.lanes;
         for (std::size_t first = 0; first < m_; first += lanes) {
             all_finite &= placing_.panel(base, ids, first, floats_.data(), placed_.data());
-            kernels_.quantise(floats_.data(), frame_.d, &bytes_[first * 4 * quads_], &scale_[first], &residual_[first],
+            kernels_.quantise(floats_.data(), frame_.d, &bytes_[first * layout_.bytes()], &scale_[first], &residual_[first],
                               &length_[first]);
             for (std::size_t l = 0; l < lanes; ++l) {
                 const std::size_t j = first + l;
@@ -175,7 +176,7 @@ class Int8Screen {
     std::size_t scan(Wanted&& wanted, Offer&& offer) {
         return visit(wanted, offer,
                      [&](const Int8Queries& queries, std::size_t groups, const Int8Panel& panel, std::size_t, Hit* hits) {
-                         return kernels_.screen(queries, groups, panel, quads_, hits);
+                         return kernels_.screen(queries, groups, panel, layout_.quads, hits);
                      });
     }
     template <class Wanted, class Offer>
@@ -183,7 +184,7 @@ class Int8Screen {
         return visit(
             wanted, offer,
             [&](const Int8Queries& queries, std::size_t groups, const Int8Panel& panel, std::size_t first, Hit* hits) {
-                return kernels_.screen_both(queries, groups, panel, &column_high_[first], quads_, hits);
+                return kernels_.screen_both(queries, groups, panel, &column_high_[first], layout_.quads, hits);
             });
     }
 
@@ -197,11 +198,9 @@ class Int8Screen {
         return (queries + kernels.rows - 1) / kernels.rows * kernels.rows;
     }
     static std::size_t most_hits(const Int8Kernels& kernels, std::size_t rows) {
-        return (kQueryTile / kernels.rows + 1) * kernels.rows * rows / kLeastPairs;
+        return kernels.groups * kernels.rows * rows / kLeastPairs;
     }
-    static std::size_t room(const Int8Kernels& kernels) {
-        return (kQueryTile / kernels.rows + 1) * kernels.rows * kernels.lanes;
-    }
+    static std::size_t room(const Int8Kernels& kernels) { return kernels.groups * kernels.rows * kernels.lanes; }
 
     void load_query(const float* q, std::size_t i) {
         const PlacedQuery placed = placing_.query(q, [&](std::size_t k, float x) { place_[k] = x; });
@@ -209,20 +208,20 @@ class Int8Screen {
         for (float x : place_) most = std::max(most, std::abs(x));
         const bool representable = placed.slack < kInfinity;
         const float scale = most / 127, inverse = 127 / most;
-        std::int8_t* codes = &codes_[i / kernels_.rows * kernels_.rows * 4 * quads_ + i % kernels_.rows * 4];
+        std::int8_t* codes = &codes_[layout_.query(i)];
         std::int32_t total = 0;
         double rests = 0, squares = 0;
         constexpr float kMagic = 0x1.8p23f;  // what it drops is rounded to even
         if (most > 0x1p-100f)
-            for (std::size_t k = 0; k < frame_.d; ++k) {
+            layout_.components(frame_.d, [&](std::size_t k, std::size_t at) {
                 const float x = place_[k], code = std::clamp(x * inverse + kMagic - kMagic, -127.0f, 127.0f);
-                codes[k / 4 * 4 * kernels_.rows + k % 4] = static_cast<std::int8_t>(code);
+                codes[at] = static_cast<std::int8_t>(code);
                 total += static_cast<std::int32_t>(code);
                 const double whole = static_cast<double>(code) * static_cast<double>(scale),
                              rest = static_cast<double>(x) - whole;
                 rests += rest * rest;
                 squares += whole * whole;
-            }
+            });
         else
             rests = placed.square;
         const double f = frame_.inner_product() ? 1 : 2, norm = representable ? std::sqrt(placed.square) : 0;
@@ -240,15 +239,16 @@ class Int8Screen {
 
     template <class Wanted, class Offer, class Screen>
     std::size_t visit(Wanted&& wanted, Offer&& offer, Screen&& screen) {
-        const std::size_t tile = kQueryTile / kernels_.rows, lanes = kernels_.lanes;
-        for (std::size_t g = 0; g < groups_; g += tile) {
-            const std::size_t row = g * kernels_.rows, groups = std::min(tile, groups_ - g);
-            const Int8Queries queries{&codes_[row * 4 * quads_], &start_[row], &factor_[row], &query_length_[row],
-                                      &query_residual_[row],     &high_[row],  &shift_[row]};
+        const std::size_t lanes = kernels_.lanes;
+        const Int8Tiles tiles(kernels_, layout_);  // of a block: between blocks others may want them
+        for (std::size_t g = 0; g < groups_; g += kernels_.groups) {
+            const std::size_t row = g * kernels_.rows, groups = std::min(kernels_.groups, groups_ - g);
+            const Int8Queries queries{&codes_[row * layout_.bytes()], &start_[row], &factor_[row], &query_length_[row],
+                                      &query_residual_[row],          &high_[row],  &shift_[row]};
             const auto most = static_cast<std::size_t>(static_cast<double>(groups * kernels_.rows * m_) / least_pairs_);
             std::size_t found = 0, passed = 0;
             for (std::size_t first = 0; first < m_; first += lanes) {
-                const Int8Panel panel{&bytes_[first * 4 * quads_], &scale_[first], &bias_[first], &residual_[first],
+                const Int8Panel panel{&bytes_[first * layout_.bytes()], &scale_[first], &bias_[first], &residual_[first],
                                       &length_[first]};
                 const std::size_t fresh = screen(queries, groups, panel, first, hits_.data() + found), begin = found;
                 for (std::size_t h = begin; h < begin + fresh; ++h) {
@@ -281,18 +281,18 @@ class Int8Screen {
     const Int8Kernels& kernels_;
     const Frame& frame_;
     Placing placing_;
-    std::size_t quads_;
+    Int8Layout layout_;
     bool forced_;
     std::size_t most_rows_, n_ = 0, groups_ = 0, m_ = 0;
     double least_pairs_ = 1;  // for each that is looked at
     std::size_t waiting_ = 0, blocks_ = 0, looked_at_ = 0;
-    std::vector<std::int8_t> codes_;  // per query, from here on
+    AlignedVector<std::int8_t> codes_;  // per query, from here on
     std::vector<std::int32_t> start_;
     std::vector<float> factor_, query_length_, query_residual_, high_, shift_;
     std::vector<double> row_, query_slack_;
     std::vector<float> place_, floats_;
     std::vector<PlacedRow> placed_;
-    std::vector<std::uint8_t> bytes_;  // per base row of the block, from here on
+    AlignedVector<std::uint8_t> bytes_;  // per base row of the block, from here on
     std::vector<float> scale_, bias_, slack_, column_high_, residual_, length_;
     std::vector<Hit> hits_;
     SecondLook second_;

@@ -48,7 +48,8 @@ def test_layers():
     for path in CPP:
         found = includes(path)
         if path.parent.name == "kernels":
-            good = r'<(std\w+|string|immintrin|arm_neon)\.h>|"(kernels|simd|doubles|bytes|code_tile|few_codes)\.hpp"'
+            own = "kernels|simd|doubles|bytes|code_tile|few_codes|int8_epilogue|int8_registers|int8_tiles|emulated_tiles"
+            good = rf'<(std\w+|string|immintrin|arm_neon)\.h>|"({own})\.hpp"'
             assert all(re.fullmatch(good, i) for i in found), path
         if not path.name.startswith("bindings"):
             assert not any("pybind11" in i or "Python.h" in i for i in found), path

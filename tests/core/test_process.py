@@ -239,8 +239,9 @@ def test_every_table_is_in_a_set_that_can_be_forced():
             assert name == isa or isa not in built[family]
             forced[family].add(name)
     _core.use_isa(before)
-    if _core.isas_runnable() == _core.isas_built():
-        assert forced == {family: set(names) for family, names in built.items()}
+    lacking = set(_core.isas_built()) - set(_core.isas_runnable())
+    if lacking <= {"amx"}:
+        assert forced == {family: set(names) - lacking for family, names in built.items()}
 
 
 def test_an_impossible_instruction_set_is_an_import_error_that_names_the_good_ones():

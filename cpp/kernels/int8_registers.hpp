@@ -1,0 +1,103 @@
+// Products of bytes in vector registers: HM_ROWS queries by two vectors of base rows, a quad at a step.
+//
+// What differs between the sets is one function, add_products: a vector of unsigned bytes by a vector of signed ones, of which
+// each four neighbours are added to an int32. The bytes of a panel carry an offset that makes them unsigned; the sums start at
+// what it adds to them. Sums wrap around, so that only the last one has to fit into int32.
+#pragma once
+
+#include "int8_epilogue.hpp"
+
+namespace hardmine {
+namespace HM_ISA {
+namespace {
+
+// Instructions for bytes add two products in 16 bits, with saturation: a side of 7 bits leaves room for both.
+#if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
+constexpr int32_t kMost = 127;
+constexpr float kGain = 3.5f;
+#elif defined(__AVX2__)
+constexpr int32_t kMost = 63;
+constexpr float kGain = 1.5f;
+#else  // no such instructions
+constexpr int32_t kMost = 63;
+constexpr float kGain = 0;
+#endif
+constexpr int32_t kOffset = kMost + 1;
+constexpr size_t kRun = 1, kGroups = 96 / kRows;
+
+inline Ints wrapping_sum(Ints a, Ints b) { return (Ints)((Unsigned)a + (Unsigned)b); }
+
+inline Ints add_products(Ints sum, Ints bytes, Ints signed_bytes) {
+#if HM_BYTES == 64 && defined(__AVX512VNNI__)
+    return (Ints)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)bytes, (__m512i)signed_bytes);
+#elif HM_BYTES == 32 && defined(__AVXVNNI__)
+    return (Ints)_mm256_dpbusd_avx_epi32((__m256i)sum, (__m256i)bytes, (__m256i)signed_bytes);
+#elif HM_BYTES == 64 && defined(__AVX512BW__)
+    const __m512i pairs = _mm512_maddubs_epi16((__m512i)bytes, (__m512i)signed_bytes);
+    return wrapping_sum(sum, (Ints)_mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
+#elif HM_BYTES == 32 && defined(__AVX2__)
+    const __m256i pairs = _mm256_maddubs_epi16((__m256i)bytes, (__m256i)signed_bytes);
+    return wrapping_sum(sum, (Ints)_mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+#else
+#pragma GCC unroll 4
+    for (int shift = 0; shift < 32; shift += 8) {
+        const Unsigned factor = (Unsigned)((Ints)((Unsigned)signed_bytes << (24 - shift)) >> 24);
+        sum = wrapping_sum(sum, (Ints)(((Unsigned)bytes >> shift & 255) * factor));
+    }
+    return sum;
+#endif
+}
+
+struct Group {
+    Row row[kRows];
+};
+
+inline Group multiply(const Int8Queries& q, size_t g, const Int8Panel& panel, size_t quads) {
+    const int8_t* query = q.codes + g * kRows * quads * 4;
+    const uint8_t* base = panel.codes;
+    Ints sum[kRows][2];
+#pragma GCC unroll 16
+    for (size_t r = 0; r < kRows; ++r) sum[r][0] = sum[r][1] = spread_int(q.start[g * kRows + r]);
+    for (size_t k = 0; k < quads; ++k, query += 4 * kRows, base += 4 * kLanes) {
+        const Ints b0 = load_ints(base), b1 = load_ints(base + HM_BYTES);
+#pragma GCC unroll 16
+        for (size_t r = 0; r < kRows; ++r) {
+            int32_t quad;
+            memcpy(&quad, query + 4 * r, sizeof quad);
+            const Ints a = spread_int(quad);
+            sum[r][0] = add_products(sum[r][0], b0, a);
+            sum[r][1] = add_products(sum[r][1], b1, a);
+        }
+    }
+    const Lanes lanes(panel);
+    Group group;
+#pragma GCC unroll 16
+    for (size_t r = 0; r < kRows; ++r) group.row[r] = lanes.row(sum[r][0], sum[r][1], q.factor[g * kRows + r]);
+    return group;
+}
+
+// Registers need no preparation.
+constexpr void (*begin)(size_t) = nullptr;
+constexpr void (*end)() = nullptr;
+
+template <class Test>
+inline size_t screen_with(const Test& test, const Int8Queries& q, size_t groups, const Int8Panel& panel, size_t quads,
+                          Hit* hits) {
+    size_t n = 0;
+    for (size_t g = 0; g < groups; ++g) {
+        const size_t first = g * kRows;
+        float limit[kRows];
+        for (size_t r = 0; r < kRows; ++r) limit[r] = test.limit(first + r);
+        const Group group = multiply(q, g, panel, quads);
+        Mask passed = {};
+#pragma GCC unroll 16
+        for (size_t r = 0; r < kRows; ++r) passed |= test.may_pass(group.row[r], first + r, limit[r]);
+        if (__builtin_expect(any(passed), 0))
+            n += report(test, first, limit, [&](size_t r) { return group.row[r]; }, hits + n);
+    }
+    return n;
+}
+
+}  // namespace
+}  // namespace HM_ISA
+}  // namespace hardmine
