@@ -214,12 +214,12 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
 
     m.def(
         "int8_products",
-        [](const Bytes& queries, const Bytes& base) {
+        [](const Bytes& queries, const Bytes& base, const Limits& high) {
             const auto rows = [](const auto& of) { return static_cast<std::size_t>(of.shape(0)); };
             FloatArray products({queries.shape(0), base.shape(0)});
             int8_products(queries.data(), rows(queries), base.data(), rows(base), static_cast<std::size_t>(base.shape(1)),
-                          products.mutable_data());
+                          high.data(), products.mutable_data());
             return products;
         },
-        py::arg("queries").noconvert(), py::arg("base").noconvert());
+        py::arg("queries").noconvert(), py::arg("base").noconvert(), py::arg("high").noconvert());
 }

@@ -89,8 +89,9 @@ void canonical_matrix(const FloatSearch& search, bool self, float* out, const Wa
 // again": both that it offers.
 void intervals(const FloatSearch& search, const std::string& screen, float* lower, float* upper);
 
-// For tests: the products of signed bytes by the int8 table in use, as float32; NaN where it reports none.
+// For tests: the products of signed bytes by the int8 table in use, as float32; NaN where it reports none, as for those above
+// high[i].
 void int8_products(const std::int8_t* queries, std::size_t n, const std::int8_t* base, std::size_t m, std::size_t d,
-                   float* products);
+                   const float* high, float* products);
 
 }  // namespace hardmine

@@ -250,13 +250,14 @@ void intervals(const FloatSearch& s, const std::string& screen, float* lower, fl
 }
 
 void int8_products(const std::int8_t* queries, std::size_t n, const std::int8_t* base, std::size_t m, std::size_t d,
-                   float* products) {
+                   const float* high, float* products) {
     const Int8Kernels& kernels = kernels_in_use().int8;
     std::fill_n(products, n * m, std::numeric_limits<float>::quiet_NaN());
     for (std::size_t first = 0; first < m; first += kernels.lanes) {
         Int8Trial trial(n, std::min(kernels.lanes, m - first), d);
         std::copy_n(queries, n * d, trial.queries.begin());
         std::copy_n(base + first * d, trial.m * d, trial.base.begin());
+        std::copy_n(high, n, trial.high.begin());
         for (const Hit& hit : trial.hits(kernels, false)) products[hit.row * m + first + hit.lane] = hit.value;
     }
 }

@@ -7,16 +7,16 @@
 // The sums of a group pass through memory: while those of one are tested, between the steps, the tiles multiply the next one.
 // (Our prototype on a Sapphire Rapids, 512 dimensions: 3,815 Gop/s, with the test after its own product 3,099.)
 //
-// The operations are AMX's where the compiler has been given them, otherwise emulated_tiles.hpp's: the same lines for both.
+// The operations are AMX's, or with HM_EMULATED those of emulated_tiles.hpp: the same lines for both.
 #pragma once
 
 #include "int8_epilogue.hpp"
 
-#if defined(__AMX_INT8__)
-#define HM_TILE(operation) _tile_##operation
-#else
+#if defined(HM_EMULATED)
 #include "emulated_tiles.hpp"
 #define HM_TILE(operation) emulated_##operation
+#else
+#define HM_TILE(operation) _tile_##operation
 #endif
 
 namespace hardmine {

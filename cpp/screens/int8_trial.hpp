@@ -7,7 +7,6 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <initializer_list>
 #include <limits>
 #include <random>
 #include <vector>
@@ -91,7 +90,8 @@ inline bool same_int8(const Int8Kernels& one, const Int8Kernels& other) {
         const auto x = static_cast<int>(random() % 512) - 256;  // half of them as large as they can be
         return static_cast<std::int8_t>(std::clamp(x, -127, 127));
     };
-    for (const std::size_t d : {1, 30, 64, 67, 150, 260}) {
+    constexpr std::size_t kWidths[] = {1, 30, 64, 67, 150, 260};
+    for (const std::size_t d : kWidths) {
         Int8Trial trial(101, std::min(one.lanes, other.lanes), d);
         for (auto* codes : {&trial.queries, &trial.base})
             for (auto& code : *codes) code = byte();

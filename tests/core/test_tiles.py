@@ -33,6 +33,10 @@ def drawn(rng, rows, d, kind):
     return np.full((rows, d), 127 if kind == "largest" else -127, np.int8)
 
 
+def products(q, b, high=np.inf):
+    return _core.int8_products(q, b, np.full(len(q), high, np.float32))
+
+
 @pytest.mark.parametrize("kinds", [("random", "random"), ("extreme", "extreme"), ("largest", "largest"), ("largest", "least")])
 def test_products_are_those_of_integers(tiles, rng, kinds):
     """Of all widths that a tile can be filled to, and of one and many tiles. Sums of 1,040 products are exact as float32."""
@@ -40,7 +44,7 @@ def test_products_are_those_of_integers(tiles, rng, kinds):
         n, m = int(rng.integers(1, 300)), int(rng.integers(1, 70))
         q, b = drawn(rng, n, d, kinds[0]), drawn(rng, m, d, kinds[1])
         expected = q.astype(np.int64) @ b.T.astype(np.int64)
-        np.testing.assert_array_equal(_core.int8_products(q, b), expected.astype(np.float32), err_msg=str(d))
+        np.testing.assert_array_equal(products(q, b), expected.astype(np.float32), err_msg=str(d))
 
 
 def test_products_of_the_widest_rows(tiles):
@@ -48,7 +52,19 @@ def test_products_of_the_widest_rows(tiles):
     d = 1 << 17
     q, b = np.full((33, d), 127, np.int8), np.stack([np.full(d, x, np.int8) for x in (127, -127, 0)])
     expected = np.float32([[127 * 127 * d, -127 * 127 * d, 0]])
-    np.testing.assert_array_equal(_core.int8_products(q, b), np.repeat(expected, 33, axis=0))
+    np.testing.assert_array_equal(products(q, b), np.repeat(expected, 33, axis=0))
+
+
+@pytest.mark.parametrize("d", [20, 130, 1000])
+def test_a_pair_that_passes_alone_is_reported(tiles, rng, d):
+    """Whichever row of the tiles it is in: rows are compared in portions."""
+    q, b = drawn(rng, 101, d, "random"), drawn(rng, 32, d, "random")
+    true = (q.astype(np.int64) @ b.T.astype(np.int64)).astype(np.float32)
+    for i in range(len(q)):
+        high = np.full(len(q), -np.inf, np.float32)
+        high[i] = true[i].min()
+        expected = np.where(true <= high[:, None], true, np.float32(np.nan))
+        np.testing.assert_array_equal(_core.int8_products(q, b, high), expected)
 
 
 @pytest.mark.parametrize("isa", RUNNABLE)
