@@ -30,7 +30,7 @@ def test_each_object_of_kernels_defines_one_symbol_its_table():
     for path in objects:
         listed = subprocess.run(["nm", "--extern-only", "--defined-only", path], capture_output=True, text=True, check=True)
         symbols = [line.split() for line in listed.stdout.splitlines() if line.strip() and not line.endswith(":")]
-        family, name = re.search(r"kernels_([a-z]+)_(\w+)\.dir", str(path)).groups()
+        family, name = re.search(r"kernels_([a-z0-9]+)_(\w+)\.dir", str(path)).groups()
         assert path.name == f"{family}.cpp.o"
         tables = [symbol for _, kind, symbol in symbols if not symbol.startswith(("__asan", "__odr_asan", "DW.ref"))]
         assert tables == [f"_ZN8hardmine{len(name)}{name}{len(family)}{family}E"], path

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -14,6 +15,7 @@ from hardmine import Filter, _core
 from isas import using_isa, using_screen
 from reference import METRICS, assert_same
 
+ROOT = pathlib.Path(__file__).parents[2]
 RUNNABLE = _core.isas_runnable()
 EIGHT_BITS = ("amx", "avx512_bitalg", "avx_vnni", "tiles")  # in others base rows have seven
 pytestmark = pytest.mark.skipif("tiles" not in RUNNABLE, reason="needs AVX2")
@@ -138,6 +140,20 @@ def test_between_blocks_tiles_are_free_for_others(tiles, rng):
 
 
 # The CPU's own.
+
+
+def test_the_instructions_of_amx_do_what_emulated_tiles_do(tmp_path):
+    """As compiled: on a CPU without them by a handler of illegal instructions, which decodes and does them."""
+    objects = [sorted(ROOT.glob(f"build/*/CMakeFiles/kernels_int8_{name}.dir/cpp/kernels/*.o")) for name in ("amx", "tiles")]
+    compiler = shutil.which("c++")
+    if not all(objects) or not compiler or "avx512" not in RUNNABLE:
+        pytest.skip("needs the build folder that `pip install .` leaves here, a compiler and AVX-512")
+    for number, (amx, tiles) in enumerate(zip(*objects, strict=True)):
+        program = tmp_path / f"traps{number}"
+        line = [compiler, "-std=c++20", "-O1", "-I", ROOT / "cpp", ROOT / "tests/core/amx_traps.cpp", amx, tiles]
+        subprocess.run([*line, "-o", program], check=True)
+        done = subprocess.run([program], capture_output=True, text=True, timeout=600)
+        assert done.stdout == f"same, {'by the CPU' if 'amx_int8' in cpu_flags() else 'trapped'}\n", done.stderr
 
 
 def cpu_flags():
