@@ -142,6 +142,7 @@ def test_between_blocks_tiles_are_free_for_others(tiles, rng):
 # The CPU's own.
 
 
+@pytest.mark.slow
 def test_the_instructions_of_amx_do_what_emulated_tiles_do(tmp_path):
     """As compiled: on a CPU without them by a handler of illegal instructions, which decodes and does them."""
     objects = [sorted(ROOT.glob(f"build/*/CMakeFiles/kernels_int8_{name}.dir/cpp/kernels/*.o")) for name in ("amx", "tiles")]
