@@ -60,7 +60,7 @@ def test_products_of_the_widest_rows(tiles):
 @pytest.mark.parametrize("d", [20, 130, 1000])
 def test_a_pair_that_passes_alone_is_reported(tiles, rng, d):
     """Whichever row of the tiles it is in: rows are compared in portions."""
-    q, b = drawn(rng, 101, d, "random"), drawn(rng, 32, d, "random")
+    q, b = drawn(rng, 125, d, "random"), drawn(rng, 32, d, "random")
     true = (q.astype(np.int64) @ b.T.astype(np.int64)).astype(np.float32)
     for i in range(len(q)):
         high = np.full(len(q), -np.inf, np.float32)
