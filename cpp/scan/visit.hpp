@@ -71,8 +71,8 @@ class Loop {
         return good;
     }
     // The same with a coarse screen, where and as far as it pays: it is tried when few of the last pairs had to be looked at.
-    // Where nothing is known of the bounds yet, the fine screen first goes through the heads of some blocks, all over the base:
-    // rows that lie side by side may be of one kind, and far from what most queries look for.
+    // Where no bounds are known the fine screen first goes through the heads of some blocks, all over the base: rows that lie
+    // side by side may be of one kind, and far from what most queries look for.
     template <CoarseScreen<Row> Coarse, Screen<Row> Fine, Sink S, class Scores>
     bool visit(const Task& task, Receiver<S, Scores> rows, Receiver<S, Scores> cols, Coarse& coarse, Fine& fine) const {
         const std::size_t n = task.rows.count, count = task.base.count;
@@ -119,15 +119,15 @@ class Loop {
         const std::size_t length = block(task, coarse), head = std::max(kMostLanes, length / kHeads / kMostLanes * kMostLanes);
         const bool heads = !S::kInOrder && !coarse.pays(share) && count >= 2 * kHeads * length && head < length;
         if (heads)
-            visit_blocks(count, length, false, [&, visited = std::size_t{0}](std::size_t begin, std::size_t) mutable {
-                visit_fine(begin, begin + head, 0);
+            visit_blocks(count, length, false, [&, visited = std::size_t{0}](std::size_t begin, std::size_t end) mutable {
+                visit_fine(begin, std::min(begin + head, end), 0);
                 return good && more && ++visited < kHeads;
             });
         if (!good || !more) return good;
         coarse.start();
         visit_blocks(count, length, S::kInOrder, [&, visited = std::size_t{0}](std::size_t begin, std::size_t end) mutable {
-            if (heads && visited++ < kHeads) begin += head;
-            const std::size_t from = coarse.tries(share) ? visit_coarse(begin, end) : 0;
+            if (heads && visited++ < kHeads) begin = std::min(begin + head, end);
+            const std::size_t from = begin == end ? n : coarse.tries(share) ? visit_coarse(begin, end) : 0;
             if (good && from < n) visit_fine(begin, end, from);
             return good && more;
         });

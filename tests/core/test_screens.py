@@ -183,6 +183,17 @@ def test_the_coarse_screen_does_what_it_pays_for_alone(isa, rng, counted):
     assert counted(lambda: hardmine.topk(q[:90], b, 10, threads=1))["int8"] == 0  # too few to pack rows for
 
 
+@pytest.mark.parametrize("rest", [0, 1, 100, 128, 129, 255])
+def test_the_last_block_is_as_short_as_it_is(isa, rng, counted, rest):
+    """The first blocks looked at, of which only the heads are, have the last one among them: here of `rest` rows, of 256."""
+    q, b = normal(rng, 100, 512), normal(rng, 4096 + rest, 512)
+    found = []
+    pairs = counted(lambda: found.append(hardmine.topk(q, b, 10, threads=1)))
+    assert pairs["int8"] + pairs["float32"] == len(q) * len(b)
+    with using_screen("float32"):
+        assert_same(found[0], hardmine.topk(q, b, 10, threads=1))
+
+
 @pytest.mark.slow
 def test_rows_that_the_frame_cannot_hold_do_not_end_the_coarse_screen_of_others(rng, counted):
     if _core.kernels()["int8"] == "generic":
