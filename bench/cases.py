@@ -12,7 +12,7 @@ from bench.batch import AllTriplets, HardTriplets, Triplets
 from bench.case import Case
 from bench.mining import Epoch, EveryFilter, ManyPositives, NearDuplicates, Refilter
 from bench.near import Closest, CodeRadius, Histogram, NearHistogram, Radius
-from bench.search import AveragePrecision, CodeSearch, Matrix, Search
+from bench.search import AveragePrecision, CodeSearch, IndexSearch, Matrix, Search
 
 
 def exclude_100(rng: Any, n: int, m: int) -> hardmine.Filter:
@@ -39,6 +39,17 @@ CASES: list[Case] = [
     Search("one-query", "bound by memory", 1, 1_000_000, 128, 10),
     Search("four-queries", "bound by memory", 4, 1_000_000, 128, 10),
     Search("eight-queries", "bound by memory", 8, 1_000_000, 128, 10),
+    IndexSearch(
+        "index-one", "one query of a prepared base", 1, 1_000_000, 128, 10, rivals=(rivals.faiss, rivals.without_index)
+    ),
+    IndexSearch(
+        "index-eight", "eight queries of a prepared base", 8, 1_000_000, 128, 10,
+        rivals=(rivals.faiss, rivals.without_index),
+    ),
+    IndexSearch(
+        "index-64", "between few and many queries of a prepared base", 64, 1_000_000, 128, 10,
+        rivals=(rivals.faiss, rivals.without_index),
+    ),
     Search("wordnet", "real text embeddings against themselves", 117_659, 117_659, 256, 10, "cosine", data="wordnet"),
     Search(
         "exclude-100", "100 excluded rows for each query", 4400, 80_000, 128, 10,

@@ -45,6 +45,11 @@ def faiss_selector(case: Case, inputs: Inputs, threads: int) -> Call:
     return lambda: index.search(inputs.queries, case.k, params=parameters)[1]
 
 
+def without_index(case: Case, inputs: Inputs, threads: int) -> Call:
+    """hardmine's `topk` of the rows themselves."""
+    return unfiltered(case, inputs, threads)
+
+
 def sklearn(case: Case, inputs: Inputs, threads: int) -> Call:
     """`NearestNeighbors(algorithm="brute")`."""
     from sklearn.neighbors import NearestNeighbors

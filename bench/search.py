@@ -63,6 +63,15 @@ class Search(Case):
 
 
 @dataclass(frozen=True)
+class IndexSearch(Search):
+    """`topk` of an index, which was made before."""
+
+    def call(self, inputs: Inputs, threads: int) -> Call:
+        index = hardmine.Index(inputs.against, self.metric, copy=False, threads=threads)
+        return lambda: hardmine.topk(inputs.queries, index, self.k, threads=threads)
+
+
+@dataclass(frozen=True)
 class CodeSearch(Search):
     """`topk` of packed codes."""
 

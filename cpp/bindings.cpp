@@ -34,7 +34,7 @@ void define(py::module_& m) {
            const MetricOf<Row>& metric, int threads, std::size_t block, const py::object& progress,
            std::conditional_t<floats, std::optional<Ints>, py::none> too_near) {
             const auto search = search_of<Row>(queries, base, metric, threads, block);
-            const py::ssize_t shape[2] = {queries.second.shape(0), static_cast<py::ssize_t>(k)};
+            const py::ssize_t shape[2] = {std::get<1>(queries).shape(0), static_cast<py::ssize_t>(k)};
             Distances<Row> distances(shape);
             Ints indices(shape);
             Distance* distances_out = distances.mutable_data();
@@ -120,6 +120,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
     m.def("screened_pairs", [] {
         return std::map<std::string, std::uint64_t>{{"float32", screened_pairs<PanelScreen>},
                                                     {"int8", screened_pairs<Int8Screen>},
+                                                    {"prepared", pairs_prepared},
                                                     {"looked_at", pairs_looked_at},
                                                     {"few", screened_pairs<FewScreen>},
                                                     {"codes", screened_pairs<CodeScreen> + screened_pairs<FewCodeScreen>}};
@@ -160,6 +161,17 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
              py::arg("nearer_than").noconvert() = py::none(), py::arg("farther_than").noconvert() = py::none(),
              py::arg("max_per_group") = 0);
 
+    py::class_<PreparedRows, std::shared_ptr<PreparedRows>>(m, "PreparedRows")
+        .def(py::init([](const FloatArray& rows, Metric metric, int threads) {
+                 std::shared_ptr<PreparedRows> prepared;
+                 const auto base = rows_of<float>({0, rows, {}});
+                 run("", "base", py::none(),
+                     [&](const Watcher& watcher) { prepared = prepare(base, metric, threads, watcher); });
+                 return prepared;
+             }),
+             py::arg("rows").noconvert(), py::arg("metric"), py::arg("threads"))
+        .def_property_readonly("nbytes", &PreparedRows::bytes);
+
     define<float>(m);
     define<std::uint8_t>(m);
     define_pairs(m);
@@ -168,7 +180,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
         "canonical_matrix",
         [](const FloatArray& queries, const FloatArray& base, Metric metric, bool self, int threads,
            const py::object& progress) {
-            const auto search = search_of<float>({0, queries}, {0, base}, metric, threads);
+            const auto search = search_of<float>({0, queries, {}}, {0, base, {}}, metric, threads);
             const py::ssize_t shape[2] = {queries.shape(0), base.shape(0)};
             FloatArray distances(shape);
             float* out = distances.mutable_data();
@@ -184,7 +196,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
            const std::optional<Ints>& query_groups, const std::optional<Ints>& base_groups,
            const std::optional<Words>& query_marks, const std::optional<Words>& base_marks, int threads,
            const py::object& progress) {
-            const auto search = search_of<std::uint8_t>({0, queries}, {0, base}, py::none(), threads);
+            const auto search = search_of<std::uint8_t>({0, queries, {}}, {0, base, {}}, py::none(), threads);
             const Relevance relevance{data_or_null(query_groups), data_or_null(base_groups), data_or_null(query_marks),
                                       data_or_null(base_marks),
                                       query_marks ? static_cast<std::size_t>(query_marks->shape(1)) : 0};
@@ -203,7 +215,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
     m.def(
         "intervals",
         [](const FloatArray& queries, const FloatArray& base, Metric metric, const std::string& name) {
-            const auto search = search_of<float>({0, queries}, {0, base}, metric, 1);
+            const auto search = search_of<float>({0, queries, {}}, {0, base, {}}, metric, 1);
             const py::ssize_t shape[2] = {queries.shape(0), base.shape(0)};
             FloatArray lower(shape), upper(shape);
             const StandardArithmetic standard;

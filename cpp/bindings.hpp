@@ -6,8 +6,10 @@
 #include <pybind11/stl.h>
 
 #include <exception>
+#include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 
@@ -28,9 +30,9 @@ using Limits = py::array_t<float, py::array::c_style>;
 using Words = py::array_t<std::uint64_t, py::array::c_style>;
 using Counts = py::array_t<std::uint32_t>;
 
-// The number of the first row in the caller's array, and the rows.
+// The number of the first row in the caller's array, the rows, and what they are as a prepared base, if they are one.
 template <class Row>
-using Block = std::pair<std::size_t, py::array_t<Row>>;
+using Block = std::tuple<std::size_t, py::array_t<Row>, std::optional<std::shared_ptr<PreparedRows>>>;
 
 // What either kind of rows is searched with, as Python passes it: codes have one metric, which needs no name.
 template <class Row>
@@ -57,9 +59,11 @@ struct HeldFilter : Filter {
 
 template <class Row>
 Rows<Row> rows_of(const Block<Row>& block) {
-    const auto& [first, array] = block;
+    const auto& [first, array, prepared] = block;
     if (array.ndim() != 2 || (array.shape(0) > 0 && array.shape(1) > 1 && array.strides(1) != sizeof(Row)))
         throw py::value_error("expected rows of adjacent numbers");
+    if (prepared && (*prepared)->count() != static_cast<std::size_t>(array.shape(0)))
+        throw py::value_error("expected the rows that were prepared");
     return {array.data(), static_cast<std::size_t>(array.shape(0)), static_cast<std::size_t>(array.shape(1)),
             array.strides(0) / static_cast<py::ssize_t>(sizeof(Row)), first};
 }
@@ -68,10 +72,12 @@ template <class Row>
 typename Kind<Row>::Search search_of(const Block<Row>& queries, const Block<Row>& base, const MetricOf<Row>& metric,
                                      int threads, std::size_t block = 0) {
     const Search<Row> search{rows_of(queries), rows_of(base), threads, block};
-    if constexpr (std::is_same_v<Row, float>)
-        return {search, metric};
-    else
+    if constexpr (std::is_same_v<Row, float>) {
+        const auto& prepared = std::get<2>(base);
+        return {search, metric, prepared ? prepared->get() : nullptr};
+    } else {
         return search;
+    }
 }
 
 template <class Array>

@@ -3,9 +3,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "scan/parallel.hpp"
+#include "screens/prepared.hpp"
 #include "sinks/lists.hpp"
 #include "sinks/pair_list.hpp"
 #include "sinks/ranking_counts.hpp"
@@ -83,6 +85,9 @@ void pair_distances(const CodeSearch& search, const std::int64_t* rows, const st
 // The canonical distances of all pairs of finite rows, out[i * base.count + j]. If `self`, queries and base are one array, and
 // each pair is computed once.
 void canonical_matrix(const FloatSearch& search, bool self, float* out, const Watcher& watcher);
+
+// A base packed for searches of it with that metric, each of which is given the same rows. Throws NotFinite.
+std::shared_ptr<PreparedRows> prepare(const Rows<float>& base, Metric metric, int threads, const Watcher& watcher);
 
 // For tests: the intervals [lower, upper] that a screen gives every pair, (n, m) each; NaN for one that it does not report. Of
 // "few" or "many" queries; "int8": the lower end that the coarse screen asks with, and the upper one that it offers; "int8

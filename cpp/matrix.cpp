@@ -197,7 +197,7 @@ namespace {
 // The intervals of the coarse screen, told of no bound.
 void coarse_intervals(const FloatSearch& s, const Floats& family, const Frame& frame, bool again, float* lower, float* upper) {
     const std::size_t n = s.queries.count, m = s.base.count;
-    if (!Int8Screen::serves(frame)) {
+    if (!Int8Rows::serves(frame)) {
         std::fill_n(lower, n * m, frame.distance(-static_cast<double>(kInfinity)));
         std::fill_n(upper, n * m, kInfinity);
         return;

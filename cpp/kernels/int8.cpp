@@ -64,6 +64,8 @@ void quantise(const float* panel, size_t d, uint8_t* codes, float* scale, float*
 
 }  // namespace
 
+static_assert(kGroups * kRows >= 8);  // queries that pass over a panel together: all of a search of few (scan/families.hpp)
+
 extern const Int8Kernels int8;
 constexpr Int8Kernels int8 = {
     .name = HM_NAME,

@@ -22,7 +22,8 @@ void visit_blocks(std::size_t count, std::size_t block, bool in_order, Visit&& v
         if (!visit(b * block, std::min(count, (b + 1) * block))) return;
 }
 
-inline constexpr std::size_t kMostLanes = 128;  // of any panel
+// Of any panel, each of which has a power of two: blocks and parts of a prepared base begin with one.
+inline constexpr std::size_t kMostLanes = 128;
 
 // The base rows of a block for n queries: as many as the screen takes, but no more than a thread goes through in a small part
 // of a second even if every pair has to be scored, because Ctrl-C waits for the end of a block.

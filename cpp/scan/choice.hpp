@@ -16,11 +16,11 @@ inline constexpr std::array<std::string_view, 3> kChoices = {"", "float32", "int
 
 inline std::atomic<Choice> choice{Choice::unasked};
 
-// Of all calls of this process: the pairs of queries and base rows that a screen did, and those that the coarse one looked at
-// again.
+// Of all calls of this process: the pairs of queries and base rows that a screen did; of those of the coarse one, whose rows it
+// found prepared, and which it looked at again.
 template <class AnyScreen>
 inline std::atomic<std::uint64_t> screened_pairs{0};
-inline std::atomic<std::uint64_t> pairs_looked_at{0};
+inline std::atomic<std::uint64_t> pairs_prepared{0}, pairs_looked_at{0};
 
 // Those of a task, added at its end: blocks of a few queries are so small that threads would wait for each other.
 template <class AnyScreen>

@@ -46,7 +46,8 @@ class Floats {
         return queries_in_memory(threads,
                                  PanelScreen::bytes_per_query(d) + Int8Screen::bytes_per_query(kernels.int8, d) +
                                      Scores::bytes_per_query() + per_query,
-                                 beside + screen_bytes(0) + coarse_bytes(0), FewScreen::kMostQueries, beside);
+                                 beside + screen_bytes(0) + coarse_bytes(0), FewScreen::kMostQueries,
+                                 beside + (coarse_fits_few() ? coarse_bytes(0) : 0));
     }
 
     // What the screens for many queries take for `queries` of them: the fine one, and the coarse one beside it.
@@ -59,12 +60,18 @@ class Floats {
         return Int8Screen::bytes(kernels.int8, d) + queries * Int8Screen::bytes_per_query(kernels.int8, d);
     }
 
-    // Before screens are made: for up to `longest` queries at a time.
+    // Before screens are made: for up to `longest` queries at a time. A prepared base is of use where its rows follow one
+    // another.
     void prepare(std::size_t longest, const Selection& base) {
         longest_ = longest;
-        const bool many = longest > FewScreen::kMostQueries;
-        frame_ = many ? make_frame(search.metric, canonical, search.queries, search.base, base)
-                      : Frame{search.metric, search.base.width, {}, {}};
+        prepared_ = search.prepared && search.prepared->fits(kernels.int8) && !base.ids ? search.prepared : nullptr;
+        if (prepared_) {
+            frame_ = prepared_->frame();
+            scale_queries(frame_, canonical, search.queries);
+        } else {
+            frame_ = many() ? make_frame(search.metric, canonical, search.queries, search.base, base)
+                            : Frame{search.metric, search.base.width, {}, {}};
+        }
     }
     const Frame& frame() const { return frame_; }
     // Every pair is left to the canonical distance from now on.
@@ -73,34 +80,40 @@ class Floats {
         frame_.largest_square = 0;
     }
 
+    // Of few queries the coarse screen does a block as a whole or not at all, so that the other does either nothing or all:
+    // every table takes more at a time (kernels/int8.cpp).
+    static_assert(FewScreen::kMostQueries == Int8Screen::kFewQueries);
+
     struct Screens {
         PanelScreen many;
         Int8Screen coarse;
         FewScreen few;
-        bool uses_coarse;
+        bool uses_coarse, prepared;
         template <class Visit>
         bool with(std::size_t queries, Visit&& visit) {
-            if (queries <= FewScreen::kMostQueries) return visit(few);
+            if (queries <= FewScreen::kMostQueries) return uses_coarse && prepared ? visit(coarse, few) : visit(few);
             return uses_coarse ? visit(coarse, many) : visit(many);
         }
     };
     Screens screens() const {
         return {many_screen(longest_), coarse_screen(longest_),
-                FewScreen(kernels.few, search.metric, canonical, search.base.width, trusted_), uses_coarse()};
+                FewScreen(kernels.few, search.metric, canonical, search.base.width, trusted_), uses_coarse(),
+                prepared_ != nullptr};
     }
     PanelScreen many_screen(std::size_t queries) const {
         return PanelScreen(kernels.tile, frame_, canonical, many() ? queries : 0);
     }
     Int8Screen coarse_screen(std::size_t queries) const {
         return Int8Screen(kernels.int8, kernels.few, kernels.tile, frame_, canonical, uses_coarse() ? queries : 0,
-                          choice_ == Choice::int8);
+                          choice_ == Choice::int8, prepared_);
     }
     bool uses_coarse() const {
-        if (!many() || choice_ == Choice::float32 || !Int8Screen::serves(frame_)) return false;
+        if (!many() && !(prepared_ && coarse_fits_few())) return false;
+        if (choice_ == Choice::float32 || !Int8Rows::serves(frame_)) return false;
         return choice_ == Choice::int8 ||
-               (longest_ >= kCoarseQueries && search.base.width >= kCoarseWidth && kernels.int8.gain > 1);
+               ((prepared_ || longest_ >= kCoarseQueries) && search.base.width >= kCoarseWidth && kernels.int8.gain > 1);
     }
-    Scores scores() const { return {canonical, search.queries, search.base, longest_, most_rows(many())}; }
+    Scores scores() const { return {canonical, search.queries, search.base, longest_, most_rows(many() || uses_coarse())}; }
 
     const FloatSearch& search;
     const Kernels kernels;
@@ -112,6 +125,9 @@ class Floats {
     static constexpr std::size_t kCoarseQueries = 96;  // fewer do not pay for packing rows a second time
 
     bool many() const { return longest_ > FewScreen::kMostQueries; }
+    // Few queries are to take little memory, whatever the width of the rows is; of a prepared base they read bytes if that is
+    // so.
+    bool coarse_fits_few() const { return search.prepared && in_share(threads, 2 * coarse_bytes(FewScreen::kMostQueries)); }
     std::size_t most_rows(bool many) const {
         const std::size_t d = search.base.width;
         if (!many) return FewScreen::kBlockRows;
@@ -120,6 +136,7 @@ class Floats {
     }
 
     const Choice choice_ = choice;
+    const PreparedRows* prepared_ = nullptr;
     Frame frame_;
     std::size_t longest_ = 0;
     bool trusted_ = true;

@@ -11,6 +11,7 @@
 #include <numeric>
 #include <vector>
 
+#include "scan/blocks.hpp"
 #include "terms/filter.hpp"
 #include "terms/rows.hpp"
 
@@ -92,10 +93,11 @@ class Plan {
         if (ranges < threads)
             parts_ = std::min(most_parts, std::clamp<std::size_t>(m / kFairRows, 1, (threads + ranges - 1) / ranges));
         if (ranges * parts_ < threads) ranges = std::max(ranges, std::min(threads / parts_, n / kFewQueries));
+        const auto start = [&](std::size_t p) { return p == parts_ ? m : m * p / parts_ / kMostLanes * kMostLanes; };
         for (std::size_t i = 0; i < ranges; ++i)
             for (std::size_t p = 0; p < parts_; ++p)
-                tasks_.push_back({query_.part(n * i / ranges, n * (i + 1) / ranges),
-                                  base_.part(m * p / parts_, m * (p + 1) / parts_), false, p});
+                tasks_.push_back(
+                    {query_.part(n * i / ranges, n * (i + 1) / ranges), base_.part(start(p), start(p + 1)), false, p});
     }
 
     void cut_groups(const Filter& filter, const Extent& queries, const Extent& base, std::size_t most_queries) {

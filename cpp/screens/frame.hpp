@@ -116,10 +116,10 @@ double norm(const Numbers& numbers) {
     return std::sqrt(square);
 }
 
-// Looks at up to 256 evenly spaced rows of each array.
-inline Frame make_frame(Metric metric, const Canonical& canonical, const Rows<float>& queries, const Rows<float>& base,
-                        const Selection& chosen) {
-    constexpr std::size_t kSample = 256;
+constexpr std::size_t kSample = 256;  // rows that a frame is made from, evenly spaced
+
+// For queries as long as the base rows are.
+inline Frame base_frame(Metric metric, const Canonical& canonical, const Rows<float>& base, const Selection& chosen) {
     const std::size_t d = base.width;
     Frame frame{metric, d, std::vector<float>(d), {}};
     const double n = static_cast<double>(d + 16) * 0x1p-24, e = n / (1 - n);
@@ -161,18 +161,28 @@ inline Frame make_frame(Metric metric, const Canonical& canonical, const Rows<fl
     }
     // Rows that are equal as far as they were sampled say nothing of the others, which may be as far apart as they are long.
     frame.base_scale = frame.query_scale = power_of_two(std::max(width, 0x1p-26 * norm(mean)));
-    if (frame.inner_product() && queries.count) {
-        double total = 0;
-        const std::size_t few = std::min(kSample, queries.count);
-        for (std::size_t i = 0; i < few; ++i) total += canonical.square(queries[i * queries.count / few]);
-        frame.query_scale = power_of_two(std::sqrt(total / static_cast<double>(few)));
-    }
     for (std::size_t k = 0; k < d; ++k) frame.origin[k] = static_cast<float>(frame.base_scale * mean[k]);
     frame.origin_norm = norm(frame.origin);
     if (!std::isfinite(frame.origin_norm)) {
         std::fill(frame.origin.begin(), frame.origin.end(), 0.0f);
         frame.origin_norm = 0;
     }
+    return frame;
+}
+
+// The queries' own scale, which inner products leave them. Nothing of a base row in the frame depends on it.
+inline void scale_queries(Frame& frame, const Canonical& canonical, const Rows<float>& queries) {
+    if (!frame.inner_product() || queries.count == 0) return;
+    double total = 0;
+    const std::size_t few = std::min(kSample, queries.count);
+    for (std::size_t i = 0; i < few; ++i) total += canonical.square(queries[i * queries.count / few]);
+    frame.query_scale = power_of_two(std::sqrt(total / static_cast<double>(few)));
+}
+
+inline Frame make_frame(Metric metric, const Canonical& canonical, const Rows<float>& queries, const Rows<float>& base,
+                        const Selection& chosen) {
+    Frame frame = base_frame(metric, canonical, base, chosen);
+    scale_queries(frame, canonical, queries);
     return frame;
 }
 

@@ -36,7 +36,9 @@
 #include "screens/aligned.hpp"
 #include "screens/frame.hpp"
 #include "screens/int8_layout.hpp"
+#include "screens/int8_rows.hpp"
 #include "screens/placing.hpp"
+#include "screens/prepared.hpp"
 #include "screens/screen.hpp"
 #include "screens/second_look.hpp"
 
@@ -48,9 +50,12 @@ class Int8Screen {
 
     static constexpr std::size_t kBlockBytes = 128 << 10;  // of a block's bytes
     static constexpr std::size_t kMostRows = 2048;         // of a block
-    static constexpr std::size_t kMostWidth = 1 << 17;     // 127^2 d fits into int32
     // What the second look at a pair costs, in multiply-adds of floats: a fixed sum, and so many for each dimension.
     static constexpr double kLook = 4000, kLookPerDimension = 8;
+    // Few queries wait for memory: a row that they need not read saves them, at 128 dimensions, about a third of a look. One in
+    // six is on the safe side.
+    static constexpr std::size_t kFewQueries = 8;
+    static constexpr double kLeastPairsOfFew = 6;
 
     static std::size_t most_rows(const Int8Kernels& kernels, std::size_t d) {
         const std::size_t panels = kBlockBytes / (kernels.lanes * Int8Layout(kernels, d).bytes());
@@ -58,40 +63,40 @@ class Int8Screen {
     }
     static std::size_t bytes_per_query(const Int8Kernels& kernels, std::size_t d) {
         return Int8Layout(kernels, d).bytes() + 5 * sizeof(float) + sizeof(std::int32_t) + 2 * sizeof(double) +
-               SecondLook::bytes_per_row();
+               SecondLook::bytes_per_query();
     }
     static std::size_t bytes(const Int8Kernels& kernels, std::size_t d) {
         const std::size_t rows = most_rows(kernels, d);
-        return rows * (Int8Layout(kernels, d).bytes() + 6 * sizeof(float) + SecondLook::bytes_per_row()) +
-               kernels.lanes * d * sizeof(float) + d * sizeof(float) + kernels.rows * bytes_per_query(kernels, d) +
+        return rows * (Int8Rows::bytes_per_row(Int8Layout(kernels, d)) + sizeof(float)) + Int8Packing::bytes(kernels, d) +
+               d * sizeof(float) + kernels.rows * bytes_per_query(kernels, d) +
                (most_hits(kernels, rows) + room(kernels)) * sizeof(Hit);
     }
-    // Whether its proofs hold.
-    static bool serves(const Frame& frame) { return frame.d <= kMostWidth && frame.largest_square > 0; }
 
+    // `prepared` are all rows of the base, in the frame, and their panels those of the kernels; or null.
     Int8Screen(const Int8Kernels& kernels, const FewKernels& few, const TileKernels& tile, const Frame& frame,
-               const Canonical& canonical, std::size_t most_queries, bool forced = false)
+               const Canonical& canonical, std::size_t most_queries, bool forced = false,
+               const PreparedRows* prepared = nullptr)
         : kernels_(kernels),
           frame_(frame),
-          placing_(tile, frame, canonical),
+          prepared_(prepared),
+          packing_(kernels, tile, frame, canonical, most_queries > 0),
           layout_(kernels, frame.d),
           forced_(forced),
+          few_(prepared && most_queries <= kFewQueries),
           most_rows_(most_rows(kernels, frame.d)),
-          second_(few, frame, padded_queries(kernels, most_queries), most_queries ? most_rows_ : 0) {
+          second_(few, frame, padded_queries(kernels, most_queries)) {
         if (most_queries == 0) return;  // never used
         const auto d = static_cast<double>(frame.d);
         const double share = d * (1 - 1 / static_cast<double>(kernels.gain)) / (kLook + kLookPerDimension * d);
-        least_pairs_ = forced ? 1 : std::max(1 / share, static_cast<double>(kLeastPairs));
+        least_pairs_ = forced ? 1 : few_ ? kLeastPairsOfFew : std::max(1 / share, static_cast<double>(kLeastPairs));
         const std::size_t queries = padded_queries(kernels, most_queries);
         codes_.resize(queries * layout_.bytes());
         for (auto* numbers : {&factor_, &query_length_, &query_residual_, &high_, &shift_}) numbers->resize(queries);
         start_.resize(queries);
         for (auto* numbers : {&row_, &query_slack_}) numbers->resize(queries);
         place_.resize(frame.d);
-        floats_.resize(kernels.lanes * frame.d);
-        placed_.resize(kernels.lanes);
-        bytes_.resize(most_rows_ * layout_.bytes());
-        for (auto* numbers : {&scale_, &bias_, &slack_, &column_high_, &residual_, &length_}) numbers->resize(most_rows_);
+        packed_.resize(most_rows_, layout_);
+        column_high_.resize(most_rows_);
         hits_.resize((forced ? kLeastPairs : 1) * most_hits(kernels, most_rows_) + room(kernels));
     }
 
@@ -110,30 +115,16 @@ class Int8Screen {
         }
     }
 
-    // Packs a block of base rows. Returns false if one of them is not finite.
+    // Packs a block of base rows, or finds its panels prepared. Returns false if one of them is not finite.
     bool load_block(const Rows<float>& base, const Selection& ids) {
         m_ = ids.count;
         looked_at_ = 0;
         bool all_finite = true;
-        const double more = 1 + frame_.chain, tiny = std::sqrt(static_cast<double>(frame_.d)) * 0x1p-70;
-        const std::size_t lanes = kernels_.lanes;
-        for (std::size_t first = 0; first < m_; first += lanes) {
-            all_finite &= placing_.panel(base, ids, first, floats_.data(), placed_.data());
-            kernels_.quantise(floats_.data(), frame_.d, &bytes_[first * layout_.bytes()], &scale_[first], &residual_[first],
-                              &length_[first]);
-            for (std::size_t l = 0; l < lanes; ++l) {
-                const std::size_t j = first + l;
-                const PlacedRow& placed = placed_[l];
-                const double length = std::sqrt(static_cast<double>(length_[j])) * more + tiny;
-                const double rest = std::sqrt(static_cast<double>(residual_[j])) * more + tiny + 0x1p-22 * length;
-                const double slack = kWider * frame_.base_slack(placed.square + (placed.zero ? 1 : 0) + length * length);
-                length_[j] = above(length);
-                residual_[j] = above(rest);
-                slack_[j] = placed.slack < kInfinity ? above(slack) : kInfinity;
-                bias_[j] = below(placed.bias - static_cast<double>(slack_[j]));
-                second_.set_row(j, base[ids[std::min(j, m_ - 1)]], placed.factor, placed.square);
-            }
-        }
+        found_prepared_ = prepared_ && prepared_->holds(ids);
+        for (std::size_t first = 0; first < m_ && !found_prepared_; first += kernels_.lanes)
+            all_finite &= packing_.panel(base, ids, first, packed_);
+        rows_ = found_prepared_ ? prepared_->from(ids.first) : packed_.from(0);
+        second_.set_block(base, ids, rows_.norm, rows_.multiplier);
         return all_finite;
     }
 
@@ -157,15 +148,17 @@ class Int8Screen {
     void start() { waiting_ = blocks_ = 0; }
 
     // Whether a block is worth a try where a float32 screen has such a share of the pairs to report: this one, which lets some
-    // three times as many through, may have too many to look at.
-    bool pays(double share) const { return forced_ || kThrough * share * least_pairs_ <= 1; }
+    // three times as many through, may have too many to look at. For few queries a try is cheap, and their float32 screen,
+    // which knows no origin, says little of this one.
+    bool pays(double share) const { return forced_ || (few_ ? share < 1 : kThrough * share * least_pairs_ <= 1); }
     // Whether the next block is: not soon after one that was given up.
     bool tries(double share) {
         ++blocks_;
         if (waiting_ > 0) --waiting_;
-        return (forced_ || waiting_ == 0) && pays(share);
+        return (forced_ || waiting_ == 0) && ((few_ && blocks_ > 1) || pays(share));
     }
 
+    bool found_prepared() const { return found_prepared_; }
     // Pairs looked at since the block was loaded.
     std::size_t looked_at() const { return looked_at_; }
 
@@ -189,7 +182,6 @@ class Int8Screen {
     }
 
   private:
-    static constexpr double kWider = 2;  // the slacks of the frame, times this
     static constexpr double kThrough = 2;
     static constexpr std::size_t kLeastPairs = 16;    // for one that is looked at
     static constexpr std::size_t kPassedPerLook = 8;  // what the bounds let through costs an eighth of a look
@@ -203,7 +195,7 @@ class Int8Screen {
     static std::size_t room(const Int8Kernels& kernels) { return kernels.groups * kernels.rows * kernels.lanes; }
 
     void load_query(const float* q, std::size_t i) {
-        const PlacedQuery placed = placing_.query(q, [&](std::size_t k, float x) { place_[k] = x; });
+        const PlacedQuery placed = packing_.placing().query(q, [&](std::size_t k, float x) { place_[k] = x; });
         float most = 0;
         for (float x : place_) most = std::max(most, std::abs(x));
         const bool representable = placed.slack < kInfinity;
@@ -233,7 +225,7 @@ class Int8Screen {
         query_residual_[i] = above(f * std::sqrt(rests) * more);
         row_[i] = placed.row;
         const double weight = placed.square + (frame_.cosine() && placed.factor == 0 ? 1 : 0) + length * length;
-        query_slack_[i] = representable ? kWider * frame_.query_slack(weight) : kInfinity;
+        query_slack_[i] = representable ? Int8Packing::kWider * frame_.query_slack(weight) : kInfinity;
         shift_[i] = below(row_[i] - query_slack_[i]);
     }
 
@@ -245,11 +237,12 @@ class Int8Screen {
             const std::size_t row = g * kernels_.rows, groups = std::min(kernels_.groups, groups_ - g);
             const Int8Queries queries{&codes_[row * layout_.bytes()], &start_[row], &factor_[row], &query_length_[row],
                                       &query_residual_[row],          &high_[row],  &shift_[row]};
-            const auto most = static_cast<std::size_t>(static_cast<double>(groups * kernels_.rows * m_) / least_pairs_);
+            const std::size_t count = std::min(groups * kernels_.rows, n_ - row);
+            const auto most = static_cast<std::size_t>(static_cast<double>(count * m_) / least_pairs_);
             std::size_t found = 0, passed = 0;
             for (std::size_t first = 0; first < m_; first += lanes) {
-                const Int8Panel panel{&bytes_[first * layout_.bytes()], &scale_[first], &bias_[first], &residual_[first],
-                                      &length_[first]};
+                const Int8Panel panel{rows_.codes + first * layout_.bytes(), rows_.scale + first, rows_.bias + first,
+                                      rows_.residual + first, rows_.length + first};
                 const std::size_t fresh = screen(queries, groups, panel, first, hits_.data() + found), begin = found;
                 for (std::size_t h = begin; h < begin + fresh; ++h) {
                     Hit hit = hits_[h];
@@ -273,16 +266,17 @@ class Int8Screen {
     // No distance of the pair is below this.
     float lower(const Hit& hit) const {
         const std::size_t i = hit.row, j = hit.lane;
-        const double blur = static_cast<double>(query_length_[i]) * static_cast<double>(residual_[j]) +
-                            static_cast<double>(query_residual_[i]) * static_cast<double>(length_[j]);
+        const double blur = static_cast<double>(query_length_[i]) * static_cast<double>(rows_.residual[j]) +
+                            static_cast<double>(query_residual_[i]) * static_cast<double>(rows_.length[j]);
         return frame_.distance(static_cast<double>(hit.value) + row_[i] - query_slack_[i] - blur);
     }
 
     const Int8Kernels& kernels_;
     const Frame& frame_;
-    Placing placing_;
+    const PreparedRows* prepared_;
+    Int8Packing packing_;
     Int8Layout layout_;
-    bool forced_;
+    bool forced_, few_, found_prepared_ = false;
     std::size_t most_rows_, n_ = 0, groups_ = 0, m_ = 0;
     double least_pairs_ = 1;  // for each that is looked at
     std::size_t waiting_ = 0, blocks_ = 0, looked_at_ = 0;
@@ -290,10 +284,10 @@ class Int8Screen {
     std::vector<std::int32_t> start_;
     std::vector<float> factor_, query_length_, query_residual_, high_, shift_;
     std::vector<double> row_, query_slack_;
-    std::vector<float> place_, floats_;
-    std::vector<PlacedRow> placed_;
-    AlignedVector<std::uint8_t> bytes_;  // per base row of the block, from here on
-    std::vector<float> scale_, bias_, slack_, column_high_, residual_, length_;
+    std::vector<float> place_;
+    Int8Rows packed_;
+    Int8View rows_{};                 // of the block: packed_, or a part of what is prepared
+    std::vector<float> column_high_;  // per base row of the block
     std::vector<Hit> hits_;
     SecondLook second_;
 };

@@ -21,6 +21,8 @@
 //   tries(share)                 whether the next block is worth a try, if this share of the last pairs had to be reported;
 //   asked
 //                                once a block, before its queries are loaded
+//   found_prepared()             whether the block needed no packing
+//   looked_at()                  at how many of its pairs it has looked again
 //   scan(wanted, offer)          as scan(offer), but what it would look at again it asks for first: wanted(i, j, lower).
 //                                Returns the first query that it has not begun with. So does scan_both
 #pragma once
@@ -48,6 +50,8 @@ concept CoarseScreen = Screen<S, Row> && requires(S& screen) {
     screen.start();
     { screen.pays(0.5) } -> std::same_as<bool>;
     { screen.tries(0.5) } -> std::same_as<bool>;
+    { screen.found_prepared() } -> std::same_as<bool>;
+    { screen.looked_at() } -> std::same_as<std::size_t>;
     {
         screen.scan([](std::size_t, std::size_t, float) { return true; }, [](std::size_t, std::size_t, float, float) {})
     } -> std::same_as<std::size_t>;

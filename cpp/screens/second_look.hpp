@@ -27,19 +27,32 @@ class SecondLook {
   public:
     static constexpr std::size_t kAtOnce = 4;  // pairs looked at together; the next ones are asked for before
 
-    static std::size_t bytes_per_row() { return sizeof(Row); }
+    static std::size_t bytes_per_query() { return sizeof(Query); }
 
-    SecondLook(const FewKernels& kernels, const Frame& frame, std::size_t most_queries, std::size_t most_rows)
-        : kernels_(kernels), frame_(frame), queries_(most_queries), base_(most_rows) {}
+    SecondLook(const FewKernels& kernels, const Frame& frame, std::size_t most_queries)
+        : kernels_(kernels), frame_(frame), queries_(most_queries) {}
 
     // `factor` is Canonical::factor, `square` the squared norm in the frame.
     void set_query(std::size_t i, const float* q, double factor, double square) {
-        queries_[i] = {q, std::sqrt(square), multiplier(factor, frame_.query_scale)};
+        queries_[i] = {q, std::sqrt(square), multiplier(frame_, factor, frame_.query_scale)};
     }
-    // `square` is a float32 sum, of which underflow takes up to d 2^-150.
-    void set_row(std::size_t j, const float* b, double factor, double square) {
-        const double tiny = std::sqrt(static_cast<double>(frame_.d)) * 0x1p-70;
-        base_[j] = {b, std::sqrt(square) * (1 + frame_.chain) + tiny, multiplier(factor, frame_.base_scale)};
+
+    // What it wants to know of a base row: at least its norm in the frame, and what it is multiplied by. `square` is a float32
+    // sum, of which underflow takes up to d 2^-150; the multiplier is NaN for 1 / norm where float32 has not all digits of it.
+    static float norm(const Frame& frame, double square) {
+        return above(std::sqrt(square) * (1 + frame.chain) + std::sqrt(static_cast<double>(frame.d)) * 0x1p-70);
+    }
+    static float multiplier(const Frame& frame, double factor, double power) {
+        if (!frame.cosine()) return static_cast<float>(power);
+        return factor == 0 || factor >= 0x1p-126 ? static_cast<float>(factor) : std::numeric_limits<float>::quiet_NaN();
+    }
+
+    // The rows of a block, and these numbers of each.
+    void set_block(const Rows<float>& base, const Selection& ids, const float* norms, const float* multipliers) {
+        base_ = &base;
+        ids_ = ids;
+        norms_ = norms;
+        multipliers_ = multipliers;
     }
 
     // Calls offer(i, j, lower, upper) for the pairs (hit.row, hit.lane) that wanted(hit) is true of when their turn comes.
@@ -47,17 +60,17 @@ class SecondLook {
     void look(std::span<const Hit> hits, Wanted&& wanted, Offer&& offer) const {
         for (std::size_t begin = 0; begin < hits.size(); begin += kAtOnce) {
             const std::size_t end = std::min(hits.size(), begin + kAtOnce);
-            for (std::size_t p = end; p < std::min(hits.size(), end + kAtOnce); ++p) fetch(base_[hits[p].lane].row);
+            for (std::size_t p = end; p < std::min(hits.size(), end + kAtOnce); ++p) fetch(row(hits[p].lane));
             const float *a[kAtOnce], *b[kAtOnce];
             float scale_a[kAtOnce], scale_b[kAtOnce], values[kAtOnce];
             std::size_t ids[kAtOnce], count = 0;
             for (std::size_t p = begin; p < end; ++p) {
                 if (!wanted(hits[p])) continue;  // a bound has become tighter meanwhile
-                const Row &q = queries_[hits[p].row], &x = base_[hits[p].lane];
+                const Query& q = queries_[hits[p].row];
                 a[count] = q.row;
-                b[count] = x.row;
+                b[count] = row(hits[p].lane);
                 scale_a[count] = q.scale;
-                scale_b[count] = x.scale;
+                scale_b[count] = multipliers_[hits[p].lane];
                 ids[count++] = p;
             }
             if (frame_.inner_product())
@@ -66,7 +79,7 @@ class SecondLook {
                 kernels_.sqeuclidean_pairs(a, scale_a, b, scale_b, count, frame_.d, values);
             for (std::size_t p = 0; p < count; ++p) {
                 const Hit& hit = hits[ids[p]];
-                const Ends ends = narrow(queries_[hit.row], base_[hit.lane], static_cast<double>(values[p]));
+                const Ends ends = narrow(queries_[hit.row], hit.lane, static_cast<double>(values[p]));
                 offer(hit.row, hit.lane, frame_.distance(ends.lower), frame_.distance(ends.upper));
             }
         }
@@ -75,7 +88,7 @@ class SecondLook {
   private:
     static constexpr double kNoLimit = std::numeric_limits<double>::infinity();
 
-    struct Row {
+    struct Query {
         const float* row;
         double norm;  // in the frame
         float scale;
@@ -84,22 +97,19 @@ class SecondLook {
         double lower, upper;
     };
 
-    // What a row is multiplied by. NaN for 1 / norm where float32 has not all digits of it.
-    float multiplier(double factor, double power) const {
-        if (!frame_.cosine()) return static_cast<float>(power);
-        return factor == 0 || factor >= 0x1p-126 ? static_cast<float>(factor) : std::numeric_limits<float>::quiet_NaN();
-    }
+    const float* row(std::size_t lane) const { return (*base_)[ids_[lane]]; }
 
-    Ends narrow(const Row& q, const Row& x, double v) const {
+    Ends narrow(const Query& q, std::size_t lane, double v) const {
         const double e = frame_.chain, c = frame_.constant;
         if (!std::isfinite(v)) return {-kNoLimit, kNoLimit};
         if (frame_.inner_product()) {
-            const double b = x.norm + frame_.origin_norm, error = e * q.norm * b + c * (1 + q.norm + b);
+            const double b = static_cast<double>(norms_[lane]) + frame_.origin_norm,
+                         error = e * q.norm * b + c * (1 + q.norm + b);
             if (!std::isfinite(error)) return {-kNoLimit, kNoLimit};  // 0 times infinity, too
             return {-v - error, -v + error};
         }
         if (!frame_.cosine()) return {v * (1 - 2 * e) - c, v * (1 + 2 * e) + c};
-        if (q.scale == 0 || x.scale == 0) return {2, 2};  // a row of zeros is 1 from everything
+        if (q.scale == 0 || multipliers_[lane] == 0) return {2, 2};  // a row of zeros is 1 from everything
         const double least = std::sqrt(v * (1 - 2 * e)) - 0x1p-21, most = std::sqrt(v * (1 + 2 * e) + c) + 0x1p-21;
         return {least > 0 ? least * least - c : 0, most * most};
     }
@@ -110,7 +120,10 @@ class SecondLook {
 
     const FewKernels& kernels_;
     const Frame& frame_;
-    std::vector<Row> queries_, base_;
+    std::vector<Query> queries_;
+    const Rows<float>* base_ = nullptr;  // of the block, from here on
+    Selection ids_;
+    const float *norms_ = nullptr, *multipliers_ = nullptr;
 };
 
 }  // namespace hardmine

@@ -23,8 +23,11 @@ struct Search {
     }
 };
 
+class PreparedRows;
+
 struct FloatSearch : Search<float> {
     Metric metric;
+    const PreparedRows* prepared = nullptr;  // the base (screens/prepared.hpp). Changes no result
 };
 using CodeSearch = Search<std::uint8_t>;
 

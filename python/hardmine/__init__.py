@@ -24,6 +24,7 @@ from hardmine.search.closest_pairs import closest_pairs
 from hardmine.search.distance_histogram import distance_histogram
 from hardmine.search.distances import pair_distances, pairwise
 from hardmine.search.filter import Filter
+from hardmine.search.index import Index
 from hardmine.search.neighbors import Neighbors, merge
 from hardmine.search.pairs import Pairs
 from hardmine.search.radius_neighbors import radius_neighbors
@@ -35,6 +36,7 @@ __all__ = [
     "Explanation",
     "Filter",
     "HashCenters",
+    "Index",
     "MinedNegatives",
     "Neighbors",
     "Pairs",

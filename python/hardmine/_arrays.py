@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias, TypeGuard, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from hardmine import _arguments
+from hardmine import _arguments, _core
 
 Floats: TypeAlias = NDArray[np.float32]
 Ints: TypeAlias = NDArray[np.int64]
@@ -119,10 +119,11 @@ class Block(NamedTuple):
 
     first: int  # the number of the first one in the caller's array
     rows: NDArray[Any]
+    prepared: _core.PreparedRows | None = None  # what they are as a part of an index
 
 
 class Rows:
-    """A 2-D array-like, seen as blocks of rows that the core can read in place: `FloatRows` or `CodeRows`."""
+    """A 2-D array-like, seen as blocks of rows that the core can read in place: `FloatRows`, `CodeRows` or an index's."""
 
     name: str
     torch: bool
@@ -163,10 +164,10 @@ class Rows:
         return whole is not None and np.may_share_memory(whole, other)
 
     def _in_place(self) -> NDArray[Any] | None:
-        raise AssertionError("either kind of rows says so itself")
+        raise AssertionError("every kind of rows that is asked says so itself")
 
     def _convert(self, part: Any) -> NDArray[Any]:
-        raise AssertionError("either kind of rows says so itself")
+        raise AssertionError("every kind of rows that is asked says so itself")
 
     def _check_count(self, shape: tuple[int, ...]) -> None:
         if shape[0] > MOST_ROWS:
@@ -201,7 +202,7 @@ class FloatRows(Rows):
     def check_finite(self, numbers: Ints | None = None) -> None:
         """Raise for the first row that is not finite; `numbers` are those of the rows in the caller's array."""
         step = max(1, CHECKED // self.width)
-        for first, block in self.blocks():
+        for first, block, _ in self.blocks():
             for start in range(0, len(block), step):
                 finite = np.isfinite(block[start : start + step]).all(axis=1)
                 if not finite.all():

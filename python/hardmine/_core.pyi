@@ -1,12 +1,12 @@
 """The compiled core. Kinds and shapes are checked by the callers; arrays must have exactly these dtypes.
 
-Rows come as blocks: the number of the first one in the caller's array, and the rows. A function that takes either kind of
-them has two overloads; that for codes needs no metric.
+Rows come as blocks: the number of the first one in the caller's array, the rows, and what they are as a prepared base, which
+only a base is. A function that takes either kind of them has two overloads; that for codes needs no metric.
 """
 
 import enum
 from collections.abc import Callable
-from typing import overload
+from typing import TypeAlias, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,10 +64,20 @@ class Filter:
         max_per_group: int = 0,
     ) -> None: ...
 
+class PreparedRows:
+    """A base packed for the kernels in use; the rows are not kept."""
+
+    def __init__(self, rows: NDArray[np.float32], metric: Metric, threads: int) -> None: ...
+    @property
+    def nbytes(self) -> int: ...
+
+_Floats: TypeAlias = tuple[int, NDArray[np.float32], PreparedRows | None]
+_Codes: TypeAlias = tuple[int, NDArray[np.uint8], PreparedRows | None]
+
 @overload
 def topk(
-    queries: tuple[int, NDArray[np.float32]],
-    base: tuple[int, NDArray[np.float32]],
+    queries: _Floats,
+    base: _Floats,
     k: int,
     filter: Filter,
     metric: Metric,
@@ -78,8 +88,8 @@ def topk(
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]: ...
 @overload
 def topk(
-    queries: tuple[int, NDArray[np.uint8]],
-    base: tuple[int, NDArray[np.uint8]],
+    queries: _Codes,
+    base: _Codes,
     k: int,
     filter: Filter,
     metric: None,
@@ -90,8 +100,8 @@ def topk(
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]: ...
 @overload
 def pairwise(
-    queries: tuple[int, NDArray[np.float32]],
-    base: tuple[int, NDArray[np.float32]],
+    queries: _Floats,
+    base: _Floats,
     metric: Metric,
     out: NDArray[np.float32],
     threads: int,
@@ -99,8 +109,8 @@ def pairwise(
 ) -> None: ...
 @overload
 def pairwise(
-    queries: tuple[int, NDArray[np.uint8]],
-    base: tuple[int, NDArray[np.uint8]],
+    queries: _Codes,
+    base: _Codes,
     metric: None,
     out: NDArray[np.int32],
     threads: int,
@@ -108,8 +118,8 @@ def pairwise(
 ) -> None: ...
 @overload
 def pair_distances(
-    queries: tuple[int, NDArray[np.float32]],
-    base: tuple[int, NDArray[np.float32]],
+    queries: _Floats,
+    base: _Floats,
     rows: NDArray[np.int64],
     cols: NDArray[np.int64],
     metric: Metric,
@@ -118,8 +128,8 @@ def pair_distances(
 ) -> NDArray[np.float32]: ...
 @overload
 def pair_distances(
-    queries: tuple[int, NDArray[np.uint8]],
-    base: tuple[int, NDArray[np.uint8]],
+    queries: _Codes,
+    base: _Codes,
     rows: NDArray[np.int64],
     cols: NDArray[np.int64],
     metric: None,
@@ -144,8 +154,8 @@ def merge(
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]: ...
 @overload
 def radius_neighbors(
-    queries: tuple[int, NDArray[np.float32]],
-    base: tuple[int, NDArray[np.float32]],
+    queries: _Floats,
+    base: _Floats,
     radius: NDArray[np.float32],
     metric: Metric,
     filter: Filter,
@@ -155,8 +165,8 @@ def radius_neighbors(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]: ...
 @overload
 def radius_neighbors(
-    queries: tuple[int, NDArray[np.uint8]],
-    base: tuple[int, NDArray[np.uint8]],
+    queries: _Codes,
+    base: _Codes,
     radius: NDArray[np.float32],
     metric: None,
     filter: Filter,
@@ -166,8 +176,8 @@ def radius_neighbors(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]: ...
 @overload
 def closest_pairs(
-    queries: tuple[int, NDArray[np.float32]],
-    base: tuple[int, NDArray[np.float32]],
+    queries: _Floats,
+    base: _Floats,
     n_pairs: int,
     metric: Metric,
     filter: Filter,
@@ -176,8 +186,8 @@ def closest_pairs(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]: ...
 @overload
 def closest_pairs(
-    queries: tuple[int, NDArray[np.uint8]],
-    base: tuple[int, NDArray[np.uint8]],
+    queries: _Codes,
+    base: _Codes,
     n_pairs: int,
     metric: None,
     filter: Filter,
@@ -186,8 +196,8 @@ def closest_pairs(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]: ...
 @overload
 def distance_histogram(
-    queries: tuple[int, NDArray[np.float32]],
-    base: tuple[int, NDArray[np.float32]],
+    queries: _Floats,
+    base: _Floats,
     thresholds: NDArray[np.float32],
     query_groups: NDArray[np.int64] | None,
     base_groups: NDArray[np.int64] | None,
@@ -198,8 +208,8 @@ def distance_histogram(
 ) -> NDArray[np.uint64]: ...
 @overload
 def distance_histogram(
-    queries: tuple[int, NDArray[np.uint8]],
-    base: tuple[int, NDArray[np.uint8]],
+    queries: _Codes,
+    base: _Codes,
     thresholds: NDArray[np.float32],
     query_groups: NDArray[np.int64] | None,
     base_groups: NDArray[np.int64] | None,

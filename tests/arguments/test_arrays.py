@@ -59,7 +59,7 @@ def test_rows_are_not_copied(rng):
     x = rng.standard_normal((10, 4)).astype(np.float32)
     tensors = [torch.from_numpy(x), torch.from_numpy(x)[::3]] if torch else []
     for array in (x, x[::2], x[:, :3], *tensors):
-        ((first, block),) = _arrays.FloatRows("x", array).blocks()
+        ((first, block, _),) = _arrays.FloatRows("x", array).blocks()
         assert first == 0
         assert np.shares_memory(block, x)
 
@@ -70,7 +70,7 @@ def test_conversion_goes_block_by_block(rng, monkeypatch):
     b[::5] = b[0]
     q32, b32 = q.astype(np.float32), b.astype(np.float32)
     group = rng.integers(0, 6, 777)
-    sizes = [len(block) for _, block in _arrays.FloatRows("b", b).blocks()]
+    sizes = [len(block) for _, block, _ in _arrays.FloatRows("b", b).blocks()]
     assert max(sizes) == 50 and sum(sizes) == 777
     for metric in METRICS:
         assert_same(hardmine.topk(q, b, 60, metric=metric), reference.topk(q32, b32, 60, metric))

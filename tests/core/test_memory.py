@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif("HARDMINE_SANITIZED" in os.en
 CASE = """
 import ctypes
 import numpy as np
-from hardmine import Filter, _core, closest_pairs, distance_histogram, mean_average_precision, pair_distances
+from hardmine import Filter, Index, _core, closest_pairs, distance_histogram, mean_average_precision, pair_distances
 from hardmine import pairwise, radius_neighbors, topk, verify
 
 def status(key):
@@ -38,6 +38,16 @@ CASES = {
     "many rows": ("q, b = floats(3000, 128), floats(1_000_000, 128)", "topk(q, b, 10, threads=THREADS)", 0),
     "the coarse screen": (
         "q, b = floats(3000, 128), floats(1_000_000, 128)\n_core.use_screen('int8')",
+        "topk(q, b, 10, threads=THREADS)",
+        0,
+    ),
+    "few queries of an index": (
+        "q, b = floats(8, 128), Index(floats(1_000_000, 128))",
+        "topk(q, b, 10, threads=THREADS)",
+        0,
+    ),
+    "few queries of an index in 20,000 dimensions": (
+        "q, b = floats(8, 20_000), Index(floats(2000, 20_000))",
         "topk(q, b, 10, threads=THREADS)",
         0,
     ),

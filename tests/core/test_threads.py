@@ -35,6 +35,10 @@ def data():
 CALLS = {
     "many queries": lambda d, t: hardmine.topk(d["narrow"][:1200], d["narrow"], 5, threads=t),
     "few queries": lambda d, t: hardmine.topk(d["narrow"][:3], d["narrow"], 5, threads=t),
+    "index": lambda d, t: hardmine.topk(d["narrow"][:1200], hardmine.Index(d["narrow"], threads=t), 5, threads=t),
+    "few queries of an index": lambda d, t: hardmine.topk(
+        d["narrow"][:3], hardmine.Index(d["narrow"], threads=t), 5, threads=t
+    ),
     "capped parts": lambda d, t: hardmine.topk(
         d["narrow"][:9], d["narrow"], 5, where=Filter(base_groups=d["groups"], max_per_group=1), threads=t
     ),

@@ -8,6 +8,7 @@ from . import (
     batches,
     codes,
     distances,
+    indexes,
     intervals,
     invariance,
     judging,
@@ -25,8 +26,8 @@ from . import (
 from .cases import Property
 
 MODULES = (
-    search, near_pairs, distances, invariance, merging, codes, rankings, judging, mining, refiltering, batches, sampling,
-    intervals, verification, mutation, large,
+    search, indexes, near_pairs, distances, invariance, merging, codes, rankings, judging, mining, refiltering, batches,
+    sampling, intervals, verification, mutation, large,
 )  # fmt: skip
 PROPERTIES: dict[str, Property] = {one.name: one for module in MODULES for one in module.PROPERTIES}
 

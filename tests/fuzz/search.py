@@ -90,14 +90,14 @@ def find(case: Case, queries: Any, base: Any, k: int, where: Any = None, **more:
         return hardmine.topk(queries, base, k, **options)
 
 
-def _draw_k(rng: np.random.Generator, m: int) -> int:
+def draw_k(rng: np.random.Generator, m: int) -> int:
     return max(1, int(rng.choice([1, 2, 3, 5, 10, 100, m - 1, m, m + 1, 2 * m])))
 
 
 def _draw(rng: np.random.Generator, case: Case) -> Case:
     _, _, q, b = lay_out(case)
     alone = case["base"] is None
-    case["k"] = _draw_k(rng, len(b))
+    case["k"] = draw_k(rng, len(b))
     if rng.random() < 0.7:
         case |= filters.draw(rng, oracle.distances(q, b, case["metric"]), alone)
     return case
@@ -146,7 +146,7 @@ def _draw_query_rows(rng: np.random.Generator) -> Case:
     base = rows.draw(rng, m, d)
     of_base = rng.integers(-1, m, n)
     queries = np.where(of_base[:, None] >= 0, base[of_base], rows.draw(rng, n, d)) if m else rows.draw(rng, n, d)
-    case = {"queries": queries, "base": base, "query_rows": of_base, "k": _draw_k(rng, m), "metric": str(rng.choice(METRICS))}
+    case = {"queries": queries, "base": base, "query_rows": of_base, "k": draw_k(rng, m), "metric": str(rng.choice(METRICS))}
     return case | {"query_layout": "in place", "base_layout": layouts.draw(rng)} | surroundings.draw(rng)
 
 

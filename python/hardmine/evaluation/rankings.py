@@ -102,7 +102,7 @@ class Rankings:
         by_index = ties == "stable" and top > 0
         step = RANKED_BYTES // (RANKED_ROW_BYTES * top) if by_index else HISTOGRAM_BYTES // (8 * (self.bits + 1))
         sizes = self._group_sizes() if totals else None
-        for first, codes in self.queries.blocks():
+        for first, codes, _ in self.queries.blocks():
             for start in range(0, len(codes), max(1, step)):
                 block = codes[start : start + max(1, step)]
                 rows = slice(first + start, first + start + len(block))
@@ -124,7 +124,7 @@ class Rankings:
 
     def _histograms(self, codes: NDArray[np.uint8], labels: _Labels, top: int) -> tuple[Counts, Counts]:
         sums: tuple[Counts, Counts] | None = None
-        for first, base in self.base.blocks():
+        for first, base, _ in self.base.blocks():
             found = _core.ranking_counts(
                 queries=codes,
                 base=base,

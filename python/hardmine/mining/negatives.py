@@ -36,19 +36,20 @@ from hardmine.mining.sides import Sides
 from hardmine.mining.stats import count_scan, count_thresholds, count_window
 from hardmine.mining.window import Window
 from hardmine.search.filter import Filter
+from hardmine.search.index import Base, metric_of
 from hardmine.search.metric import Metric
 
 
 @in_standard_arithmetic
 def mine_hard_negatives(
     queries: ArrayLike,
-    base: ArrayLike | None = None,
+    base: Base | None = None,
     *,
     query_labels: ArrayLike | None = None,
     base_labels: ArrayLike | None = None,
     positives: Lists | None = None,
     num_negatives: int = 5,
-    metric: Metric = "cosine",
+    metric: Metric | None = None,
     range_min: int = 0,
     range_max: int | None = None,
     rank_base: RankBase = "filtered",
@@ -79,7 +80,7 @@ def mine_hard_negatives(
     ----------
     queries : array of shape (n, d), any float dtype
         Embeddings (see `topk`).
-    base : array of shape (m, d), optional
+    base : array of shape (m, d) or Index, optional
         Where negatives are looked for; by default the queries themselves, each row's own pair left out.
     query_labels, base_labels : array of shape (n,) and (m,), integers or strings, optional
         A row of the query's label is a positive, never a negative. With ``base=None`` the queries' labels serve for both. Any
@@ -88,8 +89,8 @@ def mine_hard_negatives(
         Base rows that are positives of each query, one or many, beside those of its label.
     num_negatives : int
         Negatives for each query; beyond m only as `k` of `topk`.
-    metric : {"cosine", "inner_product", "sqeuclidean", "euclidean"}
-        Scores are 1 - distance for cosine and -distance otherwise.
+    metric : {"cosine", "inner_product", "sqeuclidean", "euclidean"}, optional
+        By default "cosine", or that of an index. Scores are 1 - distance for cosine and -distance otherwise.
     range_min, range_max : int, optional
         Ranks to choose from: the nearest `range_min` are skipped, and none beyond `range_max` is taken, which may be beyond m.
         By default `range_max` is range_min + num_negatives, and ten times as many negatives where a strategy draws.
@@ -175,6 +176,7 @@ def mine_hard_negatives(
     >>> mined.indices.ravel(), mined.positive_scores
     (array([2, 2, 1, 1]), array([-1., -1., -4., -4.], dtype=float32))
     """
+    metric = metric_of(metric, base, "cosine")
     sides = Sides(queries, base, query_rows, metric, threads)
     n, m = sides.queries.count, sides.base.count
     known = check_positives(positives, query_labels, base_labels, sides)

@@ -10,6 +10,7 @@ from hardmine._arguments import check_threads
 from hardmine._arrays import ArrayLike, Floats, Ints
 from hardmine.search.distances import listed_distances
 from hardmine.search.filter import Filter, check_filter, check_query_rows
+from hardmine.search.index import Base
 from hardmine.search.metric import Metric, check_float_metric, similarity
 from hardmine.search.sides import check_rows
 from hardmine.search.topk import scan
@@ -29,7 +30,7 @@ class Sides:
     """
 
     def __init__(
-        self, queries: ArrayLike, base: ArrayLike | None, query_rows: ArrayLike | None, metric: Metric, threads: int | None
+        self, queries: ArrayLike, base: Base | None, query_rows: ArrayLike | None, metric: Metric, threads: int | None
     ) -> None:
         check_float_metric(metric)
         self.queries, self.base = check_rows(queries, base, metric, None)

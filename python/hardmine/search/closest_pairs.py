@@ -10,6 +10,7 @@ from hardmine import _arguments, _core
 from hardmine._arithmetic import in_standard_arithmetic
 from hardmine._arrays import ArrayLike, Floats, Ints
 from hardmine.search.filter import CoreFilter, Filter
+from hardmine.search.index import Base
 from hardmine.search.metric import Metric, distance_type
 from hardmine.search.neighbors import Distances
 from hardmine.search.pairs import Pairs, check_search, first_of_each, joined, just_above
@@ -18,10 +19,10 @@ from hardmine.search.pairs import Pairs, check_search, first_of_each, joined, ju
 @in_standard_arithmetic
 def closest_pairs(
     queries: ArrayLike,
-    base: ArrayLike | None = None,
+    base: Base | None = None,
     n_pairs: int = 10,
     *,
-    metric: Metric = "sqeuclidean",
+    metric: Metric | None = None,
     where: Filter | None = None,
     query_rows: ArrayLike | None = None,
     bits: int | None = None,
@@ -72,7 +73,7 @@ def closest_pairs(
     search = check_search(queries, base, metric, where, query_rows, bits, threads)
     n, m = search.queries.count, search.base.count
     kept = min(_arguments.positive("n_pairs", n_pairs), max(1, n * (n - 1) // 2 if search.alone else n * m))
-    allowed, best = search.allowed, joined([], distance_type(metric))
+    allowed, best = search.allowed, joined([], distance_type(search.metric))
     with search.progress(progress) as bar:
         for part in search.parts(bar):
             limits = narrowed(allowed.nearer_than, best, kept, n)

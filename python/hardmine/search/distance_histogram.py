@@ -11,6 +11,7 @@ from hardmine import _arrays, _core, _labels
 from hardmine._arithmetic import in_standard_arithmetic
 from hardmine._arrays import ArrayLike, Floats, Ints, Tensor
 from hardmine.search.filter import Filter
+from hardmine.search.index import Base
 from hardmine.search.metric import Metric
 from hardmine.search.pairs import check_search, just_above
 from hardmine.search.radius_neighbors import pairs_within
@@ -19,10 +20,10 @@ from hardmine.search.radius_neighbors import pairs_within
 @in_standard_arithmetic
 def distance_histogram(
     queries: ArrayLike,
-    base: ArrayLike | None = None,
+    base: Base | None = None,
     edges: ArrayLike | None = None,
     *,
-    metric: Metric = "sqeuclidean",
+    metric: Metric | None = None,
     where: Filter | None = None,
     groups: ArrayLike | tuple[ArrayLike, ArrayLike] | None = None,
     query_rows: ArrayLike | None = None,

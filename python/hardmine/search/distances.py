@@ -11,6 +11,7 @@ from hardmine import _arrays, _core
 from hardmine._arguments import check_threads
 from hardmine._arithmetic import in_standard_arithmetic
 from hardmine._arrays import ArrayLike, Block, Ints, Rows
+from hardmine.search.index import Base, metric_of
 from hardmine.search.metric import FLOAT_METRICS, Metric, distance_type
 from hardmine.search.neighbors import DistanceArray, Distances
 from hardmine.search.sides import check_rows
@@ -19,9 +20,9 @@ from hardmine.search.sides import check_rows
 @in_standard_arithmetic
 def pairwise(
     queries: ArrayLike,
-    base: ArrayLike | None = None,
+    base: Base | None = None,
     *,
-    metric: Metric = "sqeuclidean",
+    metric: Metric | None = None,
     out: DistanceArray | None = None,
     bits: int | None = None,
     threads: int | None = None,
@@ -32,9 +33,9 @@ def pairwise(
     ----------
     queries : array of shape (n, d), any float dtype, or packed codes
         Read in place where float32 (see `topk`).
-    base : array of shape (m, d), optional
-        By default the queries themselves.
-    metric : {"sqeuclidean", "euclidean", "cosine", "inner_product", "hamming"}
+    base : array of shape (m, d) or Index, optional
+        By default the queries themselves. Of an index the rows are read.
+    metric : {"sqeuclidean", "euclidean", "cosine", "inner_product", "hamming"}, optional
         See `topk`.
     out : array of shape (n, m), float32, or int32 for codes, optional
         Where to write, without a copy; its rows must be of adjacent numbers and share no memory with the inputs.
@@ -70,6 +71,7 @@ def pairwise(
     >>> hardmine.pairwise(np.eye(2, dtype=np.float32)).tolist()
     [[0.0, 2.0], [2.0, 0.0]]
     """
+    metric = metric_of(metric, base)
     q, b = check_rows(queries, base, metric, bits)
     n_threads = check_threads(threads)
     dtype = distance_type(metric)
@@ -103,11 +105,11 @@ def pairwise(
 @in_standard_arithmetic
 def pair_distances(
     queries: ArrayLike,
-    base: ArrayLike | None,
+    base: Base | None,
     rows: ArrayLike,
     cols: ArrayLike,
     *,
-    metric: Metric = "sqeuclidean",
+    metric: Metric | None = None,
     bits: int | None = None,
     threads: int | None = None,
 ) -> DistanceArray:
@@ -116,10 +118,10 @@ def pair_distances(
     Parameters
     ----------
     queries, base : arrays of shape (n, d) and (m, d), any float dtype, or packed codes
-        See `topk`; ``base=None`` for the queries themselves.
+        See `topk`; ``base=None`` for the queries themselves. Of an `Index` the rows are read.
     rows, cols : arrays of shape (p,), integers
         Pair i is query ``rows[i]`` and base row ``cols[i]``.
-    metric : {"sqeuclidean", "euclidean", "cosine", "inner_product", "hamming"}
+    metric : {"sqeuclidean", "euclidean", "cosine", "inner_product", "hamming"}, optional
         See `topk`.
     bits, threads : int, optional
         See `topk`.
@@ -146,6 +148,7 @@ def pair_distances(
     >>> hardmine.pair_distances(x, None, [0, 1], [1, 1], metric="euclidean").tolist()
     [5.0, 0.0]
     """
+    metric = metric_of(metric, base)
     q, b = check_rows(queries, base, metric, bits)
     n_threads = check_threads(threads)
     pairs = _arrays.integers("rows", rows), _arrays.integers("cols", cols)

@@ -13,7 +13,8 @@ from hardmine._arguments import check_threads
 from hardmine._arrays import ArrayLike, Block, IntArray, Ints, Rows
 from hardmine._progress import Progress, Report
 from hardmine.search.filter import CoreFilter, Filter, check_filter
-from hardmine.search.metric import FLOAT_METRICS
+from hardmine.search.index import Base, metric_of
+from hardmine.search.metric import FLOAT_METRICS, Metric
 from hardmine.search.neighbors import DistanceArray, Distances
 from hardmine.search.sides import check_rows
 
@@ -130,14 +131,15 @@ class PairSearch(NamedTuple):
 
 def check_search(
     queries: ArrayLike,
-    base: ArrayLike | None,
-    metric: str,
+    base: Base | None,
+    metric: Metric | None,
     where: Filter | None,
     query_rows: ArrayLike | None,
     bits: int | None,
     threads: int | None,
 ) -> PairSearch:
     """The arguments that the searches of all pairs share, or raise."""
+    metric = metric_of(metric, base)
     q, b = check_rows(queries, base, metric, bits)
     n_threads = check_threads(threads)
     allowed = check_filter(where, query_rows, q.count, b.count, self_join=q is b)

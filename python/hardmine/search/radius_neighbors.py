@@ -10,6 +10,7 @@ from hardmine import _arguments, _arrays, _core
 from hardmine._arithmetic import in_standard_arithmetic
 from hardmine._arrays import ArrayLike, Floats, Ints
 from hardmine.search.filter import Filter
+from hardmine.search.index import Base
 from hardmine.search.metric import Metric, distance_type
 from hardmine.search.neighbors import Distances
 from hardmine.search.pairs import Pairs, PairSearch, check_search, first_of_each, joined
@@ -20,10 +21,10 @@ NO_LIMIT = np.iinfo(np.int64).max
 @in_standard_arithmetic
 def radius_neighbors(
     queries: ArrayLike,
-    base: ArrayLike | None = None,
+    base: Base | None = None,
     radius: ArrayLike | float | None = None,
     *,
-    metric: Metric = "sqeuclidean",
+    metric: Metric | None = None,
     where: Filter | None = None,
     query_rows: ArrayLike | None = None,
     max_pairs: int | None = None,
@@ -37,12 +38,12 @@ def radius_neighbors(
     ----------
     queries : array of shape (n, d), any float dtype, or packed codes
         See `topk`.
-    base : array of shape (m, d), optional
+    base : array of shape (m, d) or Index, optional
         By default the queries themselves, of which each unordered pair is looked at once, and no row with itself.
     radius : float or array of shape (n,)
         Pairs are kept whose canonical distance is at most that, in the metric's unit: the square of a length for
         "sqeuclidean", bits for "hamming". One of all queries, or one each; infinity keeps every allowed pair.
-    metric : {"sqeuclidean", "euclidean", "cosine", "inner_product", "hamming"}
+    metric : {"sqeuclidean", "euclidean", "cosine", "inner_product", "hamming"}, optional
         See `topk`.
     where : Filter, optional
         Which pairs may be kept. With ``base=None`` a pair must be allowed both ways, and within the radius of both rows: each

@@ -18,6 +18,7 @@ from hardmine._arithmetic import in_standard_arithmetic
 from hardmine._arrays import ArrayLike, Ints, Rows
 from hardmine._progress import Progress
 from hardmine.search.filter import CoreFilter, Filter, check_filter
+from hardmine.search.index import Base, metric_of
 from hardmine.search.metric import FLOAT_METRICS, Metric, distance_type
 from hardmine.search.neighbors import Distances, Neighbors, check_padding, no_distance
 from hardmine.search.sides import blocks_beside, check_rows
@@ -26,10 +27,10 @@ from hardmine.search.sides import blocks_beside, check_rows
 @in_standard_arithmetic
 def topk(
     queries: ArrayLike,
-    base: ArrayLike | None = None,
+    base: Base | None = None,
     k: int = 10,
     *,
-    metric: Metric = "sqeuclidean",
+    metric: Metric | None = None,
     where: Filter | None = None,
     query_rows: ArrayLike | None = None,
     bits: int | None = None,
@@ -44,14 +45,15 @@ def topk(
         NumPy, torch (CPU) or anything with DLPack or ``__array__``. Float32 rows of adjacent numbers are read in place,
         memory maps too; others are rounded to float32 once, block by block. For ``metric="hamming"`` packed codes, uint8 of
         shape (n, bytes), as `pack` makes them.
-    base : array of shape (m, d), optional
-        By default the queries themselves, each row's own pair left out.
+    base : array of shape (m, d) or Index, optional
+        By default the queries themselves, each row's own pair left out. Or an `Index` of rows that are searched many times.
     k : int
         Rows to keep for each query; where fewer are allowed, the rest is padded (index -1, distance infinity). Beyond m only
         as long as the result takes no more than 1 GiB.
-    metric : {"sqeuclidean", "euclidean", "cosine", "inner_product", "hamming"}
+    metric : {"sqeuclidean", "euclidean", "cosine", "inner_product", "hamming"}, optional
         Distances, smaller is nearer: cosine is 1 minus the similarity, inner_product the negated product, hamming the
-        number of bits that differ. A row of zeros has cosine distance 1 to every row.
+        number of bits that differ. A row of zeros has cosine distance 1 to every row. By default "sqeuclidean"; of an index
+        its own, beside which no other is taken.
     where : Filter, optional
         Which pairs may be kept.
     query_rows : array of shape (n,), integers, optional
@@ -98,6 +100,7 @@ def topk(
     >>> distances.tolist(), indices.tolist()
     ([[0.0, 1.0]], [[0, 2]])
     """
+    metric = metric_of(metric, base)
     q, b = check_rows(queries, base, metric, bits)
     k, n_threads = _arguments.positive("k", k), check_threads(threads)
     check_padding("k", k, q.count, b.count)

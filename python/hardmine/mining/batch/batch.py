@@ -69,8 +69,8 @@ class Batch:
         """The canonical distances of all pairs."""
         fill = partial(_core.canonical_matrix, metric=FLOAT_METRICS[metric], threads=check_threads(threads), progress=None)
         matrix: Floats = np.empty(self.positive.shape, np.float32)
-        for first, rows in self._rows.blocks():
-            for start, refs in self._refs.blocks():
+        for first, rows, _ in self._rows.blocks():
+            for start, refs, _ in self._refs.blocks():
                 if (len(rows), len(refs)) == matrix.shape:
                     matrix = fill(queries=rows, base=refs, self=self.alone)
                     continue
