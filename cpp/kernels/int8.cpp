@@ -64,7 +64,9 @@ void quantise(const float* panel, size_t d, uint8_t* codes, float* scale, float*
 
 }  // namespace
 
-static_assert(kGroups * kRows >= 8);  // queries that pass over a panel together: all of a search of few (scan/families.hpp)
+// Queries that pass over a panel together: all of a search of few (scan/families.hpp), and enough for the pairs that those may
+// have looked at again (screens/int8_screen.hpp: 8 / kLeastPairsOfFew of the rows, in room for 64 / kLeastPairs).
+static_assert(kGroups * kRows >= 64);
 
 extern const Int8Kernels int8;
 constexpr Int8Kernels int8 = {
