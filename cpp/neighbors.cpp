@@ -18,13 +18,13 @@ namespace hardmine {
 namespace {
 
 // What a thread works with. Either screen can serve a task.
-template <class Family, class S>
+template <class Family, SinkOfRows S>
 struct Workspace {
     typename Family::Screens screens;
     S sink;
     typename Family::AnyScores scores;
     std::vector<Key> keys;
-    std::optional<Guess> guess;
+    std::optional<Guess<Family, S>> guess;  // a first bound
 };
 
 // Row i of each part becomes row rows[i] of `out`.
@@ -55,7 +55,7 @@ struct RowSearch {
     using Distance = typename Family::Distance;
 
     Family& family;
-    const Selection& queries;  // the rows that are searched
+    const Selection queries;  // the rows that are searched
     const Judge& judge;
     Lists<Distance> out;
     std::int64_t* too_near;
@@ -70,9 +70,8 @@ struct RowSearch {
                     family.threads);
     }
 
-    // scan(loop, task, workspace) fills the sinks of a task.
-    template <class MakeWork, class Scan>
-    void run(const Plan& plan, MakeWork&& make_work, Scan&& scan) const {
+    template <class MakeWork>
+    void run(const Plan& plan, MakeWork&& make_work) const {
         using Row = typename Family::Row;
         using Work = std::remove_pointer_t<decltype(make_work())>;
         const auto& s = family.search;
@@ -103,10 +102,14 @@ struct RowSearch {
 
     // Starts the sinks of a task and goes through it.
     template <class Work>
-    static bool scan(const Loop<typename Family::Row>& loop, const Task& task, Work& work) {
-        loop.start(task, work.sink, work.scores);
-        return work.screens.with(task.rows.count,
-                                 [&](auto&... screens) { return loop.visit(task, work.sink, work.scores, screens...); });
+    bool scan(const Loop<typename Family::Row>& loop, const Task& task, Work& work) const {
+        return work.screens.with(task.rows.count, [&](auto&... screens) {
+            const bool guesses = work.guess && work.guess->serves(task, out.k);
+            if (guesses && !work.guess->find(loop, task, work.scores, screens...)) return false;
+            loop.start(task, work.sink, work.scores);
+            for (std::size_t i = 0; guesses && i < task.rows.count; ++i) work.sink.limit(i, work.guess->limit(i));
+            return loop.visit(task, work.sink, work.scores, screens...);
+        });
     }
 
   private:
@@ -119,11 +122,22 @@ struct RowSearch {
         const std::size_t row = task.rows[i], query = loop.query(task, i);
         if constexpr (requires { work.sink.too_near(i); })
             if (too_near) std::atomic_ref(too_near[row]).fetch_add(work.sink.too_near(i), std::memory_order_relaxed);
-        if (!work.sink.settle(i, query, work.scores[i])) {
-            failed_proofs.fetch_add(1, std::memory_order_relaxed);
-            loop.rescan(Receiver{work.sink, work.scores}, i, query, task.base);
+        settle(loop, task, i, work);
+        if (work.sink.fell_short(i)) {
+            const Task alone{task.rows.part(i, i + 1), task.base};
+            const Receiver to_row{work.sink, work.scores, i};
+            work.sink.start(i, query);
+            work.screens.with(1, [&](auto&... screens) { return loop.visit(alone, to_row, to_row, screens...); });
+            settle(loop, task, i, work);
         }
         to.write(0, work.keys.data(), work.sink.take(i, work.keys.data()));
+    }
+    template <class Work>
+    static void settle(const Loop<typename Family::Row>& loop, const Task& task, std::size_t i, Work& work) {
+        const std::size_t query = loop.query(task, i);
+        if (work.sink.settle(i, query, work.scores[i])) return;
+        failed_proofs.fetch_add(1, std::memory_order_relaxed);
+        loop.rescan(Receiver{work.sink, work.scores}, i, query, task.base);
     }
 };
 
@@ -180,20 +194,23 @@ void topk(const FloatSearch& s, const Filter& filter, const Lists<float>& out, s
         return watcher(joined_pairs + done, joined_pairs + total);
     };
     const RowSearch<Floats> search{family, queries, judge, out, too_near, watcher ? then : kNobody};
-    const Plan plan = search.plan(TopK::bytes_per_row(k, m), TopK::bytes(k, m, filter));
+    using FirstBound = Guess<Floats, TopK>;
+    const bool guesses = FirstBound::serves(k, filter);
+    const Plan plan = search.plan(
+        TopK::bytes_per_row(k, m) + (guesses ? FirstBound::bytes_per_row(TopK::bytes_per_row(FirstBound::rank(k), m)) : 0),
+        TopK::bytes(k, m, filter) + (guesses ? FirstBound::bytes(m) : 0));
     if (!plan.complete())
         for (std::size_t i = 0; i < queries.count; ++i) out.write(queries[i], nullptr, 0);
     family.prepare(plan.longest(), plan.base());
-    search.run(
-        plan,
-        [&] {
-            return new Workspace<Floats, TopK>{family.screens(),
-                                               TopK(plan.longest(), k, plan.reach(), judge, caps, too_near != nullptr),
-                                               family.scores(),
-                                               std::vector<Key>(k),
-                                               {}};
-        },
-        search.scan<Workspace<Floats, TopK>>);
+    search.run(plan, [&] {
+        const auto sink = [&](std::size_t most, bool counted) {
+            return TopK(plan.longest(), most, plan.reach(), judge, caps, counted);
+        };
+        auto work = new Workspace<Floats, TopK>{
+            family.screens(), sink(k, too_near != nullptr), family.scores(), std::vector<Key>(k), {}};
+        if (guesses) work->guess.emplace(plan.longest(), plan.reach(), sink(FirstBound::rank(k), false));
+        return work;
+    });
 }
 
 void topk(const CodeSearch& s, const Filter& filter, const Lists<std::int32_t>& out, const Watcher& watcher) {
@@ -201,48 +218,32 @@ void topk(const CodeSearch& s, const Filter& filter, const Lists<std::int32_t>& 
     const Judge judge(filter);
     const std::size_t n = s.queries.count, m = s.base.count, k = out.k, levels = family.levels();
     const GroupCaps caps(filter, s.base.extent(), k);
-    const bool capped = filter.max_per_group != 0, guess = Guess::serves(k, filter);
-    const std::size_t per_query = (capped ? TopK::bytes_per_row(k, m) : CountingTopK::bytes_per_row(k, m, levels)) +
-                                  (guess ? Guess::bytes_per_row(k, m, levels) : 0);
+    using FirstBound = Guess<PackedCodes, CountingTopK>;
+    const bool capped = filter.max_per_group != 0, guesses = FirstBound::serves(k, filter);
+    const auto counting_bytes = [&](std::size_t most) { return CountingTopK::bytes_per_row(most, m, levels); };
+    const std::size_t per_query =
+        capped ? TopK::bytes_per_row(k, m)
+               : counting_bytes(k) + (guesses ? FirstBound::bytes_per_row(counting_bytes(FirstBound::rank(k))) : 0);
     const std::size_t fixed =
-        (capped ? TopK::bytes(k, m, filter) : (levels + 1) * sizeof(std::size_t)) + (guess ? Guess::bytes(m) : 0);
-    const Selection queries{nullptr, 0, n};
-    const RowSearch<PackedCodes> search{family, queries, judge, out, nullptr, watcher};
+        (capped ? TopK::bytes(k, m, filter) : (levels + 1) * sizeof(std::size_t)) + (guesses ? FirstBound::bytes(m) : 0);
+    const RowSearch<PackedCodes> search{family, {nullptr, 0, n}, judge, out, nullptr, watcher};
     const Plan plan = search.plan(per_query, fixed);
     if (!plan.complete())
         for (std::size_t i = 0; i < n; ++i) out.write(i, nullptr, 0);
     family.prepare(plan.longest(), plan.base());
     if (capped) {
-        search.run(
-            plan,
-            [&] {
-                return new Workspace<PackedCodes, TopK>{
-                    family.screens(), TopK(plan.longest(), k, plan.reach(), judge, caps), NoScores(), std::vector<Key>(k), {}};
-            },
-            search.scan<Workspace<PackedCodes, TopK>>);
+        search.run(plan, [&] {
+            return new Workspace<PackedCodes, TopK>{
+                family.screens(), TopK(plan.longest(), k, plan.reach(), judge, caps), NoScores(), std::vector<Key>(k), {}};
+        });
         return;
     }
-    using Work = Workspace<PackedCodes, CountingTopK>;
-    search.run(
-        plan,
-        [&] {
-            auto work = new Work{family.screens(),
-                                 CountingTopK(plan.longest(), k, plan.reach(), levels, judge),
-                                 NoScores(),
-                                 std::vector<Key>(k),
-                                 {}};
-            if (guess && work->screens.many) work->guess.emplace(judge, plan, k, levels);
-            return work;
-        },
-        [&](const Loop<std::uint8_t>& loop, const Task& task, Work& work) {
-            if (work.guess && Guess::serves(task, k)) {
-                work.sink.guess(&work.guess->limits(loop, task, *work.screens.many));
-                search.scan(loop, task, work);
-                work.sink.guess(nullptr);
-                if (!work.sink.fell_short(task.rows.count)) return true;
-            }
-            return search.scan(loop, task, work);
-        });
+    search.run(plan, [&] {
+        const auto sink = [&](std::size_t most) { return CountingTopK(plan.longest(), most, plan.reach(), levels, judge); };
+        auto work = new Workspace<PackedCodes, CountingTopK>{family.screens(), sink(k), NoScores(), std::vector<Key>(k), {}};
+        if (guesses) work->guess.emplace(plan.longest(), plan.reach(), sink(FirstBound::rank(k)));
+        return work;
+    });
 }
 
 template <class Distance>
@@ -269,15 +270,20 @@ void ranking_counts(const CodeSearch& s, const Relevance& relevance, std::size_t
         return;
     }
     family.prepare(plan.longest(), plan.base());
-    using Work = Workspace<PackedCodes, RankingCounts>;
+    struct Work {
+        PackedCodes::Screens screens;
+        RankingCounts sink;
+    };
     Team<std::uint8_t, Work> team(s.base, plan.tasks().size(), family.threads, plan.pairs(), watcher, [&] {
-        return new Work{
-            family.screens(), RankingCounts(plan.longest(), relevance, top, levels, counts, relevant), NoScores(), {}, {}};
+        return new Work{family.screens(), RankingCounts(plan.longest(), relevance, top, levels, counts, relevant)};
     });
     team.run(plan.tasks().size(), [&](std::size_t t, Work& work, Watch& watch) {
         const Task& task = plan.tasks()[t];
         const Loop<std::uint8_t> loop(s, judge, watch);
-        const bool good = RowSearch<PackedCodes>::scan(loop, task, work);
+        NoScores none;
+        loop.start(task, work.sink, none);
+        const bool good = work.screens.with(task.rows.count,
+                                            [&](auto&... screens) { return loop.visit(task, work.sink, none, screens...); });
         for (std::size_t i = 0; i < task.rows.count; ++i) work.sink.finish(i);
         return good;
     });

@@ -31,22 +31,13 @@ def isa(request):
 
 
 @pytest.fixture(autouse=True)
-def isa_is_left():
-    """A test leaves the instruction set as it was; one that does not fails, and those after it run as ever."""
-    before = _core.isa()
+def choices_are_left():
+    """A test leaves instruction set and screen as they were; one that does not fails, and those after it run as ever."""
+    before = _core.isa(), _core.screen()
     yield
-    after = _core.isa()
-    _core.use_isa(before)
-    assert after == before
-
-
-@pytest.fixture(autouse=True)
-def screen_is_left():
-    """The same for the screen."""
-    before = _core.screen()
-    yield
-    after = _core.screen()
-    _core.use_screen(before)
+    after = _core.isa(), _core.screen()
+    _core.use_isa(before[0])
+    _core.use_screen(before[1])
     assert after == before
 
 

@@ -11,22 +11,20 @@ ISAS = [name for name in EVERY_ISA if OTHER_BYTES.get(name) not in EVERY_ISA]
 
 
 @contextlib.contextmanager
-def using_isa(name):
+def _instead(current, use, name):
     """The one before comes back however the block ends: a failing test must not choose for those after it."""
-    before = _core.isa()
-    _core.use_isa(name)
+    before = current()
+    use(name)
     try:
         yield name
     finally:
-        _core.use_isa(before)
+        use(before)
 
 
-@contextlib.contextmanager
+def using_isa(name):
+    return _instead(_core.isa, _core.use_isa, name)
+
+
 def using_screen(name):
-    """The same for the screen of many queries: "int8", "float32", or "" for the one that pays."""
-    before = _core.screen()
-    _core.use_screen(name)
-    try:
-        yield name
-    finally:
-        _core.use_screen(before)
+    """Of many queries: "int8", "float32", or "" for the one that pays."""
+    return _instead(_core.screen, _core.use_screen, name)

@@ -104,7 +104,7 @@ struct Int8Kernels {
     size_t rows, lanes, run;
     size_t groups;  // that pass over a panel at a time
     int32_t offset;
-    float gain;  // pairs for one of TileKernels of the same set, in many dimensions; measured
+    float gain;  // pairs for one of TileKernels of the same set, in many dimensions; measured, but for AMX's, a prototype's
 
     // Around all screening of rows of so many quads, in the same thread, with nothing between them that may use tiles, too. Null
     // where nothing is to be prepared.

@@ -22,6 +22,12 @@
 
 namespace hardmine {
 
+// Where a first bound is guessed (guess.hpp): from one row of every so many; worth its while from so many neighbours and
+// queries on, in so many rows, and so many for each neighbour.
+struct Sampling {
+    std::size_t every, least_neighbors, least_queries, least_rows, rows_per_neighbor;
+};
+
 class Floats {
   public:
     using Row = float;
@@ -29,6 +35,7 @@ class Floats {
     using AnyScores = Scores;
     static constexpr std::size_t kFairQueries = 512;    // to a thread: packing is a fortieth of their work
     static constexpr std::size_t kSmallWork = 1 << 20;  // multiply-adds that need no second thread
+    static constexpr Sampling kSampling{32, 16, 96, 8192, 16};
 
     // Checks the queries.
     Floats(const FloatSearch& s, const Watcher& watcher)
@@ -149,6 +156,7 @@ class PackedCodes {
     using AnyScores = NoScores;
     static constexpr std::size_t kFairQueries = 64;     // to a thread: packing is a third of their work, merging would be more
     static constexpr std::size_t kSmallWork = 1 << 22;  // bytes compared that need no second thread
+    static constexpr Sampling kSampling{64, 128, FewCodeScreen::kMostQueries + 1, 0, 16};
 
     PackedCodes(const CodeSearch& s, const Watcher&) : search(s), kernels(kernels_in_use()) {
         threads = threads_for(s.queries.count * s.base.count * s.base.width, kSmallWork, s.threads);

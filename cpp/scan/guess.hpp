@@ -1,67 +1,101 @@
-// How far the k-th neighbour of each query will be, guessed from every 64th code.
+// How far the k-th neighbour of each query will be, guessed from a sample of the base: a first bound for every sink of rows.
 //
-// A row that knows no bound yet keeps all it is offered: in random order k (1 + log(m / k)) pairs for k neighbours, six times
-// too many for 5,000 of a million. Of every 64th code about r = k / 64 are among the k nearest; their number is a sum of
-// independent draws with a deviation below sqrt(r), so within the distance of the (r + 5 sqrt(r) + 10)-th of the sample there
-// are k codes but once in a million rows. A guess proves nothing: a row that finds fewer than k with it is searched again
-// without.
+// A row that knows no bound keeps all it is offered: in random order k (1 + log(m / k)) pairs for k neighbours, eight times too
+// many for 100 of 80,000; and a coarse screen has nothing to compare with. So one row of every `every` is searched first. Of
+// the k nearest about r = k / every are among them. Each is drawn at random from a window of as many rows, whatever the order
+// of the base, so that the number is a sum of independent draws: within the distance of the (r + 5 sqrt(r) + 5)-th of the
+// sample there are k rows but once in five million searches of a row (Poisson's tail, which such a sum stays below: 2e-7 at
+// r = 3, less elsewhere). A guess proves nothing: a row that keeps fewer than k within it is searched again without.
+//
+// Measured on two cores (Zen 5), time without / with: 4,400 x 80,000 in 512 dimensions, k = 100 NN; 100,000 x 96 with
+// themselves, k = 10 NN.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "scan/families.hpp"
 #include "scan/plan.hpp"
 #include "scan/visit.hpp"
-#include "sinks/counting.hpp"
 
 namespace hardmine {
 
-class Guess {
+// Rows of a base at random places, one in each window of `every` rows.
+class Sample {
   public:
-    static constexpr std::size_t kEvery = 64;
-    static constexpr std::size_t kLeast = 128;  // fewer neighbours are found as fast without
-    static constexpr std::size_t kRows = 16;    // codes for each neighbour that make a guess worth its while
+    static constexpr std::size_t kMost = 1 << 18;
 
-    static std::size_t rank(std::size_t k) {
-        const double r = static_cast<double>(k) / kEvery;
-        return static_cast<std::size_t>(r + 5 * std::sqrt(r) + 10);
-    }
-    // Whether some task of a search may want one, and whether this task does.
-    static bool serves(std::size_t k, const Filter& filter) {
-        return k >= kLeast && !filter.farther_than && !filter.max_per_group;
-    }
-    static bool serves(const Task& task, std::size_t k) {
-        return task.base.count >= kRows * k && task.rows.count > FewCodeScreen::kMostQueries;
-    }
-    static std::size_t bytes_per_row(std::size_t k, std::size_t reach, std::size_t levels) {
-        return CountingTopK::bytes_per_row(rank(k), reach, levels) + sizeof(float);
+    static std::size_t every(std::size_t rows, std::size_t least) { return std::max(least, (rows + kMost - 1) / kMost); }
+    static std::size_t bytes(std::size_t rows, std::size_t least) {
+        return (rows / every(rows, least) + 1) * sizeof(std::uint32_t);
     }
 
-    static std::size_t bytes(std::size_t reach) { return (reach / kEvery + 1) * sizeof(std::uint32_t); }
+    // Room for that of up to `most` rows.
+    Sample(std::size_t most, std::size_t least) : least_(least), ids_(most / every(most, least) + 1) {}
 
-    Guess(const Judge& judge, const Plan& plan, std::size_t k, std::size_t levels)
-        : sample_(plan.longest(), rank(k), plan.reach(), levels, judge),
-          ids_(plan.reach() / kEvery + 1),
-          limits_(plan.longest()) {}
-
-    // The distances for the queries of a task.
-    const std::vector<float>& limits(const Loop<std::uint8_t>& loop, const Task& task, CodeScreen& screen) {
-        std::size_t sampled = 0;
-        for (std::size_t j = 0; j < task.base.count; j += kEvery) ids_[sampled++] = static_cast<std::uint32_t>(task.base[j]);
-        NoScores none;
-        loop.start(task, sample_, none);
-        loop.visit(Task{task.rows, {ids_.data(), 0, sampled}}, sample_, none, screen);
-        for (std::size_t i = 0; i < task.rows.count; ++i)
-            limits_[i] = sample_.bound(i) + 1;  // the sample's bound leaves its last out
-        return limits_;
+    Selection of(const Selection& base) {
+        const std::size_t window = every(base.count, least_);
+        std::size_t count = 0;
+        for (std::size_t begin = 0; begin < base.count; begin += window)
+            ids_[count] = static_cast<std::uint32_t>(base[begin + draw(count) % std::min(window, base.count - begin)]),
+            ++count;
+        return {ids_.data(), 0, count};
     }
 
   private:
-    CountingTopK sample_;
+    // The same in every call (the last steps of SplitMix64).
+    static std::uint64_t draw(std::uint64_t x) {
+        x = (x + 1) * 0x9e3779b97f4a7c15;
+        x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
+        x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
+        return x ^ (x >> 31);
+    }
+
+    std::size_t least_;
     std::vector<std::uint32_t> ids_;
+};
+
+// The limits of the rows of a task. S is a sink of the sampled rows.
+template <class Family, SinkOfRows S>
+class Guess {
+  public:
+    using Row = typename Family::Row;
+    static constexpr Sampling kSampling = Family::kSampling;
+
+    static std::size_t rank(std::size_t k) {
+        const double r = static_cast<double>(k) / static_cast<double>(kSampling.every);
+        return static_cast<std::size_t>(r + 5 * std::sqrt(r) + 4);
+    }
+    // Whether some task of a search may want one, and whether this task does.
+    static bool serves(std::size_t k, const Filter& filter) { return k >= kSampling.least_neighbors && !filter.max_per_group; }
+    static bool serves(const Task& task, std::size_t k) {
+        return task.rows.count >= kSampling.least_queries && task.base.count >= kSampling.rows_per_neighbor * k &&
+               task.base.count >= kSampling.least_rows;
+    }
+    static std::size_t bytes_per_row(std::size_t of_sink) { return of_sink + sizeof(float); }
+    static std::size_t bytes(std::size_t reach) { return Sample::bytes(reach, kSampling.every); }
+
+    // `reach`: the most base rows of a task. The sink is for rank(k) neighbours of as many rows as a task has.
+    Guess(std::size_t rows, std::size_t reach, S sink)
+        : sample_(reach, kSampling.every), sink_(std::move(sink)), limits_(rows) {}
+
+    // False if a base row is not finite.
+    template <class Scores, class... Screens>
+    bool find(const Loop<Row>& loop, const Task& task, Scores& scores, Screens&... screens) {
+        loop.start(task, sink_, scores);
+        if (!loop.visit(Task{task.rows, sample_.of(task.base)}, sink_, scores, screens...)) return false;
+        for (std::size_t i = 0; i < task.rows.count; ++i) limits_[i] = sink_.farthest_kept(i, loop.query(task, i));
+        return true;
+    }
+    float limit(std::size_t i) const { return limits_[i]; }
+
+  private:
+    Sample sample_;
+    S sink_;
     std::vector<float> limits_;
 };
 

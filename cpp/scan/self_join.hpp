@@ -13,10 +13,12 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "scan/families.hpp"
+#include "scan/guess.hpp"
 #include "scan/team.hpp"
 #include "scan/visit.hpp"
 #include "sinks/lists.hpp"
@@ -68,11 +70,19 @@ class SelfJoin {
           too_near_(too_near),
           counts_(too_near ? rows.count : 0),
           slab_rows_(slab_rows(k, rows.count)),
+          guesses_(FirstBound::serves(k, judge.filter()) && FirstBound::serves({{nullptr, 0, kLeastRange}, rows}, k)),
           range_(std::max(kLeastRange, std::min(range_rows(rows.count), kRangeBytes / (4 * s_.base.width)))),
           near_(slab_rows_, k, *this, caps),
           far_(slab_rows_ < rows.count ? slab_rows_ : 0, k, *this, caps),
           team_(s_.base, ~std::size_t{0}, family.threads, static_cast<std::uint64_t>(rows.count) * (rows.count + range_) / 2,
-                watcher, [&] { return new Work(family, range_, k); }) {}
+                watcher, [&] {
+                    auto work = new Work(family, range_, k);
+                    if (guesses_) {
+                        const std::size_t rank = FirstBound::rank(k);
+                        work->guess.emplace(range_, rows.count, TopK(range_, rank, rows.count, judge, caps));
+                    }
+                    return work;
+                }) {}
 
     // False if it gave up: the output says nothing then, and nothing has been counted.
     bool run() {
@@ -110,9 +120,13 @@ class SelfJoin {
     class SlabScores {
       public:
         static constexpr bool kByBlocks = false;
-        SlabScores(SelfJoin& join, const Slab& slab, std::uint32_t& cost) : join_(join), slab_(slab), cost_(cost) {}
+        // Row 0 is `first` of the slab.
+        SlabScores(SelfJoin& join, const Slab& slab, std::uint32_t& cost, std::size_t first = 0)
+            : join_(join), slab_(slab), cost_(cost), first_(first) {}
 
-        Score operator[](std::size_t row) {
+        void load(std::size_t, std::size_t) {}
+        Score operator[](std::size_t i) {
+            const std::size_t row = first_ + i;
             const float* query = join_.s_.base[join_.rows_[slab_.begin + row]];
             return {join_.family_.canonical, join_.s_.base, query, slab_.factors[row], cost_};
         }
@@ -129,7 +143,10 @@ class SelfJoin {
         SelfJoin& join_;
         const Slab& slab_;
         std::uint32_t& cost_;
+        std::size_t first_;
     };
+
+    using FirstBound = Guess<Floats, TopK>;
 
     struct Work {
         Work(const Floats& family, std::size_t range, std::size_t k)
@@ -138,6 +155,7 @@ class SelfJoin {
         Int8Screen coarse;
         std::vector<Key> keys;
         std::uint32_t cost = 0;
+        std::optional<FirstBound> guess;
     };
 
     std::size_t index(const Slab& slab, std::size_t row) const { return s_.base.first + rows_[slab.begin + row]; }
@@ -147,33 +165,53 @@ class SelfJoin {
         return rows_.part(slab.begin + span.first, slab.begin + span.second);
     }
 
+    // body(range, workspace, watch) for ranges of a slab.
     template <class Body>
-    void for_rows(const Slab& slab, Body&& body) {
+    void for_ranges(const Slab& slab, Body&& body) {
         team_.run((slab.count + range_ - 1) / range_, [&](std::size_t r, Work& work, Watch& watch) {
-            for (std::size_t row = r * range_; row < std::min(slab.count, (r + 1) * range_) && watch.step(0); ++row)
-                body(row, work);
+            return body(Span{r * range_, std::min(slab.count, (r + 1) * range_)}, work, watch);
+        });
+    }
+
+    // Starts the sinks of the slab at `begin`. If it has met another before, what it found then is offered anew; if not, its rows
+    // begin with a guess.
+    void open(Slab& slab, std::size_t begin, bool stored) {
+        slab.begin = begin;
+        slab.count = std::min(slab_rows_, rows_.count - begin);
+        for_ranges(slab, [&](const Span& range, Work& work, Watch& watch) {
+            const Task task{part(slab, range), rows_};
+            for (std::size_t row = range.first; row < range.second; ++row)
+                slab.factors[row] = family_.canonical.factor(s_.base[rows_[begin + row]]);
+            if (guesses_ && !stored) {
+                SlabScores scores(*this, slab, work.cost, range.first);
+                const Loop<float> loop(s_, judge_, watch);
+                const bool good = family_.uses_coarse() ? work.guess->find(loop, task, scores, work.coarse, work.screen)
+                                                        : work.guess->find(loop, task, scores, work.screen);
+                if (gave_up_) watch.stop();
+                if (!good) return false;
+            }
+            for (std::size_t row = range.first; row < range.second && watch.step(0); ++row) {
+                const Locked locked(slab.sink.lock(row));
+                start(slab, row, stored);
+                if (guesses_ && !stored) slab.sink.alone().limit(row, work.guess->limit(row - range.first));
+            }
             return true;
         });
     }
 
-    // Starts the sinks of the slab at `begin`. If it has met another before, what it found then is offered anew.
-    void open(Slab& slab, std::size_t begin, bool stored) {
-        slab.begin = begin;
-        slab.count = std::min(slab_rows_, rows_.count - begin);
-        for_rows(slab, [&](std::size_t row, Work&) {
-            const std::size_t at = rows_[slab.begin + row], query = index(slab, row);
-            slab.factors[row] = family_.canonical.factor(s_.base[at]);
-            const Locked locked(slab.sink.lock(row));
-            TopK& sink = slab.sink.alone();
-            sink.start(row, query);
-            if (!stored) return;
-            const Lists<float> found = out_.from(at);
-            for (std::size_t i = 0; i < found.k && found.indices[i] >= 0; ++i) {
-                const auto other = static_cast<std::uint32_t>(found.indices[i]);
-                if (sink.wants(row, other, found.distances[i]))
-                    sink.offer(row, query, other, found.distances[i], found.distances[i], Known());
-            }
-        });
+    void start(Slab& slab, std::size_t row, bool stored) {
+        const std::size_t query = index(slab, row);
+        TopK& sink = slab.sink.alone();
+        sink.start(row, query);
+        if (!stored) return;
+        const Lists<float> found = out_.from(rows_[slab.begin + row]);
+        std::size_t i = 0;
+        for (; i < found.k && found.indices[i] >= 0; ++i) {
+            const auto other = static_cast<std::uint32_t>(found.indices[i]);
+            if (sink.wants(row, other, found.distances[i]))
+                sink.offer(row, query, other, found.distances[i], found.distances[i], Known());
+        }
+        if (i < found.k) sink.limit(row, found.distances[found.k - 1]);
     }
 
     // Ranges of one slab against all of a later one or, if it is the same, each against itself, then against what is left.
@@ -208,22 +246,30 @@ class SelfJoin {
         meet(begins.size() - 1, true, [&](const Span& range) { return Span(range.second, rows.count); });
     }
 
-    // Stores what the rows have found among the rows before `met`.
+    // Stores what the rows have found among the rows before `met`. Of a row that has not found k of them within its guess the
+    // guess is stored, too, in the last place, which is free.
     void close(Slab& slab, std::size_t met) {
-        for_rows(slab, [&](std::size_t row, Work& work) {
-            const std::size_t at = rows_[slab.begin + row], query = index(slab, row);
-            std::uint32_t cost = 0;  // of what every row has to pay once, which says nothing of the join
-            SlabScores scores(*this, slab, cost);
-            const Locked locked(slab.sink.lock(row));
-            TopK& sink = slab.sink.alone();
-            if (too_near_) counts_[slab.begin + row] += sink.too_near(row);
-            if (!sink.settle(row, query, scores[row])) {
-                failed_proofs.fetch_add(1, std::memory_order_relaxed);
-                Watch unwatched(kNobody, 0);
-                Loop<float>(s_, judge_, unwatched)
-                    .rescan(Receiver<TopK, SlabScores>{sink, scores, row}, 0, query, rows_.part(0, met));
+        for_ranges(slab, [&](const Span& range, Work& work, Watch& watch) {
+            for (std::size_t row = range.first; row < range.second && watch.step(0); ++row) {
+                const std::size_t at = rows_[slab.begin + row], query = index(slab, row);
+                std::uint32_t cost = 0;  // of what every row has to pay once, which says nothing of the join
+                SlabScores scores(*this, slab, cost);
+                const Locked locked(slab.sink.lock(row));
+                TopK& sink = slab.sink.alone();
+                if (too_near_) counts_[slab.begin + row] += sink.too_near(row);
+                const bool proven = sink.settle(row, query, scores[row]), last = met == rows_.count;
+                if (!proven) failed_proofs.fetch_add(1, std::memory_order_relaxed);
+                if (!proven || (last && sink.fell_short(row))) {
+                    Watch unwatched(kNobody, 0);
+                    Loop<float>(s_, judge_, unwatched)
+                        .rescan(Receiver<TopK, SlabScores>{sink, scores, row}, 0, query, rows_.part(0, met));
+                }
+                const float limit = sink.bound(row);
+                const bool guessed = sink.fell_short(row);
+                out_.write(at, work.keys.data(), sink.take(row, work.keys.data()));
+                if (guessed) out_.from(at).distances[out_.k - 1] = limit;
             }
-            out_.write(at, work.keys.data(), sink.take(row, work.keys.data()));
+            return true;
         });
     }
 
@@ -234,7 +280,9 @@ class SelfJoin {
     const Lists<float>& out_;
     std::int64_t* too_near_;
     std::vector<std::uint32_t> counts_;  // of rows too near, until the join is sure not to give up
-    std::size_t slab_rows_, range_;
+    std::size_t slab_rows_;
+    bool guesses_;
+    std::size_t range_;
     Slab near_, far_;
     Team<float, Work> team_;
     std::atomic<std::uint64_t> pairs_{0}, cost_{0};

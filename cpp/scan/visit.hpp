@@ -18,22 +18,13 @@
 #include "scan/choice.hpp"
 #include "scan/parallel.hpp"
 #include "scan/plan.hpp"
+#include "scan/receiver.hpp"
 #include "screens/screen.hpp"
 #include "sinks/sink.hpp"
 #include "terms/filter.hpp"
 #include "terms/search.hpp"
 
 namespace hardmine {
-
-// One side of a task: row i is row `at + i` of a sink and of what scores its pairs.
-template <class S, class Scores>
-struct Receiver {
-    S& sink;
-    Scores& scores;
-    std::size_t at = 0;
-};
-template <class S, class Scores>  // clang before 17 does not deduce these for itself
-Receiver(S&, Scores&, std::size_t = 0) -> Receiver<S, Scores>;
 
 template <class Row>
 class Loop {
@@ -77,9 +68,11 @@ class Loop {
     bool visit(const Task& task, Receiver<S, Scores> rows, Receiver<S, Scores> cols, Coarse& coarse, Fine& fine) const {
         const std::size_t n = task.rows.count, count = task.base.count;
         constexpr bool others_tighten = S::kShared || S::kOneBound;
-        bool good = true, more = true;
-        bool coarse_loaded = false, fine_loaded = false, told = false;  // the coarse screen knows all bounds
-        double share = 0;  // of pairs that were reported last; all of a query that knows no bound
+        CountedPairs<Coarse> by_coarse;
+        CountedPairs<Fine> by_fine;
+        bool good = true, more = true, coarse_loaded = false, fine_loaded = false;
+        bool told = false;  // whether the coarse screen knows all bounds
+        double share = 0;   // of pairs that were reported last; all of a query that knows no bound
         for (std::size_t i = 0; i < n; ++i) share += (rows.sink.bound(rows.at + i) == kInfinity) / static_cast<double>(n);
 
         // Queries from `from` on.
@@ -98,8 +91,9 @@ class Loop {
                 more = paid(task, last - first, rows);
                 return more;
             });
-            screened_pairs<Fine>.fetch_add((n - from) * (end - begin), std::memory_order_relaxed);
-            share = static_cast<double>(met) / static_cast<double>((n - from) * (end - begin));
+            const std::size_t pairs = (n - from) * (end - begin);
+            by_fine.done += pairs;
+            share = static_cast<double>(met) / static_cast<double>(pairs);
         };
         // Returns the query from which on too many pairs would have to be looked at.
         const auto visit_coarse = [&](std::size_t begin, std::size_t end) -> std::size_t {
@@ -110,7 +104,7 @@ class Loop {
             good = load(coarse, base);
             if (!good) return 0;
             const std::size_t from = scan(Part{task, base, begin, 0}, coarse, rows, cols).end;
-            screened_pairs<Coarse>.fetch_add(from * (end - begin), std::memory_order_relaxed);
+            by_coarse.done += from * (end - begin);
             if (coarse.found_prepared()) pairs_prepared.fetch_add(from * (end - begin), std::memory_order_relaxed);
             pairs_looked_at.fetch_add(coarse.looked_at(), std::memory_order_relaxed);
             if (from == n) more = paid(task, end - begin, rows);
@@ -139,8 +133,7 @@ class Loop {
         return visit(task, Receiver<S, Scores>{sink, scores}, Receiver<S, Scores>{sink, scores}, screens...);
     }
 
-    // Offers row i of `rows`, which is started anew, all pairs with these base rows by their canonical distances: where a
-    // proof has failed.
+    // Offers row i of `rows`, started anew, all pairs with these base rows by canonical distances: where a proof has failed.
     template <SinkOfRows S, class Scores>
     void rescan(Receiver<S, Scores> rows, std::size_t i, std::size_t query, const Selection& base) const {
         auto&& score = rows.scores[rows.at + i];

@@ -40,6 +40,7 @@ class Int8Rows {
     }
 
     std::size_t count() const { return scale_.size(); }
+    std::size_t width() const { return width_; }
     std::size_t bytes() const { return count() * (width_ + 6 * sizeof(float)); }
 
     // The panels from row `first` on.

@@ -33,7 +33,8 @@ class PreparedRows {
 
     // Whether a search with these kernels can read its panels.
     bool fits(const Int8Kernels& kernels) const {
-        return rows_.count() && kernels.lanes == lanes_ && kernels.offset == offset_;
+        return rows_.count() && kernels.lanes == lanes_ && kernels.offset == offset_ &&
+               Int8Layout(kernels, frame_.d).bytes() == rows_.width();
     }
     // Whether a block of rows is one of whole panels, but for the last one; then from(ids.first) are those.
     bool holds(const Selection& ids) const { return !ids.ids && ids.first % lanes_ == 0; }

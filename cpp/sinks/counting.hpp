@@ -51,20 +51,18 @@ class CountingTopK : public HearsNothing {
         State& s = state_[row];
         const float farthest = std::clamp(judge_.farthest(query), -1.0f, static_cast<float>(levels_ - 1));
         s = {static_cast<std::int32_t>(std::floor(farthest)), 0, 0, false};
-        if (guess_ && (*guess_)[row] < bound(row)) {
-            s.limit = static_cast<std::int32_t>((*guess_)[row]);
-            s.guessed = true;
-        }
     }
 
-    // Rows begin with these limits until the next call, although nothing proves them; see fell_short().
-    void guess(const std::vector<float>* limits) { guess_ = limits; }
-
-    // Whether one of the first `rows` began with a guess and kept fewer than k: it may have missed some.
-    bool fell_short(std::size_t rows) const {
-        return std::any_of(state_.begin(), state_.begin() + static_cast<std::ptrdiff_t>(rows),
-                           [&](const State& s) { return s.guessed && s.kept < k_; });
+    // Between start() and the first offer: a bound that nothing proves (scan/guess.hpp).
+    void limit(std::size_t row, float distance) {
+        if (!(distance < bound(row))) return;
+        state_[row].limit = static_cast<std::int32_t>(distance);
+        state_[row].guessed = true;
     }
+    // Whether it kept fewer than k, so that some may lie beyond the limit.
+    bool fell_short(std::size_t row) const { return state_[row].guessed && state_[row].kept < k_; }
+    // No neighbour is farther: the limit leaves the last of them out.
+    float farthest_kept(std::size_t row, std::size_t) const { return bound(row) + 1; }
 
     // The largest distance that can still be kept; -1: none.
     float bound(std::size_t row) const { return static_cast<float>(state_[row].limit); }
@@ -137,7 +135,6 @@ class CountingTopK : public HearsNothing {
     std::vector<std::uint32_t> counts_;
     std::vector<State> state_;
     std::vector<std::size_t> first_;  // scratch of take()
-    const std::vector<float>* guess_ = nullptr;
 };
 
 }  // namespace hardmine

@@ -21,6 +21,7 @@ LANES_AND_OFFSET = {  # of panels
     "avx2": (16, 64),
     "generic": (8, 64),
     "wide": (32, 64),
+    "tiles": (32, 0),
 }
 
 
@@ -133,7 +134,7 @@ def test_packed_rows_are_read(isa, rng, n):
         ]
 
     packed, prepared = shares(index)
-    assert packed == prepared and (packed > 0.6) == (_core.kernels()["int8"] != "generic")
+    assert packed == prepared and (packed > 0.3) == (_core.kernels()["int8"] != "generic")
     masked = Filter(base_mask=np.arange(len(b)) != 7)
     if n < 96:
         assert shares(b) == shares(index, where=masked) == [0, 0]
@@ -175,7 +176,11 @@ def test_rows_are_the_indexs_own(rng):
 def test_nbytes(isa, rng, m, d):
     """As the docstring has it."""
     lanes = LANES_AND_OFFSET[isa][0]
-    packed = -(-m // lanes) * lanes * (-(-d // 4) * 4 + 24)
+    run = 16 if isa == "tiles" else 1  # quads of a row that lie together, in blocks of one size
+    whole = -(-d // 4)
+    blocks = -(-whole // run)
+    quads = -(-whole // blocks) * blocks
+    packed = -(-m // lanes) * lanes * (4 * quads + 24)
     assert Index(normal(rng, m, d)).nbytes == 4 * m * d + packed
 
 
