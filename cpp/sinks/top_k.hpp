@@ -53,8 +53,9 @@ class TopK {
         chosen_.reserve(capacity_);
     }
 
-    // Up to so many the first k are kept in order: their bound is then always that of all that was offered, and half as many are.
-    // Measured with two cores: NN.
+    // Up to so many the first k are kept in order: their bound is then always that of all that was offered, and fewer are. The
+    // searches of these sizes that were measured, from k = 5 to 10 in 32 to 768 dimensions and of an array with itself in 96,
+    // became 1.06 to 1.4 times as fast; at k = 100, where a pair is moved past fifty others, it made no difference.
     static constexpr std::size_t kMostOrdered = 64;
     // A buffer of twice k and a few: tightening often keeps the bound close, and few pairs pass. Measured at k = 10: 8 and 24
     // spare places are 3 to 5 % slower than 16 in 32 dimensions, 48 are 7 %.
