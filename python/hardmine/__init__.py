@@ -1,6 +1,8 @@
 """Exact nearest neighbours among the rows that are allowed: hard negatives mined with them, hash centers, codes judged."""
 
-from hardmine.duplicates import sample_non_duplicate_split
+from hardmine.duplicates.duplicates import Duplicates
+from hardmine.duplicates.near_duplicates import near_duplicates
+from hardmine.duplicates.split import sample_non_duplicate_split
 from hardmine.evaluation.code_retrieval import (
     PrecisionRecall,
     mean_average_precision,
@@ -33,6 +35,7 @@ from hardmine.search.topk import topk
 __version__ = "0.1.0"
 
 __all__ = [
+    "Duplicates",
     "Explanation",
     "Filter",
     "HashCenters",
@@ -54,6 +57,7 @@ __all__ = [
     "mine_hard_negatives",
     "mine_pairs",
     "mine_triplets",
+    "near_duplicates",
     "pack",
     "pair_distances",
     "pairwise",

@@ -1,4 +1,4 @@
-"""Near-duplicates: the split of the benchmark protocol."""
+"""The split of the near-duplicate protocol: queries and a base without a match between them."""
 
 from __future__ import annotations
 
