@@ -2,6 +2,8 @@
 
 from hardmine.duplicates.duplicates import Duplicates
 from hardmine.duplicates.near_duplicates import near_duplicates
+from hardmine.duplicates.pair_roc import pair_roc
+from hardmine.duplicates.roc import PairROC
 from hardmine.duplicates.split import sample_non_duplicate_split
 from hardmine.evaluation.code_retrieval import (
     PrecisionRecall,
@@ -42,6 +44,7 @@ __all__ = [
     "Index",
     "MinedNegatives",
     "Neighbors",
+    "PairROC",
     "Pairs",
     "PrecisionRecall",
     "RelevanceTripletSampler",
@@ -60,6 +63,7 @@ __all__ = [
     "near_duplicates",
     "pack",
     "pair_distances",
+    "pair_roc",
     "pairwise",
     "precision_at_k",
     "precision_recall_curve",
