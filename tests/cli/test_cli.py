@@ -237,7 +237,7 @@ def test_help_offers_codes_only_where_they_are_taken(capsys):
         assert ("packed codes" in " ".join(capsys.readouterr().out.split())) == offered
 
 
-@pytest.mark.parametrize("name", ["hardmine-demo.npz", "hardmine-demo.png"])
+@pytest.mark.parametrize("name", ["hardmine-demo.npz", "hardmine-demo.png", "hardmine-demo.html"])
 def test_the_demo_fails_at_once_where_it_could_not_write(tmp_path, capsys, monkeypatch, name):
     (tmp_path / name).mkdir()
     assert main(["demo", "--folder", str(tmp_path)]) == 2

@@ -71,8 +71,8 @@ def check_pairs(positives: Any, n: int) -> tuple[Ints, Ints]:
         sides = positives
     else:
         array = _arrays.to_numpy("positives", positives)
-        if array.size == 0:
-            array = array.reshape(-1, 2)
+        if array.shape == (0,):  # an empty list
+            array = np.empty((0, 2), np.int64)
         if array.ndim != 2 or array.shape[1] != 2:
             raise ValueError(f"positives: expected (rows, cols) or an array of shape (p, 2), got shape {array.shape}")
         sides = array[:, 0], array[:, 1]
