@@ -178,6 +178,17 @@ def test_the_farthest_of_large_clusters(rng, metric, monkeypatch):
         )
 
 
+@pytest.mark.parametrize("metric", ["cosine", "sqeuclidean", "euclidean"])
+def test_the_farthest_where_float32_names_another(rng, metric):
+    """Two narrow clouds: a hundred thousand pairs lie within a few of float32's roundings of the largest distance."""
+    x = rng.standard_normal((600, 24)) * 1e-6
+    x[:, :2] += np.where(np.arange(600) % 2, 0.7, 1.3)[:, None] * [1, 2] + rng.standard_normal(2)
+    x = x.astype(np.float32)
+    distances = pair_reference.matrix(x, None, metric)
+    found = near_duplicates(x, np.inf, metric=metric, where=Filter(exclude=[[599]] + [[]] * 599))
+    assert found.diameters.tolist() == [distances.max()]
+
+
 def test_every_copy_is_found(rng):
     """imagededup documents a recall of 0.58 for exact copies at a cosine of 1; of unit rows a third has no product of 1."""
     x = rng.standard_normal((500, 512)).astype(np.float32)

@@ -39,6 +39,7 @@ def assert_sklearns(roc, distances, positive):
 
 
 @pytest.mark.parametrize("metric", METRICS)
+@hypothesis.settings(max_examples=25)
 @hypothesis.given(
     n=st.sampled_from([3, 4, 9, 40]),
     kind=st.sampled_from(["ties", "ordinary", "huge", "zeros"]),
@@ -120,8 +121,7 @@ def test_counts_beyond_53_bits():
 
 
 def test_a_curve_by_hand():
-    """Positives at 1 and 3, negatives at 1, 2, 2.5 and 9."""
-    x = np.array([[0.0], [1.0]], np.float32)
+    """Three points: one positive pair before all others, then one behind them."""
     roc = pair_roc(np.array([[0], [1], [3]], np.float32), [[0, 1]], metric="euclidean")  # negatives at 2 and 3
     assert roc.thresholds.tolist() == [-np.inf, 1, np.inf] and roc.auc == 1
     roc = pair_roc(np.array([[0], [2], [3]], np.float32), [[0, 2], [2, 0]], metric="euclidean")  # 3; negatives at 2 and 1
@@ -133,7 +133,6 @@ def test_a_curve_by_hand():
         roc.false_alarms_at(1.5)
     counted = pair_roc(np.array([[0], [2], [3]], np.float32), [[0, 2]], metric="euclidean", thresholds=[1.5])
     assert counted.false_alarms_at(1.5) == 1 and counted.auc == 0 and counted.false_alarms_at(2.9999998) == 2
-    del x
 
 
 def test_hard_negatives_are_those_of_the_miner(rng):

@@ -33,8 +33,10 @@ def plot_clusters(
     right.set(xlabel="rows of a cluster", ylabel=f"diameter ({metric})", title="their farthest rows")
     right.legend()
     if len(sizes):
-        left.set(xscale="log", yscale="log")
-        right.set(xscale="log")
+        left.set_yscale("log")
+        for axes in (left, right):
+            axes.set_xscale("log", base=2)
+            axes.xaxis.set_major_formatter("{x:g}")
     return _saved(figure, path)
 
 
