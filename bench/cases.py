@@ -10,6 +10,7 @@ import hardmine
 from bench import mining_rivals, near_rivals, rivals
 from bench.batch import AllTriplets, HardTriplets, Triplets
 from bench.case import Case
+from bench.duplicates import Clusters, Curve, search_alone
 from bench.mining import Epoch, EveryFilter, ManyPositives, NearDuplicates, Refilter
 from bench.near import Closest, CodeRadius, Histogram, NearHistogram, Radius
 from bench.search import AveragePrecision, CodeSearch, IndexSearch, Matrix, Search
@@ -93,6 +94,14 @@ CASES: list[Case] = [
     CodeRadius(
         "codes-radius", "all pairs of codes within k bits", 1_000_000, 1_000_000, 64, 3,
         rivals=(near_rivals.faiss_code_range,),
+    ),
+    Curve(
+        "pair-roc", "the exact ROC curve of all pairs, planted near-duplicates", 100_000, 100_000, 128,
+        rivals=(near_rivals.self_join,),
+    ),
+    Clusters(
+        "clusters", "near_duplicates beside its search, planted ones and copies", 500_000, 500_000, 256,
+        rivals=(search_alone,),
     ),
     EveryFilter(
         "mine-nq", "every filter on, sentence-transformers' NQ case; k is the window", 100_231, 100_231, 384, 50,

@@ -1,6 +1,10 @@
 """Exact nearest neighbours among the rows that are allowed: hard negatives mined with them, hash centers, codes judged."""
 
-from hardmine.duplicates import sample_non_duplicate_split
+from hardmine.duplicates.duplicates import Duplicates
+from hardmine.duplicates.near_duplicates import near_duplicates
+from hardmine.duplicates.pair_roc import pair_roc
+from hardmine.duplicates.roc import PairROC
+from hardmine.duplicates.split import sample_non_duplicate_split
 from hardmine.evaluation.code_retrieval import (
     PrecisionRecall,
     mean_average_precision,
@@ -33,12 +37,14 @@ from hardmine.search.topk import topk
 __version__ = "0.1.0"
 
 __all__ = [
+    "Duplicates",
     "Explanation",
     "Filter",
     "HashCenters",
     "Index",
     "MinedNegatives",
     "Neighbors",
+    "PairROC",
     "Pairs",
     "PrecisionRecall",
     "RelevanceTripletSampler",
@@ -54,8 +60,10 @@ __all__ = [
     "mine_hard_negatives",
     "mine_pairs",
     "mine_triplets",
+    "near_duplicates",
     "pack",
     "pair_distances",
+    "pair_roc",
     "pairwise",
     "precision_at_k",
     "precision_recall_curve",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -37,6 +38,12 @@ def save_npz(path: Path, **arrays: Any) -> None:
     """`np.savez` to exactly that name."""
     with replacing(path) as partial, open(partial, "wb") as file:
         np.savez(file, **arrays)
+
+
+def write_csv(path: Path, lines: Iterable[Iterable[Any]]) -> None:
+    """Lines of values, the header first."""
+    with replacing(path) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file, lineterminator="\n").writerows(lines)
 
 
 def load_npz(path: Path, needed: Iterable[str], writer: str) -> dict[str, NDArray[Any]]:

@@ -1,7 +1,7 @@
 """Labels and groups: one for each row, as int64 numbers that are equal exactly where the labels are.
 
-Any integer is an ordinary label, negative ones too, as in classes of -1 and +1. Only `sample_non_duplicate_split`, whose
-clusters most rows have none of, takes negative integers as no cluster at all, and says so.
+Any integer is an ordinary label, negative ones too, as in classes of -1 and +1. Only `sample_non_duplicate_split`
+and `pair_roc`, whose clusters most rows have none of, take negative integers as no cluster at all, and say so.
 """
 
 from __future__ import annotations

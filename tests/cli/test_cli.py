@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -237,7 +238,7 @@ def test_help_offers_codes_only_where_they_are_taken(capsys):
         assert ("packed codes" in " ".join(capsys.readouterr().out.split())) == offered
 
 
-@pytest.mark.parametrize("name", ["hardmine-demo.npz", "hardmine-demo.png"])
+@pytest.mark.parametrize("name", ["hardmine-demo.npz", "hardmine-demo.png", "hardmine-demo.html"])
 def test_the_demo_fails_at_once_where_it_could_not_write(tmp_path, capsys, monkeypatch, name):
     (tmp_path / name).mkdir()
     assert main(["demo", "--folder", str(tmp_path)]) == 2
@@ -262,7 +263,16 @@ def test_the_installed_command_runs():
 
 
 @pytest.mark.slow
-def test_demo_mines_the_digits_and_draws_them(tmp_path, capsys):
+def test_demo_mines_the_digits_and_draws_them(tmp_path, capsys, monkeypatch):
+    pages = []
+
+    def write_page(path, rows, cols, distances, **options):
+        path.write_text("page")
+        pages.append((rows, cols, options))
+
+    stand_in = types.ModuleType("hardmine.review")
+    stand_in.write_page = write_page
+    monkeypatch.setitem(sys.modules, "hardmine.review", stand_in)
     assert main(["demo", "--folder", str(tmp_path)]) == 0
     text = capsys.readouterr().out
     assert "1797 handwritten digits" in text and _core.isa() in text
@@ -285,8 +295,18 @@ def test_demo_mines_the_digits_and_draws_them(tmp_path, capsys):
         matrix[digits.target[:, None] == digits.target[None, :]] = np.inf
         np.testing.assert_allclose(saved["hn1_pixels_distances"][:, 0], matrix.min(axis=1), rtol=1e-6)
         np.testing.assert_allclose(saved["hn2_pixels_distances"], np.sort(matrix, axis=1)[:, :5], rtol=1e-6)
+        pixels = np.float32(digits.data)
+        for linkage in ("single", "complete", "star"):
+            known = hardmine.near_duplicates(pixels, 0.02, linkage=linkage).labels
+            np.testing.assert_array_equal(saved[f"duplicates_{linkage}"], known)
+    assert "near-duplicates: 216 pairs of digits with a cosine of 0.98 and more" in text
+    ((rows, _, options),) = pages
+    assert len(rows) == 216 and options["row_names"][1796] == "8, number 1796"
+    assert options["row_images"](int(rows[0])).size == (96, 96)
     from matplotlib.image import imread
 
     picture = imread(tmp_path / "hardmine-demo.png")
     assert picture.shape[0] > 600 and picture.shape[1] > 1000 and picture[..., :3].std() > 0.1
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["hardmine-demo.npz", "hardmine-demo.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "hardmine-demo.html", "hardmine-demo.npz", "hardmine-demo.png"
+    ]  # fmt: skip

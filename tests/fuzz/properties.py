@@ -8,6 +8,7 @@ from . import (
     batches,
     codes,
     distances,
+    duplicates,
     indexes,
     intervals,
     invariance,
@@ -26,8 +27,8 @@ from . import (
 from .cases import Property
 
 MODULES = (
-    search, indexes, near_pairs, distances, invariance, merging, codes, rankings, judging, mining, refiltering, batches,
-    sampling, intervals, verification, mutation, large,
+    search, indexes, near_pairs, duplicates, distances, invariance, merging, codes, rankings, judging, mining, refiltering,
+    batches, sampling, intervals, verification, mutation, large,
 )  # fmt: skip
 PROPERTIES: dict[str, Property] = {one.name: one for module in MODULES for one in module.PROPERTIES}
 

@@ -13,7 +13,7 @@ from typing import Any
 import hardmine
 from hardmine import _core
 from hardmine._files import check_writable, save_npz
-from hardmine.cli import inputs, searches, verify
+from hardmine.cli import duplicates, inputs, searches, verify
 from hardmine.hashing.centers import METHODS
 from hardmine.mining.drawing import STRATEGIES
 from hardmine.mining.positives import REFERENCES
@@ -52,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
 
     searches.add(commands)
     verify.add(commands)
+    duplicates.add(commands)
 
     mine = commands.add_parser("mine", help="the hardest negatives of each query")
     inputs.add_rows(mine, "floats")
@@ -102,9 +103,9 @@ def _parser() -> argparse.ArgumentParser:
     centers.set_defaults(run=_centers)
 
     demo = commands.add_parser(
-        "demo", help="1,797 handwritten digits: hardest negatives as numbers and a picture, and binary codes"
+        "demo", help="1,797 handwritten digits: hardest negatives as numbers and a picture, binary codes, near-duplicates"
     )
-    demo.add_argument("--folder", type=Path, default=Path(), help="where hardmine-demo.npz and .png go (here)")
+    demo.add_argument("--folder", type=Path, default=Path(), help="where hardmine-demo.npz, .png and .html go (here)")
     demo.set_defaults(run=_demo)
     return parser
 

@@ -1,4 +1,5 @@
-"""`hardmine demo`: the hardest negatives among real handwritten digits, as numbers and as a picture; then digits as codes.
+"""`hardmine demo`: the hardest negatives among real handwritten digits, as numbers and as a picture; then digits as codes, and
+near-duplicates.
 
 The data are the 1,797 8x8 digits that scikit-learn ships (UCI, Alpaydin and Kaynak). Every digit is a query against all
 others; the nearest one of another label is its hardest negative (hn1), the five nearest are hn2.
@@ -15,7 +16,7 @@ import numpy as np
 import hardmine
 from hardmine import _core
 from hardmine._files import check_writable, replacing, save_npz
-from hardmine.cli import demo_hashing
+from hardmine.cli import demo_duplicates, demo_hashing
 from hardmine.mining.mined import MinedNegatives
 from hardmine.mining.stats import QUANTILES
 
@@ -23,9 +24,12 @@ PAIRS_SHOWN = 20
 
 
 def run(folder: Path, progress: bool) -> None:
-    """Mine, print the table, and write hardmine-demo.npz and hardmine-demo.png into `folder`."""
+    """Mine, print the tables, and write hardmine-demo.npz, hardmine-demo.png and hardmine-demo.html into `folder`."""
     try:
+        import jinja2  # noqa: F401
         import matplotlib.figure  # noqa: F401
+        import PIL.Image  # noqa: F401
+        import scipy.sparse  # noqa: F401
         from sklearn.datasets import load_digits
     except ImportError as error:
         raise ImportError(f'the demo needs {error.name}: pip install "hardmine[demo]"') from None
@@ -33,8 +37,8 @@ def run(folder: Path, progress: bool) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
         raise OSError(f"folder: expected one that is there or can be made, got {folder}") from None
-    archive, picture = folder / "hardmine-demo.npz", folder / "hardmine-demo.png"
-    for path in (archive, picture):
+    archive, picture, page = (folder / f"hardmine-demo{suffix}" for suffix in (".npz", ".png", ".html"))
+    for path in (archive, picture, page):
         check_writable(path)
     digits = load_digits()
     pixels, label = digits.data.astype(np.float32), digits.target
@@ -59,9 +63,10 @@ def run(folder: Path, progress: bool) -> None:
         key = name.replace(", ", "_").replace(" ", "_")
         arrays |= {f"{key}_indices": found.indices, f"{key}_distances": 0 - found.scores}
     arrays |= demo_hashing.run(pixels, label)
+    arrays |= demo_duplicates.run(digits.images, pixels, label, page)
     save_npz(archive, label=label, **arrays)
     _draw(picture, digits.images, label, hardest)
-    print(f"\nwrote {archive} and {picture}")
+    print(f"\nwrote {archive}, {picture} and {page}")
 
 
 def _print_table(title: str, found: MinedNegatives, rate: float) -> None:

@@ -44,8 +44,8 @@ class Filter:
     Groups and labels mean the same in every function: two rows are of one group exactly where their integers, of any dtype, or
     their strings are equal, and -1 is a group like any other, as in classes of -1 and +1. Where -1 stands for no group at all
     (the noise of a clustering), give such rows groups of their own:
-    ``np.where(g < 0, g.max() + 1 + np.arange(len(g)), g)``. The one exception is `sample_non_duplicate_split`, whose clusters
-    most rows have none of.
+    ``np.where(g < 0, g.max() + 1 + np.arange(len(g)), g)``. The exceptions are `sample_non_duplicate_split` and `pair_roc`,
+    whose clusters most rows have none of.
 
     Examples
     --------

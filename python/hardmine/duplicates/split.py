@@ -1,4 +1,4 @@
-"""Near-duplicates: the split of the benchmark protocol."""
+"""The split of the near-duplicate protocol: queries and a base without a match between them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def sample_non_duplicate_split(groups: ArrayLike, n_queries: int, n_base: int, s
     Parameters
     ----------
     groups : array of shape (n,), integers or strings
-        The cluster of near-duplicates of each row. Negative integers mean a row without duplicates: here alone, for they are
-        ordinary groups in every other function (see `Filter`).
+        The cluster of near-duplicates of each row. Negative integers mean a row without duplicates: here and in `pair_roc`,
+        for they are ordinary groups in every other function (see `Filter`).
     n_queries, n_base : int
         Rows to draw.
     seed : int
