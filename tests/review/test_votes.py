@@ -133,8 +133,8 @@ def test_one_reviewer_does_not_vote_twice_on_a_pair(tmp_path):
 
 def test_fingerprints_tell_pages_apart():
     pages = [
-        ([0, 1], [2, 3], "a"), ([1, 0], [3, 2], "a"), ([0, 1], [2, 3], "b"), ([0], [2], "a"), ([0, 2], [1, 3], "a"), ([], [], ""),
-        ([2, 3], [0, 1], "a"), ([0, 1], [2, 3], "a\ud800"), ([0, 0], [0, 0], "a"), ([0], [0], "\0" * 16 + "a"),
+        ([0, 1], [2, 3], "a"), ([1, 0], [3, 2], "a"), ([0, 1], [2, 3], "b"), ([0], [2], "a"), ([0, 2], [1, 3], "a"),
+        ([], [], ""), ([2, 3], [0, 1], "a"), ([0, 1], [2, 3], "a\ud800"), ([0, 0], [0, 0], "a"), ([0], [0], "\0" * 16 + "a"),
     ]  # fmt: skip
     assert len({fingerprint(*page) for page in pages}) == len(pages)
     assert_refused(lambda: fingerprint([0, 1, 2], [3], "a"), ValueError, "cols: expected 3 numbers, as many as rows, got 1")
