@@ -140,12 +140,13 @@ def test_the_current_row_stays_in_sight_and_has_the_focus(driver, long_page):
         assert page.current == before + 1
 
 
-@pytest.mark.parametrize(("size", "dark", "images"), list(itertools.product(SIZES, [False, True], [False, True])))
+@pytest.mark.parametrize(("size", "dark", "images"), list(itertools.product(SIZES, [False, True], [0, 32, 160])))
 def test_texts_can_be_read_and_controls_have_names(driver, tmp_path, size, dark, images):
     """WCAG 2.1: contrast of 4.5 for text, a name for each control, targets of at least 24 pixels, no scrolling sideways."""
     write_page(
         tmp_path / "page.html", range(9), range(9, 18), np.linspace(0, 1, 9), title="A page of some length in its title",
-        row_images=pictures(18) if images else None, row_names=[f"folder/of/row_{at}_" + "x" * 60 for at in range(18)],
+        row_images=pictures(18) if images else None, thumbnail=images or 160,
+        row_names=[f"folder/of/row_{at}_" + "x" * 60 for at in range(18)],
         classes=["a class with a rather long name indeed", "b", "c"] * 3, notes=["some words on it " * 5] * 9,
     )  # fmt: skip
     page = Page(driver, tmp_path / "page.html", size, dark)

@@ -58,8 +58,9 @@ class Reviews:
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{np.count_nonzero(self.votes == vote)} {vote}" for vote in VOTES)
-        people = len(set(self.reviewer.tolist()))
-        return f"Reviews({len(self)} votes of {people} reviewer{'s' * (people != 1)} on {self.n_pairs} pairs: {counts})"
+        parts = {"vote": len(self), "reviewer": len(set(self.reviewer.tolist())), "pair": self.n_pairs}
+        votes, people, pairs = (f"{count} {name}{'s' * (count != 1)}" for name, count in parts.items())
+        return f"Reviews({votes} of {people} on {pairs}: {counts})"
 
 
 def fingerprint(rows: ArrayLike, cols: ArrayLike, title: str) -> str:
@@ -132,7 +133,7 @@ def load_reviews(*paths: str | os.PathLike[str]) -> Reviews:
     ...     written = path.write_text(json.dumps(exported))
     ...     reviews = hardmine.load_reviews(path)
     >>> reviews
-    Reviews(1 votes of 1 reviewer on 2 pairs: 1 same, 0 different, 0 unsure)
+    Reviews(1 vote of 1 reviewer on 2 pairs: 1 same, 0 different, 0 unsure)
     >>> reviews.rows.tolist(), reviews.cols.tolist(), reviews.votes.tolist(), reviews.reviewer.tolist()
     ([1], [3], ['same'], ['Ada'])
     """

@@ -38,7 +38,7 @@ function fill(row, pair) {
       const { name, row: label, source } = sides[side];
       const [caption, where, image] = [".name", ".row", "img"].map((selector) => figure.querySelector(selector));
       caption.title = name;
-      caption.replaceChildren(...name.split(/(?<=[/_.-])/).flatMap((part) => [part, document.createElement("wbr")]));
+      caption.replaceChildren(...name.split(/(?<=[/_-])/).flatMap((part) => [part, document.createElement("wbr")]));
       where.textContent = label;
       if (!source) return image.remove();
       image.alt = name;
