@@ -1,6 +1,5 @@
 """What a browser makes of the page: texts as they are, nothing fetched, few rows at a time, legible colours."""
 
-import itertools
 import pathlib
 import unicodedata
 
@@ -140,7 +139,9 @@ def test_the_current_row_stays_in_sight_and_has_the_focus(driver, long_page):
         assert page.current == before + 1
 
 
-@pytest.mark.parametrize(("size", "dark", "images"), list(itertools.product(SIZES, [False, True], [0, 32, 160])))
+@pytest.mark.parametrize(
+    ("size", "dark", "images"), [(size, *rest) for size in SIZES for rest in ((False, 0), (True, 0), (True, 32), (False, 400))]
+)
 def test_texts_can_be_read_and_controls_have_names(driver, tmp_path, size, dark, images):
     """WCAG 2.1: contrast of 4.5 for text, a name for each control, targets of at least 24 pixels, no scrolling sideways."""
     write_page(

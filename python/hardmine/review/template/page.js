@@ -135,6 +135,7 @@ function press(row, choice) {
   votes.cast([[pair, votes.of[pair] === choice ? null : choice]]);
   say("");
   changed([pair], list.pairs.indexOf(pair));
+  if (!row.isConnected) list.go(list.current); // the filters let it through no longer, and the focus was in it
 }
 
 function undo() {
