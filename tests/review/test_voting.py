@@ -148,6 +148,9 @@ def test_voted_pairs_leave_the_list_of_those_without_a_vote(page):
     assert page.listed() == 11 and page.current == 1
     page.one("#pairs [data-pair='1'] [data-vote=unsure]").click()
     assert page.listed() == 10 and page.current == 2
+    assert page.run("return document.activeElement.matches('.current')"), (
+        "the button is gone, and the focus with its successor"
+    )
     page.press("z")
     assert page.listed() == 11 and page.current == 1
     page.press(*"sssssssssss")
