@@ -23,6 +23,7 @@ from hardmine.mining.deep_ranking.relevance_triplets import RelevanceTripletSamp
 from hardmine.mining.hard_examples import select_hard_examples
 from hardmine.mining.mined import MinedNegatives
 from hardmine.mining.negatives import mine_hard_negatives
+from hardmine.review.votes import Reviews, load_reviews
 from hardmine.screens import Explanation, explain
 from hardmine.search.closest_pairs import closest_pairs
 from hardmine.search.distance_histogram import distance_histogram
@@ -48,6 +49,7 @@ __all__ = [
     "Pairs",
     "PrecisionRecall",
     "RelevanceTripletSampler",
+    "Reviews",
     "Verification",
     "assign_centers",
     "assign_classes",
@@ -55,6 +57,7 @@ __all__ = [
     "distance_histogram",
     "explain",
     "hash_centers",
+    "load_reviews",
     "mean_average_precision",
     "merge",
     "mine_hard_negatives",
