@@ -19,6 +19,11 @@ from hardmine.mining.deep_ranking.relevance_triplets import RelevanceTripletSamp
 from hardmine.mining.hard_examples import select_hard_examples
 from hardmine.mining.mined import MinedNegatives
 from hardmine.mining.negatives import mine_hard_negatives
+from hardmine.overlap.agreement import Agreement, fleiss_kappa
+from hardmine.overlap.clean_split import CleanSplit
+from hardmine.overlap.find import find_overlap
+from hardmine.overlap.leaky_splits import LeakySplits, leaky_splits
+from hardmine.overlap.report import OverlapReport
 from hardmine.screens import Explanation, explain
 from hardmine.search.closest_pairs import closest_pairs
 from hardmine.search.distance_histogram import distance_histogram
@@ -33,12 +38,16 @@ from hardmine.search.topk import topk
 __version__ = "0.1.0"
 
 __all__ = [
+    "Agreement",
+    "CleanSplit",
     "Explanation",
     "Filter",
     "HashCenters",
     "Index",
+    "LeakySplits",
     "MinedNegatives",
     "Neighbors",
+    "OverlapReport",
     "Pairs",
     "PrecisionRecall",
     "RelevanceTripletSampler",
@@ -48,7 +57,10 @@ __all__ = [
     "closest_pairs",
     "distance_histogram",
     "explain",
+    "find_overlap",
+    "fleiss_kappa",
     "hash_centers",
+    "leaky_splits",
     "mean_average_precision",
     "merge",
     "mine_hard_negatives",
