@@ -40,8 +40,8 @@ def ask(
         if said.dtype.kind == "f" and np.isnan(said).any():
             raise ValueError("verifier: expected booleans or numbers, got NaN")
         parts.append(said if said.dtype == np.bool_ else said.astype(np.float64))
-    if all(part.dtype == np.bool_ for part in parts):
-        return np.concatenate([np.zeros(0, np.bool_), *parts])
+    if parts and all(part.dtype == np.bool_ for part in parts):
+        return np.concatenate(parts)
     return np.concatenate([np.zeros(0), *parts])
 
 

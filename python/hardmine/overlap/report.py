@@ -189,7 +189,7 @@ class OverlapReport:
             )
         least = self.min_verified if min_verified is None else number("min_verified", min_verified)
         if min_verified is not None and (self.verified is None or self.verified.dtype == np.bool_):
-            raise ValueError("min_verified: expected None where no verifier returned scores, got a number")
+            raise ValueError(f"min_verified: expected None where no verifier returned scores, got {min_verified:g}")
         return replace(self, radius=chosen, min_verified=least)
 
     def with_votes(
