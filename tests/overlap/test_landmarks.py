@@ -104,7 +104,7 @@ def test_agreement_of_the_inspectors(reviewed):
 
 
 def test_rows_alone(reviewed, landmarks):
-    """Without the rest of their classes: the 74 rows that are near an evaluation row themselves, and those of the named one."""
+    """Without the rest of their classes: the 74 rows that are near an evaluation row, and those of the named class."""
     split = reviewed.decide("any").clean_split(scope="row", also=[17])
     assert len(split.removed) == 74 + 23
     assert split.lines[-1].overlapping == 74
