@@ -173,6 +173,19 @@ def test_a_class_of_two_evaluation_sets_counts_once_in_the_total():
     assert [tuple(line) for line in rows] == [("x", 1, 1, 1, 2), ("y", 2, 2, 2, 4), ("total", 3, 3, 2, 6)]
 
 
+def test_labels_are_compared_exactly():
+    """As float64 2**53 and 2**53 + 1 are one number, and so are uint64 and int64 beside each other."""
+    labels = np.array([2**53, 2**53 + 1, 2**63 + 1, 2**63 + 2, 5, 5], np.uint64)
+    report = report_of(labels)
+    for listed in (labels[1:2], labels[2:3], np.array([2**53 + 1], np.int64)):
+        split = report.rethreshold(-1.0).clean_split(also=listed)
+        assert split.removed_labels.tolist() == listed.tolist() and split.reasons.tolist() == ["listed"]
+    assert_refused(
+        lambda: report.clean_split(also=np.array([-5])), ValueError, "also: expected labels of training rows, got -5"
+    )
+    assert_refused(lambda: report.clean_split(also=np.array([2**53 + 2])), ValueError, "got 9007199254740994")
+
+
 def test_without_labels_rows_are_removed():
     split = report_of(n=9).clean_split()
     assert split.kept.tolist() == [6, 7, 8] and split.removed_labels is None and split.after == {"rows": 3}

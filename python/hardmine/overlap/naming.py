@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hardmine import _labels
+from hardmine import _arrays, _labels
 from hardmine._arrays import ArrayLike, Ints
 
 
@@ -37,15 +37,20 @@ class Classes(NamedTuple):
 
     def numbers(self, name: str, labels: ArrayLike) -> Ints:
         """The numbers of some labels, or raise for the first that is none of the training set's."""
-        given = _labels.labels(name, np.atleast_1d(np.asarray(labels)), np.asarray(labels).size, name)
+        shape = _arrays.to_numpy(name, labels).shape
+        if len(shape) != 1:
+            raise ValueError(f"{name}: expected a list of labels, got shape {shape}")
+        given = _labels.labels(name, labels, shape[0], name)
         if given.size and self.labels.size and (given.dtype.kind in "US") != (self.labels.dtype.kind in "US"):
             raise TypeError(f"{name}: expected labels like train_labels, {self.labels.dtype}, got {given.dtype}")
-        place = np.searchsorted(self.labels, given)
-        known = place < len(self.labels)
-        known[known] = self.labels[place[known]] == given[known]
-        if not known.all():
-            raise ValueError(f"{name}: expected labels of training rows, got {given[~known][0]!s}")
-        return np.asarray(place, dtype=np.int64)
+        known, wanted = _labels.numbered(self.labels, given)
+        order = np.argsort(known)
+        place = np.minimum(np.searchsorted(known[order], wanted), len(known) - 1)
+        found = order[place] if len(known) else np.zeros(len(wanted), np.int64)
+        missing = np.flatnonzero(known[found] != wanted) if len(known) else np.arange(len(wanted))
+        if len(missing):
+            raise ValueError(f"{name}: expected labels of training rows, got {given[missing[0]]!s}")
+        return found
 
 
 def classes_of(labels: NDArray[Any]) -> Classes:
