@@ -17,6 +17,7 @@ from . import (
     mining,
     mutation,
     near_pairs,
+    overlaps,
     rankings,
     refiltering,
     sampling,
@@ -27,7 +28,7 @@ from .cases import Property
 
 MODULES = (
     search, indexes, near_pairs, distances, invariance, merging, codes, rankings, judging, mining, refiltering, batches,
-    sampling, intervals, verification, mutation, large,
+    sampling, intervals, verification, overlaps, mutation, large,
 )  # fmt: skip
 PROPERTIES: dict[str, Property] = {one.name: one for module in MODULES for one in module.PROPERTIES}
 
