@@ -147,6 +147,27 @@ def test_exact_duplicates_at_cosine_one_have_recall_one(rng):
     assert (report.pairs.distances == 0).all()
 
 
+def test_edited_photographs_are_found(data):
+    """500 photographs, 300 of them in the training set, the last 300 evaluated in four edits: 100 are in both."""
+    path = data / "bsds500_sscd512_f16.npz"
+    if not path.is_file():
+        pytest.skip(f"no {path}")
+    with np.load(path) as saved:
+        train, names = saved["orig"][:300], saved["names"]
+        edits = ("jpeg30", "resize50", "crop10", "hflip")
+        evaluation = np.concatenate([saved[edit][200:] for edit in edits])
+    of, photo = np.repeat(edits, 300), np.tile(np.arange(200, 500), 4)
+    ids = names[:300], names[photo]
+    report = find_overlap(train, evaluation, k=3, radius=0.4, train_labels=names[:300], evaluation_labels=of, ids=ids)
+    assert set(zip(report.pairs.rows.tolist(), photo[report.pairs.cols].tolist())) == {(i, i) for i in range(200, 300)}
+    split = report.clean_split("class")
+    assert split.kept.tolist() == list(range(200)) and split.after == {"rows": 200, "classes": 200}
+    assert [tuple(line) for line in split.lines[:-1]] == [(edit, 300, 100, 100, 100) for edit in sorted(edits)]
+    assert (split.ids == names[200:300]).all()
+    jpeg = report.rethreshold(0.02)
+    assert {*of[jpeg.pairs.cols]} == {"jpeg30", "resize50"} and len(jpeg.pairs) < len(report.pairs) == 400
+
+
 def test_an_index_is_searched_from_the_evaluation_rows(rng):
     x, y = rng.standard_normal((300, 24)).astype(np.float32), rng.standard_normal((20, 24)).astype(np.float32)
     index = hardmine.Index(x)

@@ -111,8 +111,9 @@ def find_overlap(
     O(n m d) multiply-adds, twice that for `k` in both directions; the same bits for any threads, blocks and CPU. A pass over
     the training rows comes first, so that NaN is an error before the search.
 
-    Memory above inputs is that of `topk`, and of p candidates some 100 bytes each while they are joined and sorted, 20 to 28
-    of which stay. With `k` and both directions every training row has candidates, p = (n + m) k, unless `radius` bounds them.
+    Memory above inputs is that of `topk`, 24 MiB, and of p candidates some 100 bytes each while they are joined and sorted,
+    of which 20 to 28 stay. With `k` and both directions every training row has candidates, p = (n + m) k, unless `radius`
+    bounds them.
     Labels and ids are copied.
 
     References

@@ -137,7 +137,7 @@ def leaky_splits(
 
     Notes
     -----
-    Half of n^2 d multiply-adds. Memory as in `radius_neighbors`, of the leaks only, and some 60 bytes for each.
+    Half of n^2 d multiply-adds. Memory as in `radius_neighbors`, of the leaks only, and some 100 bytes for each.
 
     Examples
     --------
