@@ -23,6 +23,11 @@ from hardmine.mining.deep_ranking.relevance_triplets import RelevanceTripletSamp
 from hardmine.mining.hard_examples import select_hard_examples
 from hardmine.mining.mined import MinedNegatives
 from hardmine.mining.negatives import mine_hard_negatives
+from hardmine.overlap.agreement import Agreement, fleiss_kappa
+from hardmine.overlap.clean_split import CleanSplit
+from hardmine.overlap.find import find_overlap
+from hardmine.overlap.leaky_splits import LeakySplits, leaky_splits
+from hardmine.overlap.report import OverlapReport
 from hardmine.review.votes import Reviews, load_reviews
 from hardmine.screens import Explanation, explain
 from hardmine.search.closest_pairs import closest_pairs
@@ -38,13 +43,17 @@ from hardmine.search.topk import topk
 __version__ = "0.1.0"
 
 __all__ = [
+    "Agreement",
+    "CleanSplit",
     "Duplicates",
     "Explanation",
     "Filter",
     "HashCenters",
     "Index",
+    "LeakySplits",
     "MinedNegatives",
     "Neighbors",
+    "OverlapReport",
     "PairROC",
     "Pairs",
     "PrecisionRecall",
@@ -56,7 +65,10 @@ __all__ = [
     "closest_pairs",
     "distance_histogram",
     "explain",
+    "find_overlap",
+    "fleiss_kappa",
     "hash_centers",
+    "leaky_splits",
     "load_reviews",
     "mean_average_precision",
     "merge",

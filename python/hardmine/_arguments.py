@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable
+from math import inf
+from numbers import Real
 from typing import Any
 
 MOST_THREADS = 4096  # more than any machine runs at once, and fewer than a system refuses to start
@@ -34,6 +36,16 @@ def one_of(name: str, value: Any, choices: Iterable[Any]) -> None:
 def positive(name: str, value: Any, most: int | None = None) -> int:
     """Check that an argument is an integer of at least 1, and at most `most`."""
     return whole(name, value, 1, most)
+
+
+def number(name: str, value: Any, least: float = -inf, most: float = inf) -> float:
+    """Check that an argument is a number of that range."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name}: expected a number, got {type(value).__name__}")
+    if not least <= float(value) <= most:
+        limits = "a number" if least == -inf else f"at least {least:g}" if most == inf else f"{least:g} to {most:g}"
+        raise ValueError(f"{name}: expected {limits}, got {value}")
+    return float(value)
 
 
 def check_threads(threads: int | None) -> int:

@@ -158,6 +158,12 @@ class Rows:
         part._array, part.count, part.torch = self.at(numbers), len(numbers), False
         return part
 
+    def part(self, begin: int, end: int) -> Rows:
+        """Rows that follow one another, as rows of their own; nothing is copied."""
+        part = copy(self)
+        part._array, part.count = self._array[begin:end], end - begin
+        return part
+
     def overlaps(self, other: NDArray[Any]) -> bool:
         """Whether writing to `other` might change these rows."""
         whole = self._in_place()

@@ -14,8 +14,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif("HARDMINE_SANITIZED" in os.en
 CASE = """
 import ctypes
 import numpy as np
-from hardmine import Filter, Index, _core, closest_pairs, distance_histogram, mean_average_precision, pair_distances
-from hardmine import pairwise, radius_neighbors, topk, verify
+from hardmine import Filter, Index, _core, closest_pairs, distance_histogram, find_overlap, mean_average_precision
+from hardmine import pair_distances, pairwise, radius_neighbors, topk, verify
 
 def status(key):
     return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith(key)) << 10
@@ -123,6 +123,16 @@ CASES = {
         "q = floats(2000, 32)",
         "closest_pairs(q, n_pairs=10**9, threads=THREADS)",
         24 * 2000 * 1999 / 2 / 2**20,
+    ),
+    "an overlap in both directions": (
+        "q, b = floats(300_000, 4), floats(50, 4)",
+        "find_overlap(q, b, k=1, metric='euclidean', threads=THREADS).candidates",
+        24 + 100 * 300_050 / 2**20,
+    ),
+    "an overlap of few among many": (
+        "q, b = floats(300_000, 4), floats(50, 4)",
+        "find_overlap(q, b, k=40, radius=1e-4, metric='euclidean', threads=THREADS).candidates",
+        24,
     ),
     "a histogram": (
         "q, b, e = floats(300, 32), floats(20_000, 32), np.linspace(0, 200, 300_001)",

@@ -36,6 +36,7 @@ FIELDS = {
     "query_rows": Field(("query",)),
     "radius": Field(("query",)),
     "edges": Field(("edge",)),
+    "offsets": Field(("query",), (None,)),
     "returned": Field(("query",)),
     "rows": Field(("pair",)),
     "cols": Field(("pair",)),

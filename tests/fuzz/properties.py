@@ -18,6 +18,7 @@ from . import (
     mining,
     mutation,
     near_pairs,
+    overlaps,
     rankings,
     refiltering,
     sampling,
@@ -28,7 +29,7 @@ from .cases import Property
 
 MODULES = (
     search, indexes, near_pairs, duplicates, distances, invariance, merging, codes, rankings, judging, mining, refiltering,
-    batches, sampling, intervals, verification, mutation, large,
+    batches, sampling, intervals, verification, overlaps, mutation, large,
 )  # fmt: skip
 PROPERTIES: dict[str, Property] = {one.name: one for module in MODULES for one in module.PROPERTIES}
 

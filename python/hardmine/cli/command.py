@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import os
-import pkgutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import hardmine
 from hardmine import _core
 from hardmine._files import check_writable, save_npz
-from hardmine.cli import duplicates, inputs, searches, verify
+from hardmine.cli import duplicates, inputs, overlap, searches, verify
 from hardmine.hashing.centers import METHODS
 from hardmine.mining.drawing import STRATEGIES
 from hardmine.mining.positives import REFERENCES
@@ -26,7 +23,7 @@ MINING_OPTIONS = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit code: 0, 1 where `verify` finds a difference, or 2 after an error of one line."""
+    """Run the command; returns the exit code: 0, 1 where a check finds something, or 2 after an error of one line."""
     arguments = _parser().parse_args(argv)
     try:
         if "output" in arguments:
@@ -53,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     searches.add(commands)
     verify.add(commands)
     duplicates.add(commands)
+    overlap.add(commands)
 
     mine = commands.add_parser("mine", help="the hardest negatives of each query")
     inputs.add_rows(mine, "floats")
@@ -131,7 +129,7 @@ def _mine(arguments: argparse.Namespace) -> None:
         positives=inputs.listed("positives", inputs.load(arguments.positives), len(queries)),
         exclude=inputs.listed("exclude", inputs.load(arguments.exclude), len(queries)),
         sampling_params=dict(arguments.sampling_param),
-        rescore=None if arguments.rescore is None else _function(arguments.rescore),
+        rescore=inputs.function("rescore", arguments.rescore),
         query_rows=inputs.load(arguments.query_rows),
         query_ids=inputs.load(arguments.query_ids),
         threads=arguments.threads,
@@ -153,15 +151,6 @@ def _parameter(text: str) -> tuple[str, float]:
         return name, float(value)
     except ValueError:
         raise argparse.ArgumentTypeError(f"expected NAME=X with a number X, got {text!r}") from None
-
-
-def _function(name: str) -> Any:
-    """What `module:function` names, modules of the working directory included."""
-    sys.path.insert(0, os.getcwd())
-    try:
-        return pkgutil.resolve_name(name)
-    except (AttributeError, ValueError, ImportError) as error:
-        raise ValueError(f"rescore: expected module:function that can be imported, got {name!r} ({error})") from None
 
 
 def _centers(arguments: argparse.Namespace) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import pkgutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -65,6 +67,17 @@ def listed(name: str, rows: Any, n: int) -> Any:
     queries = rows[:, 0].astype(np.int64)
     order = np.argsort(queries, kind="stable")
     return np.concatenate([[0], np.cumsum(np.bincount(queries, minlength=n))]), rows[order, 1]
+
+
+def function(option: str, name: str | None) -> Any:
+    """What `module:function` names, modules of the working directory included; None of no name."""
+    if name is None:
+        return None
+    sys.path.insert(0, os.getcwd())
+    try:
+        return pkgutil.resolve_name(name)
+    except (AttributeError, ValueError, ImportError) as error:
+        raise ValueError(f"{option}: expected module:function that can be imported, got {name!r} ({error})") from None
 
 
 def progress() -> bool:

@@ -10,25 +10,28 @@ from hardmine.search.index import Base, Index, IndexRows
 from hardmine.search.metric import METRICS
 
 
-def check_rows(queries: ArrayLike, base: Base | None, metric: str, bits: int | None) -> tuple[Rows, Rows]:
+def check_rows(
+    queries: ArrayLike, base: Base | None, metric: str, bits: int | None, names: tuple[str, str] = ("queries", "base")
+) -> tuple[Rows, Rows]:
     """Both sides as rows of the metric's kind, one object where the queries are searched against themselves."""
     _arguments.one_of("metric", metric, METRICS)
+    of_queries, of_base = names
     if isinstance(queries, Index):
-        raise TypeError("queries: expected an array, got an Index, which is a base")
+        raise TypeError(f"{of_queries}: expected an array, got an Index, which is a base")
     q: Rows
     b: Rows
     if metric == "hamming":
-        q = CodeRows("queries", queries, bits)
+        q = CodeRows(of_queries, queries, bits)
         assert not isinstance(base, Index)  # whose metric is another
-        b = q if base is None else CodeRows("base", base)
+        b = q if base is None else CodeRows(of_base, base)
     else:
         if bits is not None:
             raise ValueError(f'bits: expected None beside metric="{metric}", got {bits}')
-        q = FloatRows("queries", queries)
-        b = q if base is None else IndexRows("base", base) if isinstance(base, Index) else FloatRows("base", base)
+        q = FloatRows(of_queries, queries)
+        b = q if base is None else IndexRows(of_base, base) if isinstance(base, Index) else FloatRows(of_base, base)
     if b.width != q.width:
         unit = "bytes" if metric == "hamming" else "numbers"
-        raise ValueError(f"base: expected rows of {q.width} {unit} like queries, got shape ({b.count}, {b.width})")
+        raise ValueError(f"{of_base}: expected rows of {q.width} {unit} like {of_queries}, got shape ({b.count}, {b.width})")
     if isinstance(q, CodeRows) and isinstance(b, CodeRows):
         b.bits = q.bits
     return q, b

@@ -7,14 +7,13 @@ miners. Distances are canonical; miners compare them exactly, and equal distance
 from __future__ import annotations
 
 from functools import partial
-from numbers import Real
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hardmine import _arrays, _core, _labels
-from hardmine._arguments import check_threads
+from hardmine._arguments import check_threads, number
 from hardmine._arrays import ArrayLike, FloatRows, Floats, IntArray, Ints
 from hardmine.search.metric import FLOAT_METRICS, Metric
 
@@ -128,16 +127,6 @@ def check_owner(name: str, value: Any, default: Any, argument: str, owner: str, 
     unchanged = value is default or (np.ndim(value) == 0 and default is not None and value == default)
     if chosen != owner and not unchanged:
         raise ValueError(f'{name}: expected {default!r} unless {argument}="{owner}", got {value!r}')
-
-
-def number(name: str, value: Any, least: float = -np.inf, most: float = np.inf) -> float:
-    """Check that an argument is a number of that range."""
-    if isinstance(value, bool) or not isinstance(value, (Real, np.integer, np.floating)):
-        raise TypeError(f"{name}: expected a number, got {type(value).__name__}")
-    if not least <= float(value) <= most:
-        limits = "a number" if least == -np.inf else f"at least {least:g}" if most == np.inf else f"{least:g} to {most:g}"
-        raise ValueError(f"{name}: expected {limits}, got {value}")
-    return float(value)
 
 
 def above_zero(name: str, value: Any, most: float = np.inf) -> float:

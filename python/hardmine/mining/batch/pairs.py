@@ -11,11 +11,11 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from hardmine import _arguments, _arrays
-from hardmine._arguments import check_threads
+from hardmine._arguments import check_threads, number
 from hardmine._arithmetic import in_standard_arithmetic
 from hardmine._arrays import ArrayLike, IntArray
 from hardmine.mining.batch import pair_rules
-from hardmine.mining.batch.batch import Batch, above_zero, check_owner, number
+from hardmine.mining.batch.batch import Batch, above_zero, check_owner
 from hardmine.search.metric import Metric, check_float_metric
 
 Rule: TypeAlias = Literal["margin", "multi_similarity", "hdc", "uniform_histogram"]

@@ -11,11 +11,11 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from hardmine import _arguments, _arrays
-from hardmine._arguments import check_threads
+from hardmine._arguments import check_threads, number
 from hardmine._arithmetic import in_standard_arithmetic
 from hardmine._arrays import ArrayLike, Floats, IntArray
 from hardmine.mining.batch import distance_draws, pair_rules
-from hardmine.mining.batch.batch import Batch, above_zero, check_owner, number
+from hardmine.mining.batch.batch import Batch, above_zero, check_owner
 from hardmine.mining.batch.triplet_spans import TYPES, Spans, Triplets, limits, sample_ranks
 from hardmine.search.metric import Metric, check_float_metric
 
