@@ -8,6 +8,8 @@ from hardmine.evaluation.code_retrieval import (
     precision_recall_curve,
     precision_within_radius,
 )
+from hardmine.evaluation.ranks import rank_of
+from hardmine.evaluation.retrieval_metrics import RetrievalMetrics, retrieval_metrics
 from hardmine.evaluation.verification import Verification, verify
 from hardmine.hashing.centers import HashCenters, assign_centers, assign_classes, hash_centers, semantic_centers
 from hardmine.hashing.codes import pack, unpack
@@ -42,6 +44,7 @@ __all__ = [
     "Pairs",
     "PrecisionRecall",
     "RelevanceTripletSampler",
+    "RetrievalMetrics",
     "Verification",
     "assign_centers",
     "assign_classes",
@@ -61,6 +64,8 @@ __all__ = [
     "precision_recall_curve",
     "precision_within_radius",
     "radius_neighbors",
+    "rank_of",
+    "retrieval_metrics",
     "sample_non_duplicate_split",
     "score_at_top_k",
     "select_hard_examples",

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import hardmine
-from hardmine.evaluation import rankings
+from hardmine.evaluation import rankings, relevance
 from hardmine.evaluation.code_retrieval import (
     mean_average_precision,
     precision_at_k,
@@ -151,7 +151,7 @@ def test_blocks_and_threads_change_nothing(rng, monkeypatch, several):
     whole, curve = list(everything(data)), precision_recall_curve(*data)
     monkeypatch.setattr(rankings, "HISTOGRAM_BYTES", 3 * 8 * 17)
     monkeypatch.setattr(rankings, "RANKED_BYTES", 1)
-    monkeypatch.setattr(rankings, "MARK_CELLS", 1)
+    monkeypatch.setattr(relevance, "MARK_CELLS", 1)
     assert list(everything(data, threads=1)) == whole
     np.testing.assert_allclose(precision_recall_curve(*data, threads=1)[1:], curve[1:], rtol=1e-14)
 

@@ -123,12 +123,14 @@ def _ranks(search: PairSearch, places: Places, counted: Ints, ties: Ties, report
     """Ranks of the rows that stand at these places; one that is `counted` among the allowed rows is not before itself."""
     if ties == "expected":
         before, upto = count_around(search, places, report)
-        return 1.0 + before + (upto - before - counted) / 2
+        means: Reals = (before + upto - counted) / 2
+        return 1.0 + means
     if ties == "optimistic":
         places = places._replace(indices=np.full_like(places.indices, AT_FIRST))
     if ties == "pessimistic":
         places = places._replace(indices=np.full_like(places.indices, AT_LAST))
-    return 1.0 + count_before(search, places, report) - (counted if ties == "pessimistic" else 0)
+    before = count_before(search, places, report)
+    return 1.0 + (before - counted if ties == "pessimistic" else before)
 
 
 def count_around(search: PairSearch, places: Places, report: Report | None) -> tuple[Ints, Ints]:
@@ -194,4 +196,3 @@ def _shifted(report: Report | None, done: int, total: int) -> Report | None:
     if report is None:
         return None
     return lambda now, _: report(done + now, total)
-
