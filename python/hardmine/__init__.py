@@ -8,8 +8,11 @@ from hardmine.evaluation.code_retrieval import (
     precision_recall_curve,
     precision_within_radius,
 )
+from hardmine.evaluation.pooled_predictions import MicroAveragePrecision, map_at_k, micro_average_precision
 from hardmine.evaluation.ranks import rank_of
 from hardmine.evaluation.retrieval_metrics import RetrievalMetrics, retrieval_metrics
+from hardmine.evaluation.revisited import RevisitedMap, revisited_map
+from hardmine.evaluation.score_normalization import score_normalize
 from hardmine.evaluation.verification import Verification, verify
 from hardmine.hashing.centers import HashCenters, assign_centers, assign_classes, hash_centers, semantic_centers
 from hardmine.hashing.codes import pack, unpack
@@ -21,6 +24,9 @@ from hardmine.mining.deep_ranking.relevance_triplets import RelevanceTripletSamp
 from hardmine.mining.hard_examples import select_hard_examples
 from hardmine.mining.mined import MinedNegatives
 from hardmine.mining.negatives import mine_hard_negatives
+from hardmine.reranking.diffusion import diffusion
+from hardmine.reranking.expansion import alpha_query_expansion, database_augmentation
+from hardmine.reranking.k_reciprocal import k_reciprocal
 from hardmine.screens import Explanation, explain
 from hardmine.search.closest_pairs import closest_pairs
 from hardmine.search.distance_histogram import distance_histogram
@@ -39,21 +45,29 @@ __all__ = [
     "Filter",
     "HashCenters",
     "Index",
+    "MicroAveragePrecision",
     "MinedNegatives",
     "Neighbors",
     "Pairs",
     "PrecisionRecall",
     "RelevanceTripletSampler",
     "RetrievalMetrics",
+    "RevisitedMap",
     "Verification",
+    "alpha_query_expansion",
     "assign_centers",
     "assign_classes",
     "closest_pairs",
+    "database_augmentation",
+    "diffusion",
     "distance_histogram",
     "explain",
     "hash_centers",
+    "k_reciprocal",
+    "map_at_k",
     "mean_average_precision",
     "merge",
+    "micro_average_precision",
     "mine_hard_negatives",
     "mine_pairs",
     "mine_triplets",
@@ -66,8 +80,10 @@ __all__ = [
     "radius_neighbors",
     "rank_of",
     "retrieval_metrics",
+    "revisited_map",
     "sample_non_duplicate_split",
     "score_at_top_k",
+    "score_normalize",
     "select_hard_examples",
     "semantic_centers",
     "similarity_precision",

@@ -123,14 +123,14 @@ def _ranks(search: PairSearch, places: Places, counted: Ints, ties: Ties, report
     """Ranks of the rows that stand at these places; one that is `counted` among the allowed rows is not before itself."""
     if ties == "expected":
         before, upto = count_around(search, places, report)
-        means: Reals = (before + upto - counted) / 2
-        return 1.0 + means
+        means: Reals = 1 + (before + upto - counted) / 2
+        return means
     if ties == "optimistic":
         places = places._replace(indices=np.full_like(places.indices, AT_FIRST))
     if ties == "pessimistic":
         places = places._replace(indices=np.full_like(places.indices, AT_LAST))
-    before = count_before(search, places, report)
-    return 1.0 + (before - counted if ties == "pessimistic" else before)
+    others = count_before(search, places, report)
+    return 1 + (others - counted if ties == "pessimistic" else others).astype(np.float64)
 
 
 def count_around(search: PairSearch, places: Places, report: Report | None) -> tuple[Ints, Ints]:
