@@ -91,3 +91,74 @@ def of_rankings(rankings, totals, names, ties):
             mean = median if name == "median_rank" else sum(counted) / len(counted)
         found[name] = mean, [math.nan if value is None else float(value) for value in values]
     return found
+
+
+def revisited(ranking, relevant, junk, ks):
+    """(AP, P@k for each k) of one query of Revisited Oxford and Paris; None without a relevant image.
+
+    The published arithmetic, image by image: places of relevant images, less the junk before each, then trapezoids.
+    """
+    if not relevant:
+        return None
+    places, junk_so_far = [], 0
+    for place, image in enumerate(ranking):
+        if image in junk:
+            junk_so_far += 1
+        elif image in relevant:
+            places.append(place - junk_so_far)
+    ap = 0.0
+    for j, place in enumerate(places):
+        left = 1.0 if place == 0 else j / place
+        ap += (left + (j + 1) / (place + 1)) * (1 / len(relevant)) / 2
+    precisions = []
+    for k in ks:
+        last = min(max(places) + 1, k) if places else 1
+        precisions.append(sum(place + 1 <= last for place in places) / last)
+    return ap, precisions
+
+
+def micro_average_precision(scores, is_true, n_positives, least):
+    """(sum of precisions times steps of recall, largest recall of a precision), wrong pairs of a score first."""
+    order = sorted(range(len(scores)), key=lambda i: (-scores[i], is_true[i]))
+    right, value, best = 0, 0.0, 0.0
+    for i, at in enumerate(order, start=1):
+        right += is_true[at]
+        value += is_true[at] * right / i / n_positives
+        if right / i >= least:
+            best = max(best, right / n_positives)
+    return value, best
+
+
+def k_reciprocal(matrix, n, k1, k2, lam, extra=1):
+    """Distances of n queries to the rest, of the squared distances of all to all, row by row; each row its own first.
+
+    `extra` entries are looked at beside k1.
+    """
+    import numpy as np
+
+    size = len(matrix)
+    scaled = np.array([row / row.max() for row in matrix])
+    ranks = [[i, *sorted((j for j in range(size) if j != i), key=lambda j: (matrix[i][j], j))] for i in range(size)]
+
+    def mutual(i, k):
+        return {j for j in ranks[i][: k + extra] if i in ranks[j][: k + extra]}
+
+    codes = np.zeros((size, size))
+    for i in range(size):
+        own = mutual(i, k1)
+        expanded = set(own)
+        for j in own:
+            half = mutual(j, int(np.around(k1 / 2)))
+            if len(half & own) * 3 > 2 * len(half):
+                expanded |= half
+        for j in expanded:
+            codes[i, j] = np.exp(-scaled[i, j])
+        codes[i] /= codes[i].sum()
+    if k2 > 1:
+        codes = np.array([codes[ranks[i][:k2]].mean(axis=0) for i in range(size)])
+    found = np.zeros((n, size - n))
+    for i in range(n):
+        for j in range(n, size):
+            shared = np.minimum(codes[i], codes[j]).sum()
+            found[i, j - n] = (1 - lam) * (1 - shared / (2 - shared)) + lam * scaled[i, j]
+    return found
