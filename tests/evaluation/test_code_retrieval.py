@@ -239,7 +239,11 @@ BAD = [
     ({"top": 2.0}, TypeError, "top: expected an integer, got float"),
     ({"threads": 0}, ValueError, "threads: expected at least 1, got 0"),
     ({"bits": 9}, ValueError, "bits: expected 1 to 8 for query_codes of 1 bytes, got 9"),
-    ({"query_codes": np.zeros((2, 1))}, TypeError, "query_codes: expected packed codes, uint8, got float64"),
+    (
+        {"query_codes": np.zeros((2, 1))},
+        TypeError,
+        "query_codes: expected packed codes, uint8, got float64; of floats as they are hardmine.retrieval_metrics is",
+    ),
     ({"base_codes": np.zeros(3, np.uint8)}, ValueError, "base_codes: expected an array of shape (rows, 1 to"),
     (
         {"base_codes": np.zeros((3, 2), np.uint8), "bits": 7},

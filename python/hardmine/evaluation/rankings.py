@@ -22,6 +22,8 @@ from hardmine.search.topk import scan
 
 Ties: TypeAlias = Literal["expected", "stable", "optimistic", "pessimistic"]
 
+FOR_FLOATS = "of floats as they are hardmine.retrieval_metrics is the measure"
+
 HISTOGRAM_BYTES = 8 << 20  # of the two histograms of a block of queries: the sums over them take four times as much
 RANKED_BYTES = 32 << 20  # of the rows that a block of queries retrieves where ties are broken by index,
 RANKED_ROW_BYTES = 30  # each with its distance, index, label or word of labels, and relevance
@@ -53,8 +55,8 @@ class Rankings:
         bits: int | None,
         threads: int | None,
     ) -> None:
-        self.queries = CodeRows("query_codes", query_codes, bits)
-        self.base = CodeRows("base_codes", base_codes)
+        self.queries = CodeRows("query_codes", query_codes, bits, FOR_FLOATS)
+        self.base = CodeRows("base_codes", base_codes, None, FOR_FLOATS)
         if self.base.width != self.queries.width:
             expected = f"rows of {self.queries.width} bytes like query_codes"
             raise ValueError(f"base_codes: expected {expected}, got shape ({self.base.count}, {self.base.width})")
