@@ -154,6 +154,8 @@ def relevant_seen(n: Reals, p: Reals, s: Reals, ties: Order) -> Reals:
 
 def precision_sums(n: Reals, p: Reals, s: Reals, a: Reals, before: Reals, ties: Order) -> tuple[Reals, Reals]:
     """The precisions that each bucket adds, and its relevant rows seen."""
+    if (n == 1).all():  # no ties: every bucket is a relevant row
+        return s * (before + 1) / (a + 1), s
     seen = relevant_seen(n, p, s, ties)
     if ties == "expected":
         length = _harmonic(a, a + s)

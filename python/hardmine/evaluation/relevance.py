@@ -68,13 +68,14 @@ class Relevance:
         self.totals = self._totals()
 
     def hits(self, first: int, indices: Ints) -> NDArray[np.bool_]:
-        """Whether base row ``indices[i, j]``, -1 for none, is relevant to query ``first + i``."""
-        rows = np.broadcast_to(np.arange(first, first + len(indices))[:, None], indices.shape)
+        """Whether base row ``indices[i, j]``, -1 for none and never own or junk, is relevant to query ``first + i``."""
         if self._labels is None:
-            part = self._lists_of(first, first + len(indices))
-            return part.contains(rows - first, indices)
-        found = self._labels.of_queries(slice(first, first + len(indices))).relevant(np.maximum(indices, 0)) & (indices >= 0)
-        return found & self._counts(rows, indices)
+            part, rows = self._lists_of(first, first + len(indices)), np.arange(len(indices))[:, None]
+            return part.contains(np.broadcast_to(rows, indices.shape), indices)
+        if self.base_count == 0:
+            return np.zeros(indices.shape, bool)
+        of_block = self._labels.of_queries(slice(first, first + len(indices)))
+        return of_block.relevant(np.maximum(indices, 0)) & (indices >= 0)
 
     def lists(self, first: int, last: int) -> RowLists:
         """The relevant rows of the queries from `first` to `last`, ascending."""

@@ -45,12 +45,13 @@ def groups_of_lists(distances: Distances | None, hits: NDArray[np.bool_], real: 
     Of each list the first entries are `real`.
     """
     rankings, k = hits.shape
-    if distances is None:
+    tied = None if distances is None else distances[:, 1:] == distances[:, :-1]
+    if tied is None or not (tied & real[:, 1:]).any():
         row, at = np.nonzero(hits)
         one = np.ones(len(row), np.int64)
         return tie_groups(rankings, row, one, one, at)
     new = np.ones(hits.shape, bool)
-    new[:, 1:] = distances[:, 1:] != distances[:, :-1]
+    new[:, 1:] = ~tied
     group = np.cumsum(new) - 1  # across all lists: the first entry of each is new
     n, p = (np.bincount(group, mask.ravel(), 1).astype(np.int64) for mask in (real, hits))
     begin = np.flatnonzero(new)
