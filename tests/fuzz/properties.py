@@ -19,6 +19,7 @@ from . import (
     near_pairs,
     rankings,
     refiltering,
+    retrieval,
     sampling,
     search,
     verification,
@@ -26,8 +27,8 @@ from . import (
 from .cases import Property
 
 MODULES = (
-    search, indexes, near_pairs, distances, invariance, merging, codes, rankings, judging, mining, refiltering, batches,
-    sampling, intervals, verification, mutation, large,
+    search, indexes, near_pairs, distances, invariance, merging, codes, rankings, retrieval, judging, mining, refiltering,
+    batches, sampling, intervals, verification, mutation, large,
 )  # fmt: skip
 PROPERTIES: dict[str, Property] = {one.name: one for module in MODULES for one in module.PROPERTIES}
 

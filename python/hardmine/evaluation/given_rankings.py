@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from hardmine import _arrays
 from hardmine._arrays import Ints
-from hardmine._lists import ragged
 from hardmine.evaluation.entries import check_returned, first_of_row
 from hardmine.evaluation.measures import Measure
 from hardmine.evaluation.rankings import Ties
@@ -90,7 +89,7 @@ def given_rankings(
     least, most = int(indices.min(initial=0)), int(indices.max(initial=-1))
     if least < -1:
         raise ValueError(f"queries: expected row numbers, or -1 for none, got {least}")
-    relevant, query_labels, base_labels, junk = given.values()
+    relevant, query_labels, base_labels, _ = given.values()
     alone = query_labels is not None and base_labels is None
     if query_labels is not None:
         m = len(_arrays.to_numpy("base_labels", query_labels if alone else base_labels))
@@ -108,9 +107,8 @@ def given_rankings(
         if falls.any():
             raise ValueError(f"queries: expected distances that ascend, got a smaller one after a larger in row {_row(falls)}")
     left_out = np.zeros(indices.shape, bool) if own is None else indices == own[:, None]
-    if junk is not None:
-        rows = np.broadcast_to(np.arange(n)[:, None], indices.shape)
-        left_out |= ragged("junk", junk, n, m).contains(rows, indices)
+    if relevance.junk is not None:
+        left_out |= relevance.junk.contains(np.broadcast_to(np.arange(n)[:, None], indices.shape), indices)
     return GivenRankings(indices, distances, relevance, left_out, ties)
 
 

@@ -59,7 +59,7 @@ class Relevance:
 
     def __init__(self, of: Labels | RowLists, n: int, m: int, own: Ints | None, junk: RowLists | None) -> None:
         self.count, self.base_count = n, m
-        self._own, self._junk = own, None if junk is None else junk.without(None)
+        self._own, self.junk = own, None if junk is None else junk.without(None)
         self._order: tuple[Ints, Ints] | None = None
         self._labels = of if isinstance(of, Labels) else None
         self._lists = RowLists(np.zeros(n + 1, np.int64), np.empty(0, np.int64))
@@ -97,8 +97,8 @@ class Relevance:
         counts = np.ones(rows.shape, bool)
         if self._own is not None:
             counts &= self._own[rows] != cols
-        if self._junk is not None:
-            counts &= ~self._junk.contains(rows, cols)
+        if self.junk is not None:
+            counts &= ~self.junk.contains(rows, cols)
         return counts
 
     def _labelled(self, labels: Labels, first: int, last: int) -> tuple[Ints, Ints]:
@@ -131,7 +131,7 @@ class Relevance:
             blocks = ((at, min(at + step, self.count)) for at in range(0, self.count, step))
             return np.concatenate([np.empty(0, np.int64), *(np.diff(self.lists(*block).start) for block in blocks)])
         counted = self._own is not None and np.flatnonzero(self._own >= 0)
-        rows, cols = (np.empty(0, np.int64),) * 2 if self._junk is None else self._junk.pairs()
+        rows, cols = (np.empty(0, np.int64),) * 2 if self.junk is None else self.junk.pairs()
         if self._own is not None:
             junk_too = self._own[rows] != cols  # an own row that is junk as well is left out once
             rows, cols = np.concatenate([rows[junk_too], counted]), np.concatenate([cols[junk_too], self._own[counted]])

@@ -19,7 +19,6 @@ from hardmine.evaluation.rankings import Ties, order_within
 from hardmine.evaluation.ranks import one_way
 from hardmine.evaluation.relevance import check_relevance
 from hardmine.evaluation.searched_rankings import SearchedRankings
-from hardmine.search.filter import Filter
 from hardmine.search.index import Base
 from hardmine.search.metric import Metric
 from hardmine.search.neighbors import Neighbors
@@ -173,8 +172,7 @@ def retrieval_metrics(
         searched = {"base": base, "metric": metric, "query_rows": query_rows, "bits": bits}
         rankings = given_rankings(queries, given, searched, ties)
     else:
-        where = None if junk is None else Filter(exclude=junk)
-        search = check_search(queries, base, metric, where, query_rows, bits, threads)
+        search = check_search(queries, base, metric, None, query_rows, bits, threads)
         n, m, own = search.queries.count, search.base.count, one_way(search).allowed.query_rows
         rankings = SearchedRankings(search, check_relevance(**given, n=n, m=m, own=own, alone=search.alone), wanted, ties)
     relevance = rankings.relevance

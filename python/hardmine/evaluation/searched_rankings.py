@@ -38,6 +38,9 @@ class SearchedRankings:
     """A checked search, and what is relevant in it."""
 
     def __init__(self, search: PairSearch, relevance: Relevance, wanted: list[Measure], ties: Ties) -> None:
+        if relevance.junk is not None:
+            start, indices = relevance.junk
+            search = search._replace(allowed=search.allowed._replace(exclude_start=start, exclude_indices=indices))
         self._search, self.relevance, self._ties = search, relevance, ties
         self._candidates: list[tuple[Distances, Bools, Bools]] = []  # distances, hits, real ones, of blocks of queries
         longest = int(relevance.totals.max(initial=0))  # R
