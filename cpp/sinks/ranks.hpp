@@ -47,12 +47,12 @@ class Ranks : public HearsNothing {
     bool offer(std::size_t row, std::size_t, std::uint32_t index, float lower, float upper, const Score& score) {
         const State& s = state_[row];
         const Key* after = std::upper_bound(s.begin, s.end, make_key(lower, index));
-        if (make_key(upper, index) >= *after) {
+        if (after != s.end && make_key(upper, index) >= *after) {
             const float distance = score(index);
             if (!(lower <= distance && distance <= upper)) distrust(row);
             after = std::upper_bound(s.begin, s.end, make_key(distance, index));
-            if (after == s.end) return false;
         }
+        if (after == s.end) return false;  // it was wanted by a lower end that the filter has raised since, or by no more
         std::atomic_ref(counts_[after - places_.keys.data()]).fetch_add(1, std::memory_order_relaxed);
         return false;
     }

@@ -205,6 +205,14 @@ def test_ranks_with_a_filter_and_in_blocks(rng, monkeypatch):
             assert found.tolist() == [oracle.rank(distances[i].tolist(), j, ties, refused) for i, j in zip(*listed)]
 
 
+def test_a_window_that_lies_beyond_a_place(rng):
+    """The filter scores a pair at its edge; the place of one query must not take what belongs to none."""
+    x = np.zeros((19, 1), np.float32)
+    x[[1, 18]], x[2] = 1, -(2.0**-74)
+    where = hardmine.Filter(farther_than=np.where(np.arange(19) == 17, 1.4e-44, 0))
+    assert rank_of(x, None, [17, 4], [18, 5], where=where, ties="stable").tolist() == [2, 1]
+
+
 def test_ranks_are_places_of_topk(rng):
     x = rng.standard_normal((300, 40)).astype(np.float32)
     found = hardmine.topk(x, k=299)
