@@ -13,6 +13,7 @@ from bench.case import Case
 from bench.duplicates import Clusters, Curve, search_alone
 from bench.mining import Epoch, EveryFilter, ManyPositives, NearDuplicates, Refilter
 from bench.near import Closest, CodeRadius, Histogram, NearHistogram, Radius
+from bench.retrieval import Ranks, Retrieval
 from bench.search import AveragePrecision, CodeSearch, IndexSearch, Matrix, Search
 
 
@@ -135,5 +136,10 @@ CASES: list[Case] = [
         "batch-hard", "the hardest triplets of 512 classes of 8", 4096, 4096, 128, 8,
         rivals=(mining_rivals.pml_batch_hard,),
     ),
+    Retrieval(
+        "retrieval", "recall@k, MAP@R and micro AP of 20,000 rows of classes of 100, and topk alone", 20_000, 20_000, 256, 100,
+        "cosine",
+    ),
+    Ranks("ranks", "the ranks of planted rows, and topk alone", 5000, 1_000_000, 256, 10),
     AveragePrecision("map-5000", "mAP@5000, COCO's size", 5000, 117_000, 64, 5000, rivals=(rivals.argsort_loop,)),
 ]  # fmt: skip

@@ -86,6 +86,26 @@ void define_pairs_of(py::module_& m) {
         py::arg("queries").noconvert(), py::arg("base").noconvert(), py::arg("thresholds").noconvert(),
         py::arg("query_groups").noconvert(), py::arg("base_groups").noconvert(), py::arg("metric"), py::arg("filter"),
         py::arg("threads"), py::arg("progress"));
+
+    m.def(
+        "ranks",
+        [](const Block<Row>& queries, const Block<Row>& base, const Ints& start, const Limits& distances, const Ints& indices,
+           const MetricOf<Row>& metric, const HeldFilter& filter, int threads, const py::object& progress) {
+            const auto search = search_of<Row>(queries, base, metric, threads);
+            Places places{start.data(), std::vector<Key>(static_cast<std::size_t>(indices.size()))};
+            std::transform(
+                distances.data(), distances.data() + indices.size(), indices.data(), places.keys.begin(),
+                [](float distance, std::int64_t index) { return make_key(distance, static_cast<std::uint32_t>(index)); });
+            Ints counts(indices.size());
+            std::int64_t* out = counts.mutable_data();
+            std::fill_n(out, counts.size(), 0);
+            run("queries", filter.self ? "queries" : "base", progress,
+                [&](const Watcher& watcher) { ranks(search, filter, places, out, watcher); });
+            return counts;
+        },
+        py::arg("queries").noconvert(), py::arg("base").noconvert(), py::arg("start").noconvert(),
+        py::arg("distances").noconvert(), py::arg("indices").noconvert(), py::arg("metric"), py::arg("filter"),
+        py::arg("threads"), py::arg("progress"));
 }
 
 // Lists of neighbours, each of shape (n, some number), become one of shape (n, k).

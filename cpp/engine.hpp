@@ -11,6 +11,7 @@
 #include "sinks/lists.hpp"
 #include "sinks/pair_list.hpp"
 #include "sinks/ranking_counts.hpp"
+#include "sinks/ranks.hpp"
 #include "terms/filter.hpp"
 #include "terms/search.hpp"
 
@@ -65,6 +66,11 @@ void distance_histogram(const FloatSearch& search, const Filter& filter, const H
                         const Watcher& watcher);
 void distance_histogram(const CodeSearch& search, const Filter& filter, const HistogramOf& histogram, std::uint64_t* counts,
                         const Watcher& watcher);
+
+// How many allowed rows of a query come before each of its places, into counts: a number for each place.
+void ranks(const FloatSearch& search, const Filter& filter, const Places& places, std::int64_t* counts,
+           const Watcher& watcher);
+void ranks(const CodeSearch& search, const Filter& filter, const Places& places, std::int64_t* counts, const Watcher& watcher);
 
 // For each query the number of base codes at each distance 0 ... levels - 1, and of the relevant ones among them: (n, levels)
 // each, complete up to the first distance within which there are `top` codes and zero beyond it.

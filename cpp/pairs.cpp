@@ -1,4 +1,5 @@
-// All pairs: within a radius, the nearest of all, how many at which distance. The sinks of pairs, of floats and of codes.
+// All pairs: within a radius, the nearest of all, how many at which distance or before which place. The sinks of pairs, of
+// floats and of codes.
 //
 // An array against itself is a triangle, of which each pair is kept once.
 #include <algorithm>
@@ -20,6 +21,7 @@
 #include "sinks/histogram.hpp"
 #include "sinks/ordering.hpp"
 #include "sinks/radius.hpp"
+#include "sinks/ranks.hpp"
 
 namespace hardmine {
 namespace {
@@ -140,6 +142,26 @@ void count_pairs(Family family, const Filter& filter, const HistogramOf& of, std
         [&](const Histogram& sink) { sink.add_to(counts); });
 }
 
+template <class Family>
+void count_before(Family family, const Filter& filter, const Places& places, std::int64_t* ranks, const Watcher& watcher) {
+    const Plan plan = pair_plan(family, filter, Ranks::bytes_per_row(), 0);
+    std::vector<std::uint32_t> counts(places.keys.size());
+    std::atomic<bool> distrusted{false};
+    offer_pairs<Ranks>(
+        family, filter, plan, watcher,
+        [&](const Judge&, Watch&) { return Ranks(plan.longest(), places, counts.data(), distrusted); },
+        [&] {
+            const bool again = distrusted.exchange(false);
+            if (again) std::fill(counts.begin(), counts.end(), 0u);
+            return again;
+        },
+        [](const Ranks&) {});
+    const auto& queries = family.search.queries;
+    for (std::size_t i = queries.first; i < queries.first + queries.count; ++i)
+        std::inclusive_scan(counts.begin() + places.start[i], counts.begin() + places.start[i + 1], ranks + places.start[i],
+                            std::plus<std::int64_t>(), std::int64_t{0});
+}
+
 }  // namespace
 
 FoundPairs radius_neighbors(const FloatSearch& s, const Filter& filter, const float* radius, std::uint64_t most,
@@ -165,6 +187,13 @@ void distance_histogram(const FloatSearch& s, const Filter& filter, const Histog
 void distance_histogram(const CodeSearch& s, const Filter& filter, const HistogramOf& histogram, std::uint64_t* counts,
                         const Watcher& watcher) {
     count_pairs(PackedCodes(s, watcher), filter, histogram, counts, watcher);
+}
+
+void ranks(const FloatSearch& s, const Filter& filter, const Places& places, std::int64_t* counts, const Watcher& watcher) {
+    count_before(Floats(s, watcher), filter, places, counts, watcher);
+}
+void ranks(const CodeSearch& s, const Filter& filter, const Places& places, std::int64_t* counts, const Watcher& watcher) {
+    count_before(PackedCodes(s, watcher), filter, places, counts, watcher);
 }
 
 // Pairs are spread over their rows by counting, then each row is put in order.

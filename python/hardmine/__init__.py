@@ -12,6 +12,11 @@ from hardmine.evaluation.code_retrieval import (
     precision_recall_curve,
     precision_within_radius,
 )
+from hardmine.evaluation.pooled_predictions import MicroAveragePrecision, map_at_k, micro_average_precision
+from hardmine.evaluation.ranks import rank_of
+from hardmine.evaluation.retrieval_metrics import RetrievalMetrics, retrieval_metrics
+from hardmine.evaluation.revisited import RevisitedMap, revisited_map
+from hardmine.evaluation.score_normalization import score_normalize
 from hardmine.evaluation.verification import Verification, verify
 from hardmine.hashing.centers import HashCenters, assign_centers, assign_classes, hash_centers, semantic_centers
 from hardmine.hashing.codes import pack, unpack
@@ -28,6 +33,9 @@ from hardmine.overlap.clean_split import CleanSplit
 from hardmine.overlap.find import find_overlap
 from hardmine.overlap.leaky_splits import LeakySplits, leaky_splits
 from hardmine.overlap.report import OverlapReport
+from hardmine.reranking.diffusion import diffusion
+from hardmine.reranking.expansion import alpha_query_expansion, database_augmentation
+from hardmine.reranking.k_reciprocal import k_reciprocal
 from hardmine.review.votes import Reviews, load_reviews
 from hardmine.screens import Explanation, explain
 from hardmine.search.closest_pairs import closest_pairs
@@ -51,6 +59,7 @@ __all__ = [
     "HashCenters",
     "Index",
     "LeakySplits",
+    "MicroAveragePrecision",
     "MinedNegatives",
     "Neighbors",
     "OverlapReport",
@@ -58,20 +67,28 @@ __all__ = [
     "Pairs",
     "PrecisionRecall",
     "RelevanceTripletSampler",
+    "RetrievalMetrics",
     "Reviews",
+    "RevisitedMap",
     "Verification",
+    "alpha_query_expansion",
     "assign_centers",
     "assign_classes",
     "closest_pairs",
+    "database_augmentation",
+    "diffusion",
     "distance_histogram",
     "explain",
     "find_overlap",
     "fleiss_kappa",
     "hash_centers",
+    "k_reciprocal",
     "leaky_splits",
     "load_reviews",
+    "map_at_k",
     "mean_average_precision",
     "merge",
+    "micro_average_precision",
     "mine_hard_negatives",
     "mine_pairs",
     "mine_triplets",
@@ -84,8 +101,12 @@ __all__ = [
     "precision_recall_curve",
     "precision_within_radius",
     "radius_neighbors",
+    "rank_of",
+    "retrieval_metrics",
+    "revisited_map",
     "sample_non_duplicate_split",
     "score_at_top_k",
+    "score_normalize",
     "select_hard_examples",
     "semantic_centers",
     "similarity_precision",

@@ -237,11 +237,11 @@ class CodeRows(Rows):
 
     item = 1
 
-    def __init__(self, name: str, array: ArrayLike, bits: int | None = None) -> None:
+    def __init__(self, name: str, array: ArrayLike, bits: int | None = None, else_: str = "hardmine.pack makes them") -> None:
         self.name, self.torch = name, is_torch(array)
         self._array = to_numpy(name, array)
         if self._array.dtype != np.uint8:
-            raise TypeError(f"{name}: expected packed codes, uint8, got {self._array.dtype}; hardmine.pack makes them")
+            raise TypeError(f"{name}: expected packed codes, uint8, got {self._array.dtype}; {else_}")
         shape = self._array.shape
         if len(shape) != 2 or not 1 <= shape[1] <= MOST_CODE_BYTES:
             raise ValueError(f"{name}: expected an array of shape (rows, 1 to {MOST_CODE_BYTES} bytes), got shape {shape}")

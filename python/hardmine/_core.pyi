@@ -218,6 +218,30 @@ def distance_histogram(
     threads: int,
     progress: Callable[[int, int], object] | None,
 ) -> NDArray[np.uint64]: ...
+@overload
+def ranks(
+    queries: _Floats,
+    base: _Floats,
+    start: NDArray[np.int64],
+    distances: NDArray[np.float32],
+    indices: NDArray[np.int64],
+    metric: Metric,
+    filter: Filter,
+    threads: int,
+    progress: Callable[[int, int], object] | None,
+) -> NDArray[np.int64]: ...
+@overload
+def ranks(
+    queries: _Codes,
+    base: _Codes,
+    start: NDArray[np.int64],
+    distances: NDArray[np.float32],
+    indices: NDArray[np.int64],
+    metric: None,
+    filter: Filter,
+    threads: int,
+    progress: Callable[[int, int], object] | None,
+) -> NDArray[np.int64]: ...
 def canonical_matrix(
     queries: NDArray[np.float32],
     base: NDArray[np.float32],

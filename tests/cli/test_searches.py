@@ -160,3 +160,26 @@ def test_a_radius_must_be_given(files, capsys):
     with pytest.raises(SystemExit) as stopped:
         main(["radius", "q.npy", "-o", "out.npz"])
     assert stopped.value.code == 2 and "required: -r/--radius" in capsys.readouterr().err
+
+
+def test_evaluate(files, capsys):
+    metrics = ("recall@1", "map", "map@r", "micro_ap@3", "median_rank")
+    line = f"evaluate q.npy b.npy --query-labels qg.npy --base-labels bg.npy --junk e.npy --query-rows r.npy --metric cosine \
+        --metrics {','.join(metrics)} --ties pessimistic -o out.npz"
+    assert main(line.split()) == 0
+    given = {"query_labels": files["qg"], "base_labels": files["bg"], "metrics": metrics}
+    junk = [files["e"][files["e"][:, 0] == i, 1] for i in range(40)]
+    more = {"junk": junk, "query_rows": files["r"], "metric": "cosine", "ties": "pessimistic"}
+    expected = hardmine.retrieval_metrics(files["q"], files["b"], **given, **more)
+    assert capsys.readouterr().out == expected.summary() + "\n"
+    with np.load("out.npz") as saved:
+        assert sorted(saved.files) == sorted(["total", *expected.per_query])
+        np.testing.assert_array_equal(saved["map@r"], expected.per_query["map@r"])
+    assert main(["topk", "q.npy", "b.npy", "-k", "9", "-o", "near.npz"]) == 0
+    assert main(["evaluate", "near.npz", "--relevant", "e.npy", "--metrics", "map@5,recall@3"]) == 0
+    expected = hardmine.retrieval_metrics(
+        hardmine.topk(files["q"], files["b"], k=9), relevant=junk, metrics=("map@5", "recall@3")
+    )
+    assert capsys.readouterr().out.endswith(expected.summary() + "\n")
+    assert main(["evaluate", "q.npy", "--query-labels", "qg.npy", "--metrics", "best"]) == 2
+    assert "hardmine: error: metrics: expected one of map, map@r" in capsys.readouterr().err

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import hardmine
-from hardmine.evaluation import rankings
+from hardmine.evaluation import rankings, relevance
 from hardmine.evaluation.code_retrieval import (
     mean_average_precision,
     precision_at_k,
@@ -151,7 +151,7 @@ def test_blocks_and_threads_change_nothing(rng, monkeypatch, several):
     whole, curve = list(everything(data)), precision_recall_curve(*data)
     monkeypatch.setattr(rankings, "HISTOGRAM_BYTES", 3 * 8 * 17)
     monkeypatch.setattr(rankings, "RANKED_BYTES", 1)
-    monkeypatch.setattr(rankings, "MARK_CELLS", 1)
+    monkeypatch.setattr(relevance, "MARK_CELLS", 1)
     assert list(everything(data, threads=1)) == whole
     np.testing.assert_allclose(precision_recall_curve(*data, threads=1)[1:], curve[1:], rtol=1e-14)
 
@@ -239,7 +239,11 @@ BAD = [
     ({"top": 2.0}, TypeError, "top: expected an integer, got float"),
     ({"threads": 0}, ValueError, "threads: expected at least 1, got 0"),
     ({"bits": 9}, ValueError, "bits: expected 1 to 8 for query_codes of 1 bytes, got 9"),
-    ({"query_codes": np.zeros((2, 1))}, TypeError, "query_codes: expected packed codes, uint8, got float64"),
+    (
+        {"query_codes": np.zeros((2, 1))},
+        TypeError,
+        "query_codes: expected packed codes, uint8, got float64; of floats as they are hardmine.retrieval_metrics is",
+    ),
     ({"base_codes": np.zeros(3, np.uint8)}, ValueError, "base_codes: expected an array of shape (rows, 1 to"),
     (
         {"base_codes": np.zeros((3, 2), np.uint8), "bits": 7},

@@ -21,6 +21,7 @@ from . import (
     overlaps,
     rankings,
     refiltering,
+    retrieval,
     sampling,
     search,
     verification,
@@ -28,8 +29,8 @@ from . import (
 from .cases import Property
 
 MODULES = (
-    search, indexes, near_pairs, duplicates, distances, invariance, merging, codes, rankings, judging, mining, refiltering,
-    batches, sampling, intervals, verification, overlaps, mutation, large,
+    search, indexes, near_pairs, duplicates, distances, invariance, merging, codes, rankings, retrieval, judging, mining,
+    refiltering, batches, sampling, intervals, verification, overlaps, mutation, large,
 )  # fmt: skip
 PROPERTIES: dict[str, Property] = {one.name: one for module in MODULES for one in module.PROPERTIES}
 

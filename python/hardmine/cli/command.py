@@ -10,7 +10,7 @@ from pathlib import Path
 import hardmine
 from hardmine import _core
 from hardmine._files import check_writable, save_npz
-from hardmine.cli import duplicates, inputs, overlap, searches, verify
+from hardmine.cli import duplicates, evaluate, inputs, overlap, searches, verify
 from hardmine.hashing.centers import METHODS
 from hardmine.mining.drawing import STRATEGIES
 from hardmine.mining.positives import REFERENCES
@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code: 0, 1 where a check finds something, or 2 after an error of one line."""
     arguments = _parser().parse_args(argv)
     try:
-        if "output" in arguments:
+        if getattr(arguments, "output", None) is not None:
             check_writable(arguments.output)
         code: int | None = arguments.run(arguments)
     except (OSError, TypeError, ValueError, RuntimeError, ImportError, MemoryError) as error:
@@ -51,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     verify.add(commands)
     duplicates.add(commands)
     overlap.add(commands)
+    evaluate.add(commands)
 
     mine = commands.add_parser("mine", help="the hardest negatives of each query")
     inputs.add_rows(mine, "floats")

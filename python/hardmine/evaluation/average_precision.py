@@ -78,19 +78,19 @@ def average_precision(
     for rows in _parts(counts):
         row, n, p, a, before = _buckets(counts[rows], relevant[rows], top)
         s = np.minimum(n, top - a)
-        sums, seen = _sums(n, p, s, a, before, ties)
+        sums, seen = precision_sums(n, p, s, a, before, ties)
         size = len(counts[rows])
         if normalize != "retrieved":
             assert total is not None
             most = total[rows].astype(np.float64)
             divisor = np.minimum(most, top) if normalize == "min" else most
         else:
-            divisor = _sum_by(row, seen, size)
+            divisor = sum_by(row, seen, size)
         defined[rows] = divisor > 0
-        ap[rows] = _sum_by(row, sums, size) / np.where(divisor > 0, divisor, 1)
+        ap[rows] = sum_by(row, sums, size) / np.where(divisor > 0, divisor, 1)
         if ties == "expected" and normalize == "retrieved":
             cut = s < n  # at most one bucket of each ranking
-            whole = _sum_by(row[~cut], sums[~cut], size)
+            whole = sum_by(row[~cut], sums[~cut], size)
             at = row[cut] + rows.start
             ap[at], defined[at] = _cut_bucket(n[cut], p[cut], s[cut], a[cut], before[cut], whole[row[cut]])
     return ap, defined
@@ -119,7 +119,7 @@ def relevant_within(counts: Counts, relevant: Counts, top: int, *, ties: Order =
     within = np.zeros(len(counts))
     for rows in _parts(counts):
         row, n, p, a, _ = _buckets(counts[rows], relevant[rows], top)
-        within[rows] = _sum_by(row, _seen(n, p, np.minimum(n, top - a), ties), len(within[rows]))
+        within[rows] = sum_by(row, relevant_seen(n, p, np.minimum(n, top - a), ties), len(within[rows]))
     return within
 
 
@@ -140,21 +140,23 @@ def _buckets(counts: Counts, relevant: Counts, top: int) -> tuple[NDArray[np.int
     return row, n, p, a, known
 
 
-def _sum_by(row: NDArray[np.intp], values: Reals, size: int) -> Reals:
+def sum_by(row: NDArray[np.intp], values: Reals, size: int) -> Reals:
     """The sum of the values of each ranking."""
     return np.asarray(np.bincount(row, values, size), np.float64)
 
 
-def _seen(n: Reals, p: Reals, s: Reals, ties: Order) -> Reals:
+def relevant_seen(n: Reals, p: Reals, s: Reals, ties: Order) -> Reals:
     """Relevant rows among the first s of a bucket."""
     if ties == "expected":
         return p * s / n
     return np.minimum(p, s) if ties == "optimistic" else np.maximum(0, s - (n - p))
 
 
-def _sums(n: Reals, p: Reals, s: Reals, a: Reals, before: Reals, ties: Order) -> tuple[Reals, Reals]:
+def precision_sums(n: Reals, p: Reals, s: Reals, a: Reals, before: Reals, ties: Order) -> tuple[Reals, Reals]:
     """The precisions that each bucket adds, and its relevant rows seen."""
-    seen = _seen(n, p, s, ties)
+    if (n == 1).all():  # no ties: every bucket is a relevant row
+        return s * (before + 1) / (a + 1), s
+    seen = relevant_seen(n, p, s, ties)
     if ties == "expected":
         length = _harmonic(a, a + s)
         grows = (p - 1) / np.maximum(n - 1, 1)

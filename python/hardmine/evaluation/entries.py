@@ -17,7 +17,7 @@ from hardmine.search.pairs import PairSearch, first_of_each
 
 Bools = NDArray[np.bool_]
 
-EXPECTED = "neighbors: expected (distances, indices), or indices alone"
+EXPECTED = "expected (distances, indices), or indices alone"
 INVALID = ("missing", "outside", "own", "refused", "repeated")
 
 
@@ -36,24 +36,24 @@ class Returned(NamedTuple):
         return indices.astype(np.int64), given
 
 
-def check_returned(neighbors: Any, n: int) -> Returned:
+def check_returned(neighbors: Any, n: int, name: str = "neighbors") -> Returned:
     """A result for n queries in any of its forms, or raise."""
     pair = isinstance(neighbors, tuple)
     if pair and len(neighbors) != 2:
-        raise TypeError(f"{EXPECTED}, got a tuple of {len(neighbors)}")
-    indices = _arrays.to_numpy("neighbors", neighbors[1] if pair else neighbors)
-    distances = _arrays.to_numpy("neighbors", neighbors[0]) if pair else None
+        raise TypeError(f"{name}: {EXPECTED}, got a tuple of {len(neighbors)}")
+    indices = _arrays.to_numpy(name, neighbors[1] if pair else neighbors)
+    distances = _arrays.to_numpy(name, neighbors[0]) if pair else None
     if indices.ndim != 2 or indices.shape[1] == 0:
-        raise ValueError(f"neighbors: expected indices of shape (n, k), got shape {indices.shape}")
+        raise ValueError(f"{name}: expected indices of shape (n, k), got shape {indices.shape}")
     if indices.dtype.kind not in "iu":
-        raise TypeError(f"{EXPECTED}, got {indices.dtype} where integers should be")
+        raise TypeError(f"{name}: {EXPECTED}, got {indices.dtype} where integers should be")
     if len(indices) != n:
-        raise ValueError(f"neighbors: expected {n} rows of indices, one for each query, got {len(indices)}")
+        raise ValueError(f"{name}: expected {n} rows of indices, one for each query, got {len(indices)}")
     if distances is not None:
         if distances.shape != indices.shape:
-            raise ValueError(f"neighbors: expected distances and indices of one shape, got {distances.shape}, {indices.shape}")
+            raise ValueError(f"{name}: expected distances and indices of one shape, got {distances.shape}, {indices.shape}")
         if distances.dtype.kind not in "fiu":
-            raise TypeError(f"neighbors: expected numbers as distances, got {distances.dtype}")
+            raise TypeError(f"{name}: expected numbers as distances, got {distances.dtype}")
     return Returned(indices, distances)
 
 
@@ -77,7 +77,7 @@ def look_at(search: PairSearch, indices: Ints, exact: tuple[Distances, Ints]) ->
     near = listed_distances(search.queries, search.base, rows, cols, metric=search.metric, threads=search.threads)
     own = np.zeros(len(rows), bool) if allowed.query_rows is None else allowed.query_rows[rows] == cols
     keep = allowed.allows(rows, cols, near)
-    first = _first_of_row(rows, cols)
+    first = first_of_row(rows, cols)
     valid, left = keep & first, keep & first
     if allowed.max_per_group and allowed.base_groups is not None:
         within, left = _capped(allowed.max_per_group, allowed.base_groups, (rows, cols, near), valid, exact)
@@ -104,7 +104,7 @@ def look_at(search: PairSearch, indices: Ints, exact: tuple[Distances, Ints]) ->
     return Entries(indices, spread(near, no_distance(dtype)), invalid, spread(valid), spread(left), spread(counts))
 
 
-def _first_of_row(rows: Ints, cols: Ints) -> Bools:
+def first_of_row(rows: Ints, cols: Ints) -> Bools:
     """Which of a list of pairs, in the order of rows, occur for the first time."""
     order = np.lexsort((np.arange(len(rows)), cols, rows))
     first = np.ones(len(rows), bool)

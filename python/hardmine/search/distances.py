@@ -151,14 +151,20 @@ def pair_distances(
     metric = metric_of(metric, base)
     q, b = check_rows(queries, base, metric, bits)
     n_threads = check_threads(threads)
+    pairs = check_pairs(rows, cols, q.count, b.count)
+    return _arrays.like(listed_distances(q, b, *pairs, metric=metric, threads=n_threads, all_finite=True), q.torch)
+
+
+def check_pairs(rows: ArrayLike, cols: ArrayLike, n: int, m: int) -> tuple[Ints, Ints]:
+    """Listed pairs of n queries and m base rows, or raise."""
     pairs = _arrays.integers("rows", rows), _arrays.integers("cols", cols)
     if len(pairs[0]) != len(pairs[1]):
         raise ValueError(f"cols: expected {len(pairs[0])} numbers like rows, got {len(pairs[1])}")
-    for name, numbers, limit in (("rows", pairs[0], q.count), ("cols", pairs[1], b.count)):
+    for name, numbers, limit in (("rows", pairs[0], n), ("cols", pairs[1], m)):
         bad = _arrays.outside(numbers, 0, limit)
         if bad is not None:
             raise ValueError(f"{name}: expected row numbers from 0 to {limit - 1}, got {bad}")
-    return _arrays.like(listed_distances(q, b, *pairs, metric=metric, threads=n_threads, all_finite=True), q.torch)
+    return pairs
 
 
 @in_standard_arithmetic

@@ -1,0 +1,67 @@
+"""Where the relevant rows of rankings stand: groups of rows at one distance, those that hold a relevant row.
+
+That is all that the measures of a ranking depend on; the rows between the groups are known by where the groups begin.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hardmine._arrays import Ints
+from hardmine.evaluation.average_precision import Reals
+from hardmine.search.neighbors import Distances
+
+
+class TieGroups(NamedTuple):
+    """Groups with a relevant row, of each ranking nearest first; where ties are stable a group is one row."""
+
+    rankings: int  # how many there are
+    row: NDArray[np.intp]  # the ranking of each group, ascending
+    n: Reals  # rows of the group,
+    p: Reals  # and relevant ones among them
+    a: Reals  # rows before it,
+    before: Reals  # and relevant ones among them
+
+    @property
+    def first(self) -> NDArray[np.bool_]:
+        """Which groups are the first of their rankings."""
+        return np.diff(self.row, prepend=-1) > 0
+
+
+def tie_groups(rankings: int, row: NDArray[np.intp], n: Ints, p: Ints, a: Ints) -> TieGroups:
+    """Groups from where they begin and what they hold, in the order of rankings."""
+    seen = np.cumsum(p) - p
+    first = np.searchsorted(row, np.arange(rankings))  # group of each ranking, or that of the next
+    before = seen - np.append(seen, 0)[first][row]
+    return TieGroups(rankings, row, *(x.astype(np.float64) for x in (n, p, a, before)))
+
+
+def groups_of_lists(distances: Distances | None, hits: NDArray[np.bool_], real: NDArray[np.bool_]) -> TieGroups:
+    """The groups of rankings that are lists, (n, k): rows tied by distance, or, without distances, none.
+
+    Of each list the first entries are `real`.
+    """
+    rankings, k = hits.shape
+    tied = None if distances is None else distances[:, 1:] == distances[:, :-1]
+    if tied is None or not (tied & real[:, 1:]).any():
+        row, at = np.nonzero(hits)
+        one = np.ones(len(row), np.int64)
+        return tie_groups(rankings, row, one, one, at)
+    new = np.ones(hits.shape, bool)
+    new[:, 1:] = ~tied
+    group = np.cumsum(new) - 1  # across all lists: the first entry of each is new
+    n, p = (np.bincount(group, mask.ravel(), 1).astype(np.int64) for mask in (real, hits))
+    begin = np.flatnonzero(new)
+    kept = np.flatnonzero(p) if len(begin) else np.empty(0, np.intp)
+    return tie_groups(rankings, begin[kept] // k, n[kept], p[kept], begin[kept] % k)
+
+
+def pooled(distances: Distances, hits: NDArray[np.bool_]) -> TieGroups:
+    """The groups of one ranking of all entries of all lists."""
+    values, group = np.unique(distances, return_inverse=True)
+    n, p = (np.bincount(group, mask, len(values)).astype(np.int64) for mask in (np.ones(len(group)), hits))
+    kept = np.flatnonzero(p)
+    return tie_groups(1, np.zeros(len(kept), np.intp), n[kept], p[kept], (np.cumsum(n) - n)[kept])

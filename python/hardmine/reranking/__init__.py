@@ -1,0 +1,1 @@
+"""Neighbours looked at again: expanded queries, k-reciprocal neighbours, diffusion."""
