@@ -6,3 +6,4 @@ except ImportError:
     raise ImportError('hardmine.torch needs PyTorch: pip install "hardmine[torch]"') from None
 
 from . import losses as losses
+from . import miners as miners
