@@ -45,12 +45,12 @@ class Rows(Dataset):
 
 
 if __name__ == "__main__":
-    how = {"num_workers": 2, "multiprocessing_context": sys.argv[1]}
+    how = {"num_workers": 1, "multiprocessing_context": sys.argv[1]}
     here = [Batches()[i] for i in range(8)]  # threads are up
     there = list(DataLoader(Batches(), batch_size=None, **how))
     assert all(torch.equal(a, b) for a, b in zip(here, there)) and len(there) == 8
     model = torch.nn.Linear(16, 4)
-    miners = [RefreshingMiner(model, data, LABELS, every=2, batch_size=32, loader=loader) for data, loader in ((X, None), (Rows(), how))]
+    miners = [RefreshingMiner(model, data, LABELS, every=4, batch_size=32, loader=loader) for data, loader in ((X, None), (Rows(), how))]
     for _, one, other in zip(range(4), *miners):
         assert all(torch.equal(a, b) for a, b in zip(one, other))
     print("done")

@@ -7,3 +7,4 @@ except ImportError:
 
 from . import losses as losses
 from . import miners as miners
+from . import modules as modules

@@ -38,7 +38,7 @@ class BatchMiner(torch.nn.Module):
     (anchors, positives, negatives), or four for pairs, int64, on the device of the embeddings. Nothing is differentiated.
     Float32 tensors on the CPU are read in place, or their normalized rows are; others, and those of a GPU, are copied to it
     as float32. Time and memory are those of the function. A batch that is its own reference (the same tensor) has no pairs of
-    a row with itself. Not run on a GPU yet.
+    a row with itself. Call it outside of what `torch.compile` compiles. Not run on a GPU yet.
 
     Examples
     --------
@@ -71,7 +71,6 @@ class BatchMiner(torch.nn.Module):
         self.num_triplets = self.num_pos_pairs = self.num_neg_pairs = 0
 
     @torch.no_grad()
-    @torch.compiler.disable
     def forward(
         self,
         embeddings: torch.Tensor,
