@@ -1,6 +1,6 @@
 """Central Similarity Quantization on Fashion-MNIST: hardmine's centers, the paper's, and other losses, at the same budget.
 
-RESULTS_HERE
+No figures yet: the full setting has not been run to its end.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Attentional localization on synthetic scenes: a digit somewhere on clutter, retrieved with and without the attention.
 
-RESULTS_HERE
+No figures yet: the full setting has not been run to its end.
 """
 
 from __future__ import annotations

@@ -3,6 +3,9 @@
 The directions that are asserted held on each of the seeds 0 to 2 here.
 """
 
+import pathlib
+import sys
+
 import pytest
 
 from optional_torch import torch
@@ -12,6 +15,7 @@ if not torch:
 
 pytest.importorskip("sklearn", reason="needs scikit-learn's digits")
 
+sys.path.append(str(pathlib.Path(__file__).parents[2]))  # `bench` is not installed
 from bench.training import csq, deep_ranking, hard_negatives, localization
 
 pytestmark = pytest.mark.slow
