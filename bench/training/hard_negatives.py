@@ -2,7 +2,9 @@
 
 Distances, not cosines: those of an untrained network are all near 1, and a margin relative to them lets nothing through.
 
-No figures yet: the full setting has not been run to its end.
+No figures yet of the full setting, which has not been run to its end. The reduced one, mean over three seeds:
+recall@1 after 30 steps on digits with random negatives 0.924 (0.921 to 0.926), with refreshed hard ones alone 0.897 (0.873 to
+0.923), of which mining is 14 % of the time: the hardest negatives do not win there.
 """
 
 from __future__ import annotations
