@@ -110,7 +110,7 @@ class Loop {
             good = load(coarse, base);
             if (!good) return 0;
             const std::size_t from = scan(Part{task, base, begin, 0}, coarse, rows, cols).end;
-            screened_pairs<Coarse>.fetch_add(from * (end - begin), std::memory_order_relaxed);
+            coarse.in_use([&]<class C>(C&) { screened_pairs<C>.fetch_add(from * (end - begin), std::memory_order_relaxed); });
             if (coarse.found_prepared()) pairs_prepared.fetch_add(from * (end - begin), std::memory_order_relaxed);
             pairs_looked_at.fetch_add(coarse.looked_at(), std::memory_order_relaxed);
             if (from == n) more = paid(task, end - begin, rows);

@@ -13,7 +13,7 @@ from optional_torch import torch
 from reference import METRICS, assert_same
 from searches import KINDS, answers, draw_filter
 
-SCREENS = ("int8", "float32", "")
+SCREENS = ("int8", "bf16", "float32", "")
 LANES_AND_OFFSET = {  # of panels
     "avx512_bitalg": (32, 128),
     "avx512": (32, 64),
