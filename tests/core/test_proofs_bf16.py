@@ -1,8 +1,8 @@
 """What the proof in cpp/screens/quantised_screen.hpp says of bfloat16 has rows here that need it.
 
 Rows whose rests all point one way reach Cauchy-Schwarz: components of 1 + 0.499 * 2^-7, just below the middle between two
-bfloat16, beside a row of ones, which has no rest. Sums that all round one way, and products that underflow, are those of frame.hpp
-and test_proofs_int8.py; slacks that so few operations cannot reach are held against the bound itself.
+bfloat16, beside a row of ones, which has no rest. Slacks that so few operations cannot reach are held against the bound itself.
+What both formats share has its rows in test_proofs_int8.py.
 """
 
 import numpy as np
