@@ -55,7 +55,7 @@ class CoarseScreens {
     }
     bool load_block(const Rows<float>& base, const Selection& ids) {
         block_ = ids.count;
-        return in_use([&](auto& screen) { return screen.load_block(base, ids); });
+        return in_use([&](auto& used) { return used.load_block(base, ids); });
     }
     void set_bound(std::size_t i, float bound) {
         if (!bounds_.empty()) bounds_[i] = bound;

@@ -1,7 +1,7 @@
 """What the proof in cpp/screens/quantised_screen.hpp says of bfloat16 has rows here that need it.
 
 Rows whose rests all point one way reach Cauchy-Schwarz: components of 1 + 0.499 * 2^-7, just below the middle between two
-bfloat16, beside a row of ones, which has no rest. Slacks that so few operations cannot reach are held against the bound itself.
+bfloat16, beside a row of ones, which has no rest. What so few operations cannot reach is held against the bound itself.
 What both formats share has its rows in test_proofs_int8.py.
 """
 
