@@ -42,7 +42,7 @@ def with_rest(d, way=1, size=1.0):
 
 @pytest.mark.parametrize("way", [-1, 1])
 @pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("d", [3, 100, 1000])
+@pytest.mark.parametrize("d", [3, 300])
 def test_the_rest_of_a_query(isa, metric, d, way):
     """Times the length of the base row, of which the longest of a panel is not the first."""
     assert_holds(np.float32([with_rest(d, way)]), both_signs(ones(d, 2.0**-9), ones(d, 2.0**-4)), metric, "bf16")
@@ -50,7 +50,7 @@ def test_the_rest_of_a_query(isa, metric, d, way):
 
 @pytest.mark.parametrize("way", [-1, 1])
 @pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("d", [3, 100, 1000])
+@pytest.mark.parametrize("d", [3, 300])
 def test_the_rest_of_a_base_row(isa, metric, d, way):
     assert_holds(np.float32([ones(d, 2.0**-4)]), both_signs(ones(d, 2.0**-9), with_rest(d, way)), metric, "bf16")
 
@@ -93,7 +93,7 @@ def test_lower_ends_pay_for_all_roundings(isa, metric, k):
 
 
 @pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("d", [3000, 50_001])
+@pytest.mark.parametrize("d", [3000, 10_001])
 def test_sums_that_round_one_way(isa, metric, d):
     """Squares of 1 + 2^-7 have digits that a sum of thousands loses, each time."""
     for near in (1 + 2.0**-7, 1 - 2.0**-8):
@@ -101,14 +101,14 @@ def test_sums_that_round_one_way(isa, metric, d):
         assert_inside(x, both_signs(x[0]), metric, "bf16")
 
 
-@pytest.mark.parametrize("d", [1, 2, 40, 1000])
+@pytest.mark.parametrize("d", [1, 2, 100])
 def test_products_that_are_flushed(isa, d):
     """Of bfloat16 that have no rests; rows of norm 2^30 say what is 1 in the frame."""
     for size in (-63.0, -63.5, -64.0, -66.0):
         tiny = np.full(d, np.float32(2.0 ** np.floor(size) * (1 + (size % 1) * 0.5)))
         ordinary = np.eye(1, d)[0]
         q = np.stack([*[ordinary] * 9, tiny, -tiny, 3 * tiny])
-        base = both_signs(*[ordinary] * 200, tiny)
+        base = both_signs(*[ordinary] * 12, tiny)
         for screen in ("bf16", "bf16 again"):
             assert_holds(np.float32(2.0**30 * q), np.float32(2.0**30 * base), "inner_product", screen)
 
