@@ -15,12 +15,15 @@ from searches import KINDS, answers, draw_filter
 
 SCREENS = ("int8", "bf16", "float32", "")
 LANES_AND_OFFSET = {  # of panels
+    "avx512_bf16": (32, 128),
     "avx512_bitalg": (32, 128),
     "avx512": (32, 64),
     "avx_vnni": (16, 128),
     "avx2": (16, 64),
     "generic": (8, 64),
     "wide": (32, 64),
+    "tiles": (32, 0),
+    "amx": (32, 0),
 }
 
 
