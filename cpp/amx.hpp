@@ -33,4 +33,10 @@ inline bool amx_permitted() {
     return syscall(SYS_arch_prctl, kRequest, kTileData) == 0;
 }
 
+// Whether they multiply bfloat16, too: all that were built so far do.
+inline bool amx_bf16() {
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 22 & 1);
+}
+
 }  // namespace hardmine

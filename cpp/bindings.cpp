@@ -82,7 +82,7 @@ void define(py::module_& m) {
 
 void use_screen(const std::string& name) {
     const auto* found = std::find(kChoices.begin(), kChoices.end(), name);
-    if (found == kChoices.end()) throw std::invalid_argument("expected float32, int8 or nothing, got '" + name + "'");
+    if (found == kChoices.end()) throw std::invalid_argument("expected float32, int8, bf16 or nothing, got '" + name + "'");
     choice = static_cast<Choice>(found - kChoices.begin());
 }
 
@@ -111,7 +111,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
     m.def("isas_built", &isas_built);
     m.def("isas_runnable", &isas_runnable);
     m.def("use_isa", &use_isa, py::arg("name"));
-    m.def("same_int8", &same_int8, py::arg("isa"), py::arg("other"));
+    m.def("same_products", &same_products, py::arg("family"), py::arg("isa"), py::arg("other"));
     m.def("kernels", &kernel_names);
     m.def("kernels_built", &kernels_built);
     m.def("threads", [] { return usable_threads(0); });
@@ -120,6 +120,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
     m.def("screened_pairs", [] {
         return std::map<std::string, std::uint64_t>{{"float32", screened_pairs<PanelScreen>},
                                                     {"int8", screened_pairs<Int8Screen>},
+                                                    {"bf16", screened_pairs<BFloat16Screen>},
                                                     {"prepared", pairs_prepared},
                                                     {"looked_at", pairs_looked_at},
                                                     {"few", screened_pairs<FewScreen>},
@@ -225,13 +226,13 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
         py::arg("queries").noconvert(), py::arg("base").noconvert(), py::arg("metric"), py::arg("screen"));
 
     m.def(
-        "int8_products",
-        [](const Bytes& queries, const Bytes& base, const Limits& high) {
+        "quantised_products",
+        [](const std::string& family, const Bytes& queries, const Bytes& base, const Limits& high) {
             const auto rows = [](const auto& of) { return static_cast<std::size_t>(of.shape(0)); };
             FloatArray products({queries.shape(0), base.shape(0)});
-            int8_products(queries.data(), rows(queries), base.data(), rows(base), static_cast<std::size_t>(base.shape(1)),
-                          high.data(), products.mutable_data());
+            quantised_products(family, queries.data(), rows(queries), base.data(), rows(base),
+                               static_cast<std::size_t>(base.shape(1)), high.data(), products.mutable_data());
             return products;
         },
-        py::arg("queries").noconvert(), py::arg("base").noconvert(), py::arg("high").noconvert());
+        py::arg("family"), py::arg("queries").noconvert(), py::arg("base").noconvert(), py::arg("high").noconvert());
 }

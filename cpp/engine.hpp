@@ -96,13 +96,13 @@ void canonical_matrix(const FloatSearch& search, bool self, float* out, const Wa
 std::shared_ptr<PreparedRows> prepare(const Rows<float>& base, Metric metric, int threads, const Watcher& watcher);
 
 // For tests: the intervals [lower, upper] that a screen gives every pair, (n, m) each; NaN for one that it does not report. Of
-// "few" or "many" queries; "int8": the lower end that the coarse screen asks with, and the upper one that it offers; "int8
-// again": both that it offers.
+// "few" or "many" queries; "int8" or "bf16": the lower end that the coarse screen asks with, and the upper one that it offers;
+// "int8 again", "bf16 again": both that it offers.
 void intervals(const FloatSearch& search, const std::string& screen, float* lower, float* upper);
 
-// For tests: the products of signed bytes by the int8 table in use, as float32; NaN where it reports none, as for those above
-// high[i].
-void int8_products(const std::int8_t* queries, std::size_t n, const std::int8_t* base, std::size_t m, std::size_t d,
-                   const float* high, float* products);
+// For tests: the products of signed bytes by the table of int8 or bf16 in use, as float32; NaN where it reports none, as for those
+// above high[i].
+void quantised_products(const std::string& family, const std::int8_t* queries, std::size_t n, const std::int8_t* base,
+                        std::size_t m, std::size_t d, const float* high, float* products);
 
 }  // namespace hardmine

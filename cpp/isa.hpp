@@ -21,8 +21,11 @@ std::vector<std::string> isas_runnable();  // best first; those never chosen una
 // for a name that is unknown, not built or not runnable.
 void use_isa(const std::string& name);
 
-// Whether the int8 tables of these sets agree, as one of tiles must with the emulated one before it is used. Throws as use_isa().
-bool same_int8(const std::string& isa, const std::string& other);
+// The table of that family, "int8" or "bf16". Throws std::invalid_argument.
+const QuantisedKernels& quantised(const Kernels& kernels, const std::string& family);
+
+// Whether such tables of these sets agree, as one of tiles must with the emulated one before it is used. Throws as use_isa().
+bool same_products(const std::string& family, const std::string& isa, const std::string& other);
 
 // The set last taken, for "" the best that runs.
 std::string isa_in_use();

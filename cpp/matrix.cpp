@@ -13,7 +13,7 @@
 #include "scan/families.hpp"
 #include "scan/team.hpp"
 #include "scan/visit.hpp"
-#include "screens/int8_trial.hpp"
+#include "screens/quantised_trial.hpp"
 #include "sinks/intervals.hpp"
 
 namespace hardmine {
@@ -194,15 +194,17 @@ void canonical_matrix(const FloatSearch& s, bool self, float* out, const Watcher
 
 namespace {
 
-// The intervals of the coarse screen, told of no bound.
+// The intervals of a coarse screen, told of no bound.
+template <class Format>
 void coarse_intervals(const FloatSearch& s, const Floats& family, const Frame& frame, bool again, float* lower, float* upper) {
     const std::size_t n = s.queries.count, m = s.base.count;
-    if (!Int8Rows::serves(frame)) {
+    if (!Format::serves(frame)) {
         std::fill_n(lower, n * m, frame.distance(-static_cast<double>(kInfinity)));
         std::fill_n(upper, n * m, kInfinity);
         return;
     }
-    Int8Screen screen(family.kernels.int8, family.kernels.few, family.kernels.tile, frame, family.canonical, n, true);
+    QuantisedScreen<Format> screen(Format::table(family.kernels), family.kernels.few, family.kernels.tile, frame,
+                                   family.canonical, n, true);
     screen.load_queries(s.queries, {nullptr, 0, n});
     for (std::size_t i = 0; i < n; ++i) screen.set_bound(i, kInfinity);
     Watch unwatched(kNobody, 0);
@@ -224,9 +226,9 @@ void coarse_intervals(const FloatSearch& s, const Floats& family, const Frame& f
 }  // namespace
 
 void intervals(const FloatSearch& s, const std::string& screen, float* lower, float* upper) {
-    constexpr std::string_view kScreens[] = {"few", "many", "int8", "int8 again"};
+    constexpr std::string_view kScreens[] = {"few", "many", "int8", "int8 again", "bf16", "bf16 again"};
     if (std::find(std::begin(kScreens), std::end(kScreens), screen) == std::end(kScreens))
-        throw std::invalid_argument("expected few, many, int8 or int8 again, got '" + screen + "'");
+        throw std::invalid_argument("expected few, many, int8, int8 again, bf16 or bf16 again, got '" + screen + "'");
     Floats family(s, kNobody);
     const Filter everything;
     const Judge judge(everything);
@@ -235,7 +237,9 @@ void intervals(const FloatSearch& s, const std::string& screen, float* lower, fl
     const Selection queries{nullptr, 0, n}, base{nullptr, 0, s.base.count};
     const Frame frame = make_frame(s.metric, family.canonical, s.queries, s.base, base);
     for (float* ends : {lower, upper}) std::fill_n(ends, n * s.base.count, std::numeric_limits<float>::quiet_NaN());
-    if (!few && screen != "many") return coarse_intervals(s, family, frame, screen == "int8 again", lower, upper);
+    const bool again = screen.ends_with(" again");
+    if (screen.starts_with("int8")) return coarse_intervals<Int8>(s, family, frame, again, lower, upper);
+    if (screen.starts_with("bf16")) return coarse_intervals<BFloat16>(s, family, frame, again, lower, upper);
     PanelScreen many_screen(family.kernels.tile, frame, family.canonical, few ? 0 : n);
     FewScreen few_screen(family.kernels.few, s.metric, family.canonical, s.base.width);
     Intervals sink(s.base.count, lower, upper);
@@ -249,12 +253,12 @@ void intervals(const FloatSearch& s, const std::string& screen, float* lower, fl
     }
 }
 
-void int8_products(const std::int8_t* queries, std::size_t n, const std::int8_t* base, std::size_t m, std::size_t d,
-                   const float* high, float* products) {
-    const Int8Kernels& kernels = kernels_in_use().int8;
+void quantised_products(const std::string& family, const std::int8_t* queries, std::size_t n, const std::int8_t* base,
+                        std::size_t m, std::size_t d, const float* high, float* products) {
+    const QuantisedKernels& kernels = quantised(kernels_in_use(), family);
     std::fill_n(products, n * m, std::numeric_limits<float>::quiet_NaN());
     for (std::size_t first = 0; first < m; first += kernels.lanes) {
-        Int8Trial trial(n, std::min(kernels.lanes, m - first), d);
+        QuantisedTrial trial(n, std::min(kernels.lanes, m - first), d);
         std::copy_n(queries, n * d, trial.queries.begin());
         std::copy_n(base + first * d, trial.m * d, trial.base.begin());
         std::copy_n(high, n, trial.high.begin());

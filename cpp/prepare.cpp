@@ -16,11 +16,11 @@ std::shared_ptr<PreparedRows> prepare(const Rows<float>& base, Metric metric, in
     const std::size_t lanes = kernels.int8.lanes, step = std::max<std::size_t>(1, kNumbers / (lanes * base.width)) * lanes;
     const std::size_t tasks = (base.count + step - 1) / step;
     const bool packs = prepared->fits(kernels.int8);
-    Team<float, Int8Packing> team(
+    Team<float, QuantisedPacking> team(
         base, tasks, threads_for(base.count * base.width, kSmallWork, threads), base.count, watcher,
-        [&] { return new Int8Packing(kernels.int8, kernels.tile, prepared->frame(), canonical, packs); });
+        [&] { return new QuantisedPacking(kernels.int8, kernels.tile, prepared->frame(), canonical, packs); });
     const Selection all{nullptr, 0, base.count};
-    team.run(tasks, [&](std::size_t task, Int8Packing& packing, Watch& watch) {
+    team.run(tasks, [&](std::size_t task, QuantisedPacking& packing, Watch& watch) {
         const std::size_t begin = task * step, end = std::min(base.count, begin + step);
         bool good = true;
         if (packs)

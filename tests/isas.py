@@ -6,7 +6,12 @@ import os
 from hardmine import _core
 
 EVERY_ISA = _core.isas_runnable()[: 1 if "HARDMINE_ONE_ISA" in os.environ else None]  # one is enough to find out much
-OTHER_BYTES = {"amx": "avx512_bitalg", "avx_vnni": "avx2", "tiles": "wide"}  # the same but for their bytes: for tests of these
+OTHER_BYTES = {
+    "amx": "avx512_bitalg",
+    "avx512_bf16": "avx512_bitalg",
+    "avx_vnni": "avx2",
+    "tiles": "wide",
+}  # the same but for their bytes: for tests of these
 ISAS = [name for name in EVERY_ISA if OTHER_BYTES.get(name) not in EVERY_ISA]
 
 
@@ -26,5 +31,5 @@ def using_isa(name):
 
 
 def using_screen(name):
-    """Of many queries: "int8", "float32", or "" for the one that pays."""
+    """Of many queries: "int8", "bf16", "float32", or "" for the one that pays."""
     return _instead(_core.screen, _core.use_screen, name)

@@ -1,7 +1,7 @@
 // The seam between arithmetic and everything else: constant tables of functions, one per family and instruction set.
 //
 // Contract of every function: no allocation, no exception, no threads, no global state (but the tiles of a thread, between
-// Int8Kernels::begin and end); pointers need only the alignment of their type; inputs and outputs do not overlap. d and numbers
+// QuantisedKernels::begin and end); pointers need only the alignment of their type; inputs and outputs do not overlap. d and numbers
 // of groups are at least 1.
 //
 // A family is one source, compiled once per instruction set (the table in CMakeLists.txt): HM_ISA names the set, HM_BYTES is
@@ -84,45 +84,48 @@ struct FewKernels {
                       size_t d, float* out);
 };
 
-// Float rows as int8: x = scale * X + rest, with whole numbers X. A quad is four neighbouring components; what is missing of
-// the last one is 0. They lie in blocks of one size, of which a query's part lies together: the fewest blocks of at most `run`
-// quads, and in queries zeros up to the end of the last (Int8Layout in screens/int8_layout.hpp). A group of `rows` queries is
-// laid out [block][row][quad][4], a panel of `lanes` base rows [quad][lane][4], its bytes moved by `offset` to be unsigned, or,
-// if that is 0, signed: |X| <= 127 for a query, and for a base row, < offset where there is one. The panels of a set have as
-// many lanes as its TileKernels.
-struct Int8Queries {       // of which function i-th entries belong to query i
-    const int8_t* codes;   //
+// Float rows in fewer bits, as int8 or bfloat16: x = scale * X + rest, where X are whole numbers of a byte, or floats of 16 bits
+// and the scale is 1. A word is as many neighbouring components as four bytes hold; what is missing of the last one is 0. They
+// lie in blocks of one size, of which a query's part lies together: the fewest blocks of at most `run` words, and in queries
+// zeros up to the end of the last (QuantisedLayout in screens/quantised_layout.hpp). A group of `rows` queries is laid out
+// [block][row][word], a panel of `lanes` base rows [word][lane]. Bytes of base rows are moved by `offset` to be unsigned, or, if
+// that is 0, signed: |X| <= 127 for a query, and for a base row, < offset where there is one. No bfloat16 is subnormal. The
+// panels of a set have as many lanes as its TileKernels.
+struct QuantisedQueries {  // of which function i-th entries belong to query i
+    const void* codes;     //
     const int32_t* start;  // - offset * the sum of X
     const float *factor, *length, *residual, *high, *shift;
 };
-struct Int8Panel {
-    const uint8_t* codes;
+struct QuantisedPanel {
+    const void* codes;
     const float *scale, *bias, *residual, *length;  // per lane
 };
-struct Int8Kernels {
+struct QuantisedKernels {
     const char* name;
     size_t rows, lanes, run;
-    size_t groups;  // that pass over a panel at a time
+    size_t per_word;  // components
+    size_t groups;    // that pass over a panel at a time
     int32_t offset;
     float gain;  // pairs for one of TileKernels of the same set, in many dimensions; measured, but for AMX's, a prototype's
 
-    // Around all screening of rows of so many quads, in the same thread, with nothing between them that may use tiles, too. Null
+    // Around all screening of rows of so many words, in the same thread, with nothing between them that may use tiles, too. Null
     // where nothing is to be prepared.
-    void (*begin)(size_t quads);
+    void (*begin)(size_t words);
     void (*end)();
 
     // Makes a panel from one of floats, laid out [k][lane], with the scales, and per lane the sums of the squares of x - scale
     // * X and of scale * X, in float32.
-    void (*quantise)(const float* floats, size_t d, uint8_t* codes, float* scale, float* residual, float* length);
+    void (*quantise)(const float* floats, size_t d, void* codes, float* scale, float* residual, float* length);
 
-    // value(i, j) = bias[j] + factor[i] * scale[j] * X_i . X_j, the sum in int32. Writes the pairs with
+    // value(i, j) = bias[j] + factor[i] * scale[j] * X_i . X_j, the sum in int32, or in float32 in no stated order, where what is
+    // subnormal may be lost. Writes the pairs with
     //   value <= high[i] + blur(i, j),   blur(i, j) = length[i] * panel.residual[j] + residual[i] * panel.length[j],
     // as TileKernels::screen does.
-    size_t (*screen)(const Int8Queries& queries, size_t groups, const Int8Panel& panel, size_t quads, Hit* hits);
+    size_t (*screen)(const QuantisedQueries& queries, size_t groups, const QuantisedPanel& panel, size_t words, Hit* hits);
 
     // The same for rows and columns at once: value - blur <= high[i] or value - blur + shift[i] <= column_high[j].
-    size_t (*screen_both)(const Int8Queries& queries, size_t groups, const Int8Panel& panel, const float* column_high,
-                          size_t quads, Hit* hits);
+    size_t (*screen_both)(const QuantisedQueries& queries, size_t groups, const QuantisedPanel& panel,
+                          const float* column_high, size_t words, Hit* hits);
 };
 
 // Packed codes (code_tile.hpp). A group is `rows` queries, prepared by `prepare` into `query` bytes for each byte of a code; a
@@ -170,7 +173,8 @@ struct CanonicalKernels {
 struct Kernels {
     const TileKernels& tile;
     const FewKernels& few;
-    const Int8Kernels& int8;
+    const QuantisedKernels& int8;
+    const QuantisedKernels& bf16;
     const CodeKernels& codes;
     const CanonicalKernels& canonical;
 };

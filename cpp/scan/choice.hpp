@@ -9,14 +9,14 @@
 
 namespace hardmine {
 
-// Unasked, blocks go to the coarse screen where it is expected to be faster (screens/int8_screen.hpp).
-enum class Choice { unasked, float32, int8 };
+// Unasked, blocks go to a coarse screen where it is expected to be faster (screens/coarse_screens.hpp).
+enum class Choice { unasked, float32, int8, bf16 };
 
-inline constexpr std::array<std::string_view, 3> kChoices = {"", "float32", "int8"};
+inline constexpr std::array<std::string_view, 4> kChoices = {"", "float32", "int8", "bf16"};
 
 inline std::atomic<Choice> choice{Choice::unasked};
 
-// Of all calls of this process: the pairs of queries and base rows that a screen did; of those of the coarse one, whose rows it
+// Of all calls of this process: the pairs of queries and base rows that a screen did; of those of the coarse ones, whose rows it
 // found prepared, and which it looked at again.
 template <class AnyScreen>
 inline std::atomic<std::uint64_t> screened_pairs{0};

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "isa.hpp"
 #include "scan/choice.hpp"
@@ -13,9 +14,9 @@
 #include "scan/parallel.hpp"
 #include "scan/plan.hpp"
 #include "scan/scores.hpp"
+#include "screens/coarse_screens.hpp"
 #include "screens/code_screens.hpp"
 #include "screens/few_screen.hpp"
-#include "screens/int8_screen.hpp"
 #include "screens/panel_screen.hpp"
 #include "terms/finite.hpp"
 #include "terms/search.hpp"
@@ -50,27 +51,30 @@ class Floats {
     std::size_t most_queries(std::size_t per_query, std::size_t fixed) const {
         const std::size_t d = search.base.width, rows = most_rows(true);
         const std::size_t beside = fixed + FewScreen::bytes() + Scores::bytes(d, rows);
-        return queries_in_memory(threads,
-                                 PanelScreen::bytes_per_query(d) + Int8Screen::bytes_per_query(kernels.int8, d) +
-                                     Scores::bytes_per_query() + per_query,
-                                 beside + screen_bytes(0) + coarse_bytes(0), FewScreen::kMostQueries,
-                                 beside + (coarse_fits_few() ? coarse_bytes(0) : 0));
+        return queries_in_memory(
+            threads,
+            PanelScreen::bytes_per_query(d) + coarse_bytes(1) - coarse_bytes(0) + Scores::bytes_per_query() + per_query,
+            beside + screen_bytes(0) + coarse_bytes(0), FewScreen::kMostQueries,
+            beside + (coarse_fits_few() ? int8_bytes(0) : 0));
     }
 
-    // What the screens for many queries take for `queries` of them: the fine one, and the coarse one beside it.
+    // What the screens for many queries take for `queries` of them: the fine one, and the coarse ones beside it.
     std::size_t screen_bytes(std::size_t queries) const {
         const std::size_t d = search.base.width;
         return PanelScreen::bytes(kernels.tile, d) + queries * PanelScreen::bytes_per_query(d);
     }
     std::size_t coarse_bytes(std::size_t queries) const {
         const std::size_t d = search.base.width;
-        return Int8Screen::bytes(kernels.int8, d) + queries * Int8Screen::bytes_per_query(kernels.int8, d);
+        const std::size_t bf16 =
+            BFloat16Screen::bytes(kernels.bf16, d) + queries * BFloat16Screen::bytes_per_query(kernels.bf16, d);
+        return int8_bytes(queries) + (may_use_bf16() ? bf16 : 0);
     }
 
     // Before screens are made: for up to `longest` queries at a time. A prepared base is of use where its rows follow one
     // another.
     void prepare(std::size_t longest, const Selection& base) {
         longest_ = longest;
+        rows_ = base.count;
         prepared_ = search.prepared && search.prepared->fits(kernels.int8) && !base.ids ? search.prepared : nullptr;
         if (prepared_) {
             frame_ = prepared_->frame();
@@ -93,7 +97,7 @@ class Floats {
 
     struct Screens {
         PanelScreen many;
-        Int8Screen coarse;
+        CoarseScreens coarse;
         FewScreen few;
         bool uses_coarse, prepared;
         template <class Visit>
@@ -103,23 +107,24 @@ class Floats {
         }
     };
     Screens screens() const {
-        return {many_screen(longest_), coarse_screen(longest_),
+        return {many_screen(longest_), coarse_screens(longest_),
                 FewScreen(kernels.few, search.metric, canonical, search.base.width, trusted_), uses_coarse(),
                 prepared_ != nullptr};
     }
     PanelScreen many_screen(std::size_t queries) const {
         return PanelScreen(kernels.tile, frame_, canonical, many() ? queries : 0);
     }
-    Int8Screen coarse_screen(std::size_t queries) const {
-        return Int8Screen(kernels.int8, kernels.few, kernels.tile, frame_, canonical, uses_coarse() ? queries : 0,
-                          choice_ == Choice::int8, prepared_);
+    CoarseScreens coarse_screens(std::size_t queries) const {
+        std::optional<Int8Screen> int8;
+        std::optional<BFloat16Screen> bf16;
+        if (uses_int8())
+            int8.emplace(kernels.int8, kernels.few, kernels.tile, frame_, canonical, queries, choice_ == Choice::int8,
+                         prepared_);
+        if (uses_bf16())
+            bf16.emplace(kernels.bf16, kernels.few, kernels.tile, frame_, canonical, queries, choice_ == Choice::bf16);
+        return {std::move(int8), std::move(bf16), frame_, queries};
     }
-    bool uses_coarse() const {
-        if (!many() && !(prepared_ && coarse_fits_few())) return false;
-        if (choice_ == Choice::float32 || !Int8Rows::serves(frame_)) return false;
-        return choice_ == Choice::int8 ||
-               ((prepared_ || longest_ >= kCoarseQueries) && search.base.width >= kCoarseWidth && kernels.int8.gain > 1);
-    }
+    bool uses_coarse() const { return uses_int8() || uses_bf16(); }
     Scores scores() const { return {canonical, search.queries, search.base, longest_, most_rows(many() || uses_coarse())}; }
 
     const FloatSearch& search;
@@ -131,10 +136,35 @@ class Floats {
     static constexpr std::size_t kCoarseWidth = 16;    // in fewer dimensions products are no longer most of the work
     static constexpr std::size_t kCoarseQueries = 96;  // fewer do not pay for packing rows a second time
 
+    // Slower products do not pay for the blocks that are tried in vain, fewer rows not for packing the queries once more, which
+    // costs a query what 350 base rows do in floats.
+    static constexpr float kLeastGain = 1.25f;
+    static constexpr std::size_t kBFloat16Rows = 8192;
+
+    bool uses_int8() const {
+        if (!many() && !(prepared_ && coarse_fits_few())) return false;
+        if (!Int8::serves(frame_)) return false;
+        return choice_ == Choice::int8 || (choice_ == Choice::unasked && (prepared_ || longest_ >= kCoarseQueries) &&
+                                           search.base.width >= kCoarseWidth && kernels.int8.gain > 1);
+    }
+    bool may_use_bf16() const {
+        return choice_ == Choice::bf16 || (choice_ == Choice::unasked && kernels.bf16.gain >= kLeastGain);
+    }
+    bool uses_bf16() const {
+        if (!many() || !may_use_bf16() || !BFloat16::serves(frame_)) return false;
+        return choice_ == Choice::bf16 ||
+               (longest_ >= kCoarseQueries && rows_ >= kBFloat16Rows && search.base.width >= kCoarseWidth);
+    }
+
+    std::size_t int8_bytes(std::size_t queries) const {
+        const std::size_t d = search.base.width;
+        return Int8Screen::bytes(kernels.int8, d) + queries * Int8Screen::bytes_per_query(kernels.int8, d);
+    }
+
     bool many() const { return longest_ > FewScreen::kMostQueries; }
     // Few queries are to take little memory, whatever the width of the rows is; of a prepared base they read bytes if that is
     // so.
-    bool coarse_fits_few() const { return search.prepared && in_share(threads, 2 * coarse_bytes(FewScreen::kMostQueries)); }
+    bool coarse_fits_few() const { return search.prepared && in_share(threads, 2 * int8_bytes(FewScreen::kMostQueries)); }
     std::size_t most_rows(bool many) const {
         const std::size_t d = search.base.width;
         if (!many) return FewScreen::kBlockRows;
@@ -145,7 +175,7 @@ class Floats {
     const Choice choice_ = choice;
     const PreparedRows* prepared_ = nullptr;
     Frame frame_;
-    std::size_t longest_ = 0;
+    std::size_t longest_ = 0, rows_ = 0;
     bool trusted_ = true;
 };
 

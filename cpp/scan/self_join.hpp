@@ -150,9 +150,9 @@ class SelfJoin {
 
     struct Work {
         Work(const Floats& family, std::size_t range, std::size_t k)
-            : screen(family.many_screen(range)), coarse(family.coarse_screen(range)), keys(k) {}
+            : screen(family.many_screen(range)), coarse(family.coarse_screens(range)), keys(k) {}
         PanelScreen screen;
-        Int8Screen coarse;
+        CoarseScreens coarse;
         std::vector<Key> keys;
         std::uint32_t cost = 0;
         std::optional<FirstBound> guess;
@@ -221,7 +221,7 @@ class SelfJoin {
     // of the same rows shuffled, in 20,000 rows of 64 dimensions; now 1.3. Of another slab nothing is known, hence the golden
     // ratio; of the same, the longest tasks come first, so that threads end together.
     void visit(Slab& rows, Slab& cols) {
-        static_assert(ScreensBothSides<PanelScreen> && ScreensBothSides<Int8Screen>);
+        static_assert(ScreensBothSides<PanelScreen> && ScreensBothSides<CoarseScreens>);
         std::vector<std::size_t> begins;
         visit_blocks(rows.count, range_, &rows == &cols, [&](std::size_t begin, std::size_t) {
             begins.push_back(begin);

@@ -68,7 +68,6 @@ class Loop {
     bool visit(const Task& task, Receiver<S, Scores> rows, Receiver<S, Scores> cols, Coarse& coarse, Fine& fine) const {
         const std::size_t n = task.rows.count, count = task.base.count;
         constexpr bool others_tighten = S::kShared || S::kOneBound;
-        CountedPairs<Coarse> by_coarse;
         CountedPairs<Fine> by_fine;
         bool good = true, more = true, coarse_loaded = false, fine_loaded = false;
         bool told = false;  // whether the coarse screen knows all bounds
@@ -104,7 +103,7 @@ class Loop {
             good = load(coarse, base);
             if (!good) return 0;
             const std::size_t from = scan(Part{task, base, begin, 0}, coarse, rows, cols).end;
-            by_coarse.done += from * (end - begin);
+            coarse.in_use([&]<class C>(C&) { screened_pairs<C>.fetch_add(from * (end - begin), std::memory_order_relaxed); });
             if (coarse.found_prepared()) pairs_prepared.fetch_add(from * (end - begin), std::memory_order_relaxed);
             pairs_looked_at.fetch_add(coarse.looked_at(), std::memory_order_relaxed);
             if (from == n) more = paid(task, end - begin, rows);

@@ -8,8 +8,9 @@
 #include <cstddef>
 
 #include "kernels/kernels.hpp"
+#include "screens/formats.hpp"
 #include "screens/frame.hpp"
-#include "screens/int8_rows.hpp"
+#include "screens/quantised_rows.hpp"
 
 namespace hardmine {
 
@@ -20,8 +21,8 @@ class PreparedRows {
           lanes_(kernels.int8.lanes),
           offset_(kernels.int8.offset),
           frame_(base_frame(metric, Canonical(kernels.canonical, metric, rows.width), rows, {nullptr, 0, rows.count})) {
-        if (Int8Rows::serves(frame_))
-            rows_.resize((rows.count + lanes_ - 1) / lanes_ * lanes_, Int8Layout(kernels.int8, rows.width));
+        if (Int8::serves(frame_))
+            rows_.resize((rows.count + lanes_ - 1) / lanes_ * lanes_, QuantisedLayout(kernels.int8, rows.width));
     }
 
     std::size_t count() const { return count_; }
@@ -29,22 +30,22 @@ class PreparedRows {
     std::size_t bytes() const { return rows_.bytes(); }
 
     // What packs, panel by panel, fills.
-    Int8Rows& rows() { return rows_; }
+    QuantisedRows& rows() { return rows_; }
 
     // Whether a search with these kernels can read its panels.
-    bool fits(const Int8Kernels& kernels) const {
+    bool fits(const QuantisedKernels& kernels) const {
         return rows_.count() && kernels.lanes == lanes_ && kernels.offset == offset_ &&
-               Int8Layout(kernels, frame_.d).bytes() == rows_.width();
+               QuantisedLayout(kernels, frame_.d).bytes() == rows_.width();
     }
     // Whether a block of rows is one of whole panels, but for the last one; then from(ids.first) are those.
     bool holds(const Selection& ids) const { return !ids.ids && ids.first % lanes_ == 0; }
-    Int8View from(std::size_t first) const { return rows_.from(first); }
+    QuantisedView from(std::size_t first) const { return rows_.from(first); }
 
   private:
     std::size_t count_, lanes_;
     std::int32_t offset_;
     Frame frame_;
-    Int8Rows rows_;
+    QuantisedRows rows_;
 };
 
 }  // namespace hardmine

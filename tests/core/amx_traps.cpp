@@ -10,14 +10,14 @@
 #include <string.h>
 #include <ucontext.h>
 
-#include "screens/int8_trial.hpp"
+#include "screens/quantised_trial.hpp"
 
 namespace hardmine {
 namespace amx {
-extern const Int8Kernels int8;
+extern const QuantisedKernels int8, bf16;
 }
 namespace tiles {
-extern const Int8Kernels int8;
+extern const QuantisedKernels int8, bf16;
 }
 }  // namespace hardmine
 
@@ -64,7 +64,26 @@ void product(Tile& c, const Tile& a, const Tile& b, const uint8_t* at) {
         }
 }
 
-// VEX.128.0F38.W0 49 (configuration, zero), 4B (load, store), 5E (products), as volume 2 of Intel's manual encodes them.
+// Of sums that float32 has exactly, in whatever order (same_products has no others).
+void half_product(Tile& c, const Tile& a, const Tile& b, const uint8_t* at) {
+    demand(&a != &b && &a != &c && &b != &c, "one tile twice", at);
+    demand(a.rows == c.rows && b.bytes == c.bytes && a.bytes == 4 * b.rows && c.bytes % 4 == 0, "shapes", at);
+    const auto number = [](const uint8_t* half) {
+        const uint32_t bits = static_cast<uint32_t>(half[0]) << 16 | static_cast<uint32_t>(half[1]) << 24;
+        float x;
+        memcpy(&x, &bits, sizeof x);
+        return x;
+    };
+    for (size_t m = 0; m < c.rows; ++m)
+        for (size_t n = 0; n < c.bytes / 4; ++n) {
+            float sum;
+            memcpy(&sum, &c.data[m][4 * n], sizeof sum);
+            for (size_t k = 0; k < a.bytes; k += 2) sum += number(&a.data[m][k]) * number(&b.data[k / 4][4 * n + k % 4]);
+            memcpy(&c.data[m][4 * n], &sum, sizeof sum);
+        }
+}
+
+// VEX.128.0F38.W0 49 (configuration, zero), 4B (load, store), 5E and 5C (products), as volume 2 of Intel's manual encodes them.
 void illegal(int, siginfo_t*, void* context) {
     greg_t* registers = static_cast<ucontext_t*>(context)->uc_mcontext.gregs;
     const auto* p = reinterpret_cast<const uint8_t*>(registers[REG_RIP]);
@@ -108,6 +127,8 @@ void illegal(int, siginfo_t*, void* context) {
     } else if (operation == 0x4b && prefix == 2 && mod != 3) {
         const Tile& t = tile(first);
         for (size_t i = 0; i < t.rows; ++i) memcpy(row(i), t.data[i], t.bytes);
+    } else if (operation == 0x5c && prefix == 2 && mod == 3) {
+        half_product(tile(first), tile(low | base_8), tile(third), p);
     } else {
         demand(operation == 0x5e && prefix == 3 && mod == 3, "an instruction that is not expected", p);
         product(tile(first), tile(low | base_8), tile(third), p);
@@ -123,6 +144,7 @@ int main() {
     action.sa_sigaction = illegal;
     action.sa_flags = SA_SIGINFO;
     sigaction(SIGILL, &action, nullptr);
-    const bool same = hardmine::same_int8(hardmine::amx::int8, hardmine::tiles::int8);
+    const bool same = hardmine::same_products(hardmine::amx::int8, hardmine::tiles::int8) &&
+                      hardmine::same_products(hardmine::amx::bf16, hardmine::tiles::bf16);
     printf("%s, %s\n", same ? "same" : "different", trapped ? "trapped" : "by the CPU");
 }

@@ -11,9 +11,11 @@ from isas import using_screen
 from reference import assert_same
 
 U = 2.0**-24
-SCREENS = pytest.mark.parametrize("screen", ["many", "few", "int8", "int8 again"])
-FRAMED = pytest.mark.parametrize("screen", ["many", "int8", "int8 again"])  # those that pack rows in the frame
-IN_PLACE = pytest.mark.parametrize("screen", ["few", "int8 again"])  # those that sum rows where they lie
+SCREENS = pytest.mark.parametrize("screen", ["many", "few", "int8", "int8 again", "bf16", "bf16 again"])
+FRAMED = pytest.mark.parametrize(
+    "screen", ["many", "int8", "int8 again", "bf16", "bf16 again"]
+)  # those that pack rows in the frame
+IN_PLACE = pytest.mark.parametrize("screen", ["few", "int8 again", "bf16 again"])  # those that sum rows where they lie
 DIRECTIONS = pytest.mark.parametrize("way", [-1, 1], ids=["lost", "doubled"])
 
 
@@ -46,7 +48,7 @@ def assert_found(q, b, metric, screen="many"):
     for i in range(0, len(queries), step):
         rows = slice(i, i + step)
         window = Filter(nearer_than=end[rows], farther_than=start[rows])
-        with using_screen("int8" if screen.startswith("int8") else "float32"):
+        with using_screen(screen[:4] if screen[:4] in ("int8", "bf16") else "float32"):
             found = hardmine.topk(queries[rows], b, len(b), metric=metric, where=window)
         assert_same(found, reference.topk(queries[rows], b, len(b), metric, allowed[rows]))
 

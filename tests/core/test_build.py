@@ -50,7 +50,7 @@ def test_layers():
     for path in CPP:
         found = includes(path)
         if path.parent.name == "kernels":
-            own = "kernels|simd|doubles|bytes|code_tile|few_codes|int8_epilogue|int8_registers|int8_tiles|emulated_tiles"
+            own = r"kernels|simd|doubles|bytes|code_tile|few_codes|int8_product|bf16_product|quantised_\w+|emulated_tiles"
             good = rf'<(std\w+|string|immintrin|arm_neon)\.h>|"({own})\.hpp"'
             assert all(re.fullmatch(good, i) for i in found), path
         if not path.name.startswith("bindings"):

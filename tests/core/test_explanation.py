@@ -7,7 +7,7 @@ import hardmine
 from hardmine import Filter, _core, explain
 from isas import using_screen
 
-NOTHING = {"int8": 0, "float32": 0, "few": 0, "codes": 0}
+NOTHING = {"int8": 0, "bf16": 0, "float32": 0, "few": 0, "codes": 0}
 
 
 def normal(rng, n, d=40):
@@ -31,11 +31,11 @@ def test_every_pair_is_one_of_a_screen(isa, rng, threads):
                 search(q, b, threads=threads)
             assert told.pairs == NOTHING | {"float32": whole}, name
             assert told.looked_at == 0 and told.screen == "float32"
-        with using_screen("int8"):
-            with explain() as told:
+        for coarse in ("int8", "bf16"):
+            with using_screen(coarse), explain() as told:
                 search(q, b, threads=threads)
-            assert told.pairs["int8"] + told.pairs["float32"] == whole and told.pairs["int8"] > 0, name
-            assert 0 <= told.looked_at <= told.pairs["int8"] and told.screen == "int8"
+            assert told.pairs[coarse] + told.pairs["float32"] == whole and told.pairs[coarse] > 0, name
+            assert 0 <= told.looked_at <= told.pairs[coarse] and told.screen == coarse
             assert (told.looked_at > 0) or name == "radius"
         for rows in (q[:1], q[:8]):
             with explain() as told:
@@ -64,7 +64,7 @@ def test_what_has_no_screen_counts_nothing(rng):
         hardmine.pairwise(x)
         hardmine.pair_distances(x, None, [1], [2])
     assert told.pairs == NOTHING and told.looked_at == 0
-    assert told.summary() == "screen int8 before float32, where it pays: 0 pairs"
+    assert told.summary() == "screen int8 or bf16 before float32, where they pay: 0 pairs"
 
 
 def test_it_ends_with_its_block_and_with_an_error(rng):
@@ -84,7 +84,8 @@ def test_kernels_and_words(isa, rng):
         hardmine.topk(q, b, 5)
         hardmine.topk(hardmine.pack(q), hardmine.pack(b), 5, metric="hamming")
     used = _core.kernels()
-    assert told.kernels == {"int8": used["int8"], "float32": used["tile"], "few": used["few"], "codes": used["codes"]}
+    families = {"int8": "int8", "bf16": "bf16", "float32": "tile", "few": "few", "codes": "codes"}
+    assert told.kernels == {screen: used[family] for screen, family in families.items()}
     lines = told.summary().splitlines()
     assert lines[0] == "screen int8: 400000 pairs"
     (coarse,) = (line.split() for line in lines if line.startswith("  int8"))

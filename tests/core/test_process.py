@@ -201,11 +201,11 @@ def test_forced_instruction_set_is_the_one_in_use(name):
 
 
 def test_every_family_is_told_of():
-    families = {"tile", "few", "int8", "codes", "canonical"}
+    families = {"tile", "few", "int8", "bf16", "codes", "canonical"}
     assert set(_core.kernels_built()) == set(_core.kernels()) == families
 
 
-@pytest.mark.parametrize("name", ["int8", "float32", ""])
+@pytest.mark.parametrize("name", ["int8", "bf16", "float32", ""])
 def test_forced_screen_is_the_one_in_use(name):
     done = run("from hardmine import _core; print(_core.screen())", HARDMINE_SCREEN=name)
     assert done.stdout == name + "\n", done.stderr
@@ -214,7 +214,7 @@ def test_forced_screen_is_the_one_in_use(name):
 def test_an_unknown_screen_is_an_import_error_that_names_the_good_ones():
     done = run("import hardmine", HARDMINE_SCREEN="int4")
     assert done.returncode == 1
-    assert "ImportError: HARDMINE_SCREEN: expected float32, int8 or nothing, got 'int4'" in done.stderr
+    assert "ImportError: HARDMINE_SCREEN: expected float32, int8, bf16 or nothing, got 'int4'" in done.stderr
 
 
 def test_each_family_chooses_its_best_table_unasked():

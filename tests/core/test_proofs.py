@@ -1,6 +1,6 @@
 """Every line of the derivations in cpp/screens/frame.hpp and few_screen.hpp has rows here that need it.
 
-What int8_screen.hpp adds has its own in test_proofs_int8.py.
+What quantised_screen.hpp adds has its own in test_proofs_int8.py.
 
 Rows are built so that all roundings of a sum go the same way: one large term makes the partial sums large from the start, and
 every later one is a little less than half a step of them, and lost, or a little more, and counted twice. A screen that leaves

@@ -1,4 +1,4 @@
-"""Every term of the bound in cpp/screens/int8_screen.hpp has rows here that need it.
+"""Every term of the bound in cpp/screens/quantised_screen.hpp has rows here that need it.
 
 Rows whose rests all point one way reach Cauchy-Schwarz: a row of X + 0.499 steps, X whole, whose first component fixes the
 step, and beside it a row of ones, which has no rest. A screen that leaves out half of a term is above the distance of the

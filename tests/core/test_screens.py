@@ -41,10 +41,10 @@ def test_no_answer_depends_on_the_screen(kind, metric, n, m, d, isa, threads, bl
     rows = np.arange(n) if own else None
     found = {}
     with using_isa(isa):
-        for screen in ("int8", "float32", ""):
+        for screen in ("int8", "bf16", "float32", ""):
             with using_screen(screen):
                 found[screen] = list(answers(q, b, metric, where, rows, limits, threads, block))
-    for screen in ("float32", ""):
+    for screen in ("bf16", "float32", ""):
         for one, other in zip(found["int8"], found[screen], strict=True):
             np.testing.assert_array_equal(one, other)
     of_rows = ("query_groups", "exclude", "nearer_than", "farther_than")
@@ -77,7 +77,7 @@ def test_no_self_join_depends_on_the_screen(kind, metric, isa, threads, seed):
     with using_isa(isa):
         for options in ({}, {"where": where}):
             found = []
-            for screen in ("int8", "float32", ""):
+            for screen in ("int8", "bf16", "float32", ""):
                 with using_screen(screen):
                     near = hardmine.radius_neighbors(x, radius=float(limits[1]), metric=metric, threads=threads, **options)
                     closest = hardmine.closest_pairs(x, n_pairs=99, metric=metric, threads=threads, **options)
@@ -112,7 +112,7 @@ def test_the_coarse_screen_does_what_it_pays_for_alone(isa, rng, counted):
     pairs = counted(lambda: hardmine.topk(q, b, 10, threads=1))
     gains = _core.kernels()["int8"] != "generic"
     assert (pairs["int8"] > q.shape[0] * b.shape[0] / 2) == gains
-    assert pairs["int8"] + pairs["float32"] == len(q) * len(b) and pairs["looked_at"] <= pairs["int8"] / 50
+    assert pairs["int8"] + pairs["bf16"] + pairs["float32"] == len(q) * len(b) and pairs["looked_at"] <= pairs["int8"] / 50
     assert counted(lambda: hardmine.topk(np.ones_like(q), np.ones_like(b), 10, threads=1))["int8"] == 0
     assert counted(lambda: hardmine.topk(q[:90], b, 10, threads=1))["int8"] == 0  # too few to pack rows for
 
@@ -123,7 +123,7 @@ def test_the_last_block_is_as_short_as_it_is(isa, rng, counted, rest):
     q, b = normal(rng, 100, 512), normal(rng, 4096 + rest, 512)
     found = []
     pairs = counted(lambda: found.append(hardmine.topk(q, b, 10, threads=1)))
-    assert pairs["int8"] + pairs["float32"] == len(q) * len(b)
+    assert pairs["int8"] + pairs["bf16"] + pairs["float32"] == len(q) * len(b)
     with using_screen("float32"):
         assert_same(found[0], hardmine.topk(q, b, 10, threads=1))
 
@@ -153,7 +153,7 @@ def test_threads_blocks_and_order(isa, rng, metric):
     np.testing.assert_array_equal(moved.distances, expected.distances)
 
 
-@pytest.mark.parametrize("screen", ["int8", "float32", ""])
+@pytest.mark.parametrize("screen", ["int8", "bf16", "float32", ""])
 @pytest.mark.parametrize("metric", METRICS)
 def test_rows_that_are_not_finite_are_named(isa, rng, metric, screen):
     q, b = normal(rng, 200), normal(rng, 20_000)

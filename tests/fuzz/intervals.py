@@ -13,7 +13,7 @@ from .cases import Case, Property
 from .search import METRICS
 
 Rng = np.random.Generator
-SCREENS = ("many", "few", "int8", "int8 again")
+SCREENS = ("many", "few", "int8", "int8 again", "bf16", "bf16 again")
 WIDE = 16  # steps of float32: in a narrower interval its own rounding says where the distance lies
 
 

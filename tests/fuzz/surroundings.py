@@ -20,7 +20,7 @@ isas = _core.isas_runnable()  # those that cases are drawn from; --isa leaves on
 def draw(rng: np.random.Generator) -> dict[str, Any]:
     return {
         "isa": str(rng.choice(isas)),
-        "forced_screen": str(rng.choice(["", "int8", "int8", "float32"])),
+        "forced_screen": str(rng.choice(["", "int8", "int8", "bf16", "float32"])),
         "threads": int(rng.choice([1, 1, 1, 2, 3, 16])),
         "block": int(rng.choice([0, 0, 0, 1, 7, 16, 48, 100])),
         "block_bytes": int(rng.choice([64, 1000, 5000])) if rng.random() < 0.3 else None,

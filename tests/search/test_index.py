@@ -13,8 +13,9 @@ from optional_torch import torch
 from reference import METRICS, assert_same
 from searches import KINDS, answers, draw_filter
 
-SCREENS = ("int8", "float32", "")
+SCREENS = ("int8", "bf16", "float32", "")
 LANES_AND_OFFSET = {  # of panels
+    "avx512_bf16": (32, 128),
     "avx512_bitalg": (32, 128),
     "avx512": (32, 64),
     "avx_vnni": (16, 128),
@@ -22,6 +23,7 @@ LANES_AND_OFFSET = {  # of panels
     "generic": (8, 64),
     "wide": (32, 64),
     "tiles": (32, 0),
+    "amx": (32, 0),
 }
 
 

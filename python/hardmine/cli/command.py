@@ -115,7 +115,7 @@ def _info(_: argparse.Namespace) -> None:
     print(f"ISAs built      {', '.join(_core.isas_built())}")
     print(f"ISAs runnable   {', '.join(_core.isas_runnable())}")
     print(f"kernels         {', '.join(f'{family} {name}' for family, name in _core.kernels().items())}")
-    print(f"screen          {_core.screen() or 'int8 before float32, where it pays'}")
+    print(f"screen          {_core.screen() or 'int8 or bf16 before float32, where they pay'}")
     print(f"OpenMP          {'yes' if _core.openmp else 'no: every call runs on one thread'}")
     print(f"threads         {_core.threads()}")
 

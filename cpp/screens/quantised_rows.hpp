@@ -1,5 +1,5 @@
-// Base rows as the int8 screen reads them (int8_screen.hpp has the bound): panels of bytes, and six numbers of each row. Those
-// of a block, packed for one task, or all of a prepared base (prepared.hpp).
+// Base rows as a coarse screen reads them (quantised_screen.hpp has the bound): panels in fewer bits, and six numbers of each row.
+// Those of a block, packed for one task, or all of a prepared base (prepared.hpp).
 #pragma once
 
 #include <cmath>
@@ -10,30 +10,25 @@
 #include "kernels/kernels.hpp"
 #include "screens/aligned.hpp"
 #include "screens/frame.hpp"
-#include "screens/int8_layout.hpp"
 #include "screens/placing.hpp"
+#include "screens/quantised_layout.hpp"
 #include "screens/second_look.hpp"
 
 namespace hardmine {
 
 // Panels that follow one another, wherever they are kept.
-struct Int8View {
-    const std::uint8_t* codes;
-    const float *scale, *bias, *residual, *length;  // of Int8Panel
+struct QuantisedView {
+    const std::uint8_t* codes;                      // bytes, whatever they hold
+    const float *scale, *bias, *residual, *length;  // of QuantisedPanel
     const float *norm, *multiplier;                 // of SecondLook
 };
 
-class Int8Rows {
+class QuantisedRows {
   public:
-    static constexpr std::size_t kMostWidth = 1 << 17;  // 127^2 d fits into int32
-
-    // Whether the proofs hold.
-    static bool serves(const Frame& frame) { return frame.d <= kMostWidth && frame.largest_square > 0; }
-
-    static std::size_t bytes_per_row(const Int8Layout& layout) { return layout.bytes() + 6 * sizeof(float); }
+    static std::size_t bytes_per_row(const QuantisedLayout& layout) { return layout.bytes() + 6 * sizeof(float); }
 
     // Room for `count` rows, of whole panels.
-    void resize(std::size_t count, const Int8Layout& layout) {
+    void resize(std::size_t count, const QuantisedLayout& layout) {
         width_ = layout.bytes();
         codes_.resize(count * width_);
         for (auto* numbers : {&scale_, &bias_, &residual_, &length_, &norm_, &multiplier_}) numbers->resize(count);
@@ -44,13 +39,13 @@ class Int8Rows {
     std::size_t bytes() const { return count() * (width_ + 6 * sizeof(float)); }
 
     // The panels from row `first` on.
-    Int8View from(std::size_t first) const {
+    QuantisedView from(std::size_t first) const {
         return {&codes_[first * width_], &scale_[first], &bias_[first],      &residual_[first],
                 &length_[first],         &norm_[first],  &multiplier_[first]};
     }
 
   private:
-    friend class Int8Packing;
+    friend class QuantisedPacking;
 
     std::size_t width_ = 0;
     AlignedVector<std::uint8_t> codes_;
@@ -58,16 +53,17 @@ class Int8Rows {
 };
 
 // Makes panels; each thread has one.
-class Int8Packing {
+class QuantisedPacking {
   public:
     static constexpr double kWider = 2;  // the slacks of the frame, times this
 
-    static std::size_t bytes(const Int8Kernels& kernels, std::size_t d) {
+    static std::size_t bytes(const QuantisedKernels& kernels, std::size_t d) {
         return kernels.lanes * (d * sizeof(float) + sizeof(PlacedRow));
     }
 
     // One that is not `used` only has a Placing.
-    Int8Packing(const Int8Kernels& kernels, const TileKernels& tile, const Frame& frame, const Canonical& canonical, bool used)
+    QuantisedPacking(const QuantisedKernels& kernels, const TileKernels& tile, const Frame& frame, const Canonical& canonical,
+                     bool used)
         : kernels_(kernels),
           frame_(frame),
           placing_(tile, frame, canonical),
@@ -78,7 +74,7 @@ class Int8Packing {
 
     // The selected rows from `first` on, a whole panel of them, which is filled up with the last one, as rows `first` ... of
     // `to`. Returns false if one of them is not finite.
-    bool panel(const Rows<float>& base, const Selection& ids, std::size_t first, Int8Rows& to) {
+    bool panel(const Rows<float>& base, const Selection& ids, std::size_t first, QuantisedRows& to) {
         const double more = 1 + frame_.chain, tiny = std::sqrt(static_cast<double>(frame_.d)) * 0x1p-70;
         const bool all_finite = placing_.panel(base, ids, first, floats_.data(), placed_.data());
         kernels_.quantise(floats_.data(), frame_.d, &to.codes_[first * to.width_], &to.scale_[first], &to.residual_[first],
@@ -100,7 +96,7 @@ class Int8Packing {
     }
 
   private:
-    const Int8Kernels& kernels_;
+    const QuantisedKernels& kernels_;
     const Frame& frame_;
     Placing placing_;
     std::vector<float> floats_;

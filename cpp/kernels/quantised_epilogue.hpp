@@ -1,4 +1,5 @@
-// What becomes of the sums of bytes, however they were multiplied: values, the two tests of a pair, hits.
+// What becomes of the sums of products, of bytes or bfloat16, however they were multiplied: values, the two tests of a pair,
+// hits.
 //
 // A row is the values of a query and the two vectors of a panel. A test has three parts: a number of each query, `limit`;
 // `may_pass`, with that number and the panel's worst lane for all; and, rarely, `passing`, with each lane's own blur. Which
@@ -24,6 +25,7 @@ inline Ints load_ints(const void* p) {
 }
 inline Ints spread_int(int32_t x) { return x - Ints{}; }
 inline Vec to_floats(Ints v) { return __builtin_convertvector(v, Vec); }
+inline Vec to_floats(Vec v) { return v; }
 
 struct Row {
     Vec value[2];
@@ -32,36 +34,37 @@ struct Row {
 // What the lanes of a panel make of sums.
 struct Lanes {
     Vec scale[2], bias[2];
-    explicit Lanes(const Int8Panel& panel)
+    explicit Lanes(const QuantisedPanel& panel)
         : scale{load(panel.scale), load(panel.scale + kWidth)}, bias{load(panel.bias), load(panel.bias + kWidth)} {}
-    Row row(Ints sum0, Ints sum1, float factor) const {
+    template <class Sum>
+    Row row(Sum sum0, Sum sum1, float factor) const {
         const Vec by = spread(factor);
         return {{fma(to_floats(sum0) * scale[0], by, bias[0]), fma(to_floats(sum1) * scale[1], by, bias[1])}};
     }
 };
 
 // How much less than its value the true one of a pair can be: of query i and each lane, and at most.
-inline Vec blur(const Int8Queries& q, size_t i, const Int8Panel& panel, size_t half) {
+inline Vec blur(const QuantisedQueries& q, size_t i, const QuantisedPanel& panel, size_t half) {
     return fma(spread(q.length[i]), load(panel.residual + half * kWidth),
                spread(q.residual[i]) * load(panel.length + half * kWidth));
 }
 struct Worst {
     float residual, length;
-    explicit Worst(const Int8Panel& panel) : residual(panel.residual[0]), length(panel.length[0]) {
+    explicit Worst(const QuantisedPanel& panel) : residual(panel.residual[0]), length(panel.length[0]) {
         for (size_t j = 1; j < kLanes; ++j) {
             if (panel.residual[j] > residual) residual = panel.residual[j];
             if (panel.length[j] > length) length = panel.length[j];
         }
     }
-    float blur(const Int8Queries& q, size_t i) const { return q.length[i] * residual + q.residual[i] * length; }
+    float blur(const QuantisedQueries& q, size_t i) const { return q.length[i] * residual + q.residual[i] * length; }
 };
 
 // The test of `screen`.
 struct TestRows {
-    const Int8Queries& q;
-    const Int8Panel& panel;
+    const QuantisedQueries& q;
+    const QuantisedPanel& panel;
     Worst worst;
-    TestRows(const Int8Queries& queries, const Int8Panel& of) : q(queries), panel(of), worst(of) {}
+    TestRows(const QuantisedQueries& queries, const QuantisedPanel& of) : q(queries), panel(of), worst(of) {}
     float limit(size_t i) const { return q.high[i] + worst.blur(q, i); }
     Mask may_pass(const Row& row, size_t, float limit) const {
         return at_most(smaller(row.value[0], row.value[1]), spread(limit));
@@ -77,11 +80,11 @@ struct TestRows {
 
 // That of `screen_both`. The blur is taken from the value and not from `shift`, beside which it may be lost.
 struct TestBoth {
-    const Int8Queries& q;
-    const Int8Panel& panel;
+    const QuantisedQueries& q;
+    const QuantisedPanel& panel;
     Worst worst;
     Vec columns[2];
-    TestBoth(const Int8Queries& queries, const Int8Panel& of, const float* column_high)
+    TestBoth(const QuantisedQueries& queries, const QuantisedPanel& of, const float* column_high)
         : q(queries), panel(of), worst(of), columns{load(column_high), load(column_high + kWidth)} {}
     float limit(size_t i) const { return worst.blur(q, i); }
     Mask may_pass(const Row& row, size_t i, float wide) const {

@@ -1,32 +1,30 @@
-// Products of bytes in tiles (AMX): 32 queries by 32 base rows, 2 x 2 tiles of sums, a block of up to 64 components at a step.
+// Products in tiles (AMX): 32 queries by 32 base rows, 2 x 2 tiles of sums, a block of up to 64 bytes of each row at a step.
 //
-// A tile is up to 16 rows of up to 64 bytes. Of the queries one holds 16 rows of `run` quads, of the panel one holds `run` quads
+// A tile is up to 16 rows of up to 64 bytes. Of the queries one holds 16 rows of `run` words, of the panel one holds `run` words
 // of 16 lanes, row by row as they lie there; the product of both is added to 16 x 16 sums. Bytes of both sides are signed: no
-// offset. Quads that fill up the last block are 0 in the queries.
+// offset. Words that fill up the last block are 0 in the queries.
 //
 // The sums of a group pass through memory: while those of one are tested, between the steps, the tiles multiply the next one.
-// (Our prototype on a Sapphire Rapids, 512 dimensions: 3,815 Gop/s, with the test after its own product 3,099.)
+// (Our prototype on a Sapphire Rapids, bytes of 512 dimensions: 3,815 Gop/s, with the test after its own product 3,099.)
 //
-// The operations are AMX's, or with HM_EMULATED those of emulated_tiles.hpp: the same lines for both.
+// The operations are AMX's, or with HM_EMULATED those of emulated_tiles.hpp: the same lines for both. The source that includes
+// this says which operation multiplies: HM_PRODUCT.
 #pragma once
 
-#include "int8_epilogue.hpp"
+#include "quantised_epilogue.hpp"
 
 #if defined(HM_EMULATED)
 #include "emulated_tiles.hpp"
-#define HM_TILE(operation) emulated_##operation
+#define HM_JOINED(operation) emulated_##operation
 #else
-#define HM_TILE(operation) _tile_##operation
+#define HM_JOINED(operation) _tile_##operation
 #endif
+#define HM_TILE(operation) HM_JOINED(operation)
 
 namespace hardmine {
 namespace HM_ISA {
 namespace {
 
-constexpr int32_t kMost = 127, kOffset = 0;
-// Of the prototype, not yet of this code: the test included, on a core whose FMA peak is 215 Gop/s, it ran at 6.7 times that in
-// 64 dimensions, at 12 to 18 times in 128 to 512. The float32 tile stays below the peak.
-constexpr float kGain = 6.5f;
 constexpr size_t kRun = 16;
 // Of so many groups of a call only the last one is tested with nothing beside it; their bytes stream from the L2 cache, while
 // those of the panel stay in L1.
@@ -35,11 +33,11 @@ constexpr size_t kGroups = 8;
 constexpr size_t kTile = 16, kTileBytes = 64;  // rows of a tile, and bytes of each
 static_assert(kWidth == kTile && kRows == 2 * kTile && kRun * 4 == kTileBytes);
 
-// The most quads up to kRun that lie together, in blocks of one size. `quads` is a multiple of the number of these blocks, which
+// The most words up to kRun that lie together, in blocks of one size. `words` is a multiple of the number of these blocks, which
 // is the smallest that has room for them.
 struct Blocks {
     size_t count, run;
-    explicit Blocks(size_t quads) : count((quads + kRun - 1) / kRun), run(quads / count) {}
+    explicit Blocks(size_t words) : count((words + kRun - 1) / kRun), run(words / count) {}
 };
 
 struct Palette {
@@ -50,8 +48,8 @@ struct Palette {
 static_assert(sizeof(Palette) == 64);
 
 // Tiles 0 to 3 are sums, 4 and 5 queries, 6 and 7 base rows.
-void begin(size_t quads) {
-    const Blocks blocks(quads);
+void begin(size_t words) {
+    const Blocks blocks(words);
     Palette palette;
     for (size_t tile = 0; tile < 8; ++tile) {
         palette.rows[tile] = tile < 6 ? kTile : (uint8_t)blocks.run;
@@ -66,7 +64,7 @@ void end() { HM_TILE(release)(); }
 
 // Calls between(step) after the products of each step have been asked for.
 template <class Between>
-inline void multiply(const int8_t* queries, const uint8_t* panel, const Blocks& blocks, int32_t* sums, Between between) {
+inline void multiply(const uint8_t* queries, const uint8_t* panel, const Blocks& blocks, int32_t* sums, Between between) {
     const size_t query_row = 4 * blocks.run, panel_row = 4 * kLanes;
     HM_TILE(zero)(0);
     HM_TILE(zero)(1);
@@ -77,10 +75,10 @@ inline void multiply(const int8_t* queries, const uint8_t* panel, const Blocks& 
         HM_TILE(loadd)(6, panel, panel_row);
         HM_TILE(loadd)(7, panel + kTileBytes, panel_row);
         HM_TILE(loadd)(5, queries + kTile * query_row, query_row);
-        HM_TILE(dpbssd)(0, 4, 6);
-        HM_TILE(dpbssd)(1, 4, 7);
-        HM_TILE(dpbssd)(2, 5, 6);
-        HM_TILE(dpbssd)(3, 5, 7);
+        HM_TILE(HM_PRODUCT)(0, 4, 6);
+        HM_TILE(HM_PRODUCT)(1, 4, 7);
+        HM_TILE(HM_PRODUCT)(2, 5, 6);
+        HM_TILE(HM_PRODUCT)(3, 5, 7);
         queries += kRows * query_row;
         panel += blocks.run * panel_row;
         between(step);
@@ -92,20 +90,22 @@ inline void multiply(const int8_t* queries, const uint8_t* panel, const Blocks& 
     HM_TILE(stored)(3, sums + kTile * kLanes + kTile, row);
 }
 
-template <class Test>
-inline size_t screen_with(const Test& test, const Int8Queries& q, size_t groups, const Int8Panel& panel, size_t quads,
-                          Hit* hits) {
-    alignas(64) int32_t sums[2][kRows * kLanes];
+template <class Product, class Test>
+inline size_t screen_with(const Test& test, const QuantisedQueries& q, size_t groups, const QuantisedPanel& panel,
+                          size_t words, Hit* hits) {
+    typedef typename Product::Sum Sum;
+    alignas(64) int32_t sums[2][kRows * kLanes];  // or floats
     const Lanes lanes(panel);
-    const Blocks blocks(quads);
+    const Blocks blocks(words);
+    const uint8_t *queries = (const uint8_t*)q.codes, *base = (const uint8_t*)panel.codes;
     size_t n = 0;
-    multiply(q.codes, panel.codes, blocks, sums[0], [](size_t) {});
+    multiply(queries, base, blocks, sums[0], [](size_t) {});
     for (size_t g = 0; g < groups; ++g) {
         const size_t first = g * kRows;
         const int32_t* sum = sums[g % 2];
         const auto row = [&](size_t i) {
             const int32_t* at = sum + i * kLanes;
-            return lanes.row(load_ints(at), load_ints(at + kWidth), q.factor[first + i]);
+            return lanes.row((Sum)load_ints(at), (Sum)load_ints(at + kWidth), q.factor[first + i]);
         };
         float limit[kRows];
         for (size_t i = 0; i < kRows; ++i) limit[i] = test.limit(first + i);
@@ -115,7 +115,7 @@ inline size_t screen_with(const Test& test, const Int8Queries& q, size_t groups,
             for (; r < end; ++r) passed |= test.may_pass(row(r), first + r, limit[r]);
         };
         if (g + 1 < groups)
-            multiply(q.codes + (first + kRows) * 4 * quads, panel.codes, blocks, sums[(g + 1) % 2],
+            multiply(queries + (first + kRows) * 4 * words, base, blocks, sums[(g + 1) % 2],
                      [&](size_t step) { compare_until(kRows * (step + 1) / blocks.count); });
         else
             compare_until(kRows);

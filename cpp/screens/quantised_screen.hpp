@@ -1,20 +1,20 @@
-// A coarse screen for many queries: rows of the frame as whole numbers of a byte, whose products cost a quarter and less of
-// those of floats. What it lets through is looked at again before it is reported (second_look.hpp).
+// A coarse screen for many queries: rows of the frame in fewer bits (formats.hpp), whose products cost a part of those of floats.
+// What it lets through is looked at again before it is reported (second_look.hpp).
 //
-// The bound. A row x' of the frame is s X + r, X whole, |X_k| <= 127, s > 0 a float32; n = |s X|, p = |r|. The sum X_q . X_b
-// is exact in int32, and
+// The bound. A row x' of the frame is s X + r; n = |s X|, p = |r|. For int8 X is whole, |X_k| <= 127, and s > 0 a float32; for
+// bfloat16 s = 1. With S what the sum of the products X_q . X_b becomes,
 //   q' . b' = s_q s_b X_q . X_b + r_q . (s_b X_b) + q' . r_b,    so that by Cauchy-Schwarz
 //   |q' . b' - s_q s_b X_q . X_b|  <=  p_q n_b + N_q p_b.
 // In the values of frame.hpp, where f is 2, or 1 for inner products, the pair is let through if
-//   K(i, j) <= high(i) + blur(i),     K(i, j) = L(j) - f s_q s_b X_q . X_b,     blur(i, j) = f (N_q p_b + p_q n_b),
+//   K(i, j) <= high(i) + blur(i),     K(i, j) = L(j) - f s_q s_b S,     blur(i, j) = f (N_q p_b + p_q n_b),
 // first with the largest p and n of a panel, which cost a number for each query and panel instead of two a pair.
 //
 // Roundings. Those of packing (lines 1, 5, 6 of frame.hpp) stay. n and p are at least what the bound means by them: sums of
 // squares are known up to g(d), which (1 + e) makes good, e = g(d + 16) of frame.hpp; the rest x' - s X up to u (n + p), for
-// which 4 u n is added; what underflows in its squares up to 2^-70 sqrt(d), which is added, too. Then, with all of N, n, p of
-// both rows:
-//   1. The sum becomes a float32 (u), is multiplied by s_b (u) and by the query's factor, exactly f s_q, and added to L, in
-//      one rounding or two: less than 4.1 u f n_q n_b + 1.1 u |L|.
+// which 4 u n is added (of bfloat16 it is exact); what underflows in its squares up to 2^-70 sqrt(d), which is added, too. Then,
+// with all of N, n, p of both rows:
+//   1. The sum of int8 is exact, and becomes a float32 (u). It is multiplied by s_b (u) and by the query's factor, exactly f s_q,
+//      and added to L, in one rounding or two: less than 4.1 u f n_q n_b + 1.1 u |L|.
 //   2. high + blur, or K - blur: 3 u of blur, u of the result. As p <= N + n, f = 2:
 //      blur <= 3 N_q^2 + n_q^2 + N_b^2 + 3 n_b^2. The result matters only while it is below twice M, the largest |K|,
 //      M <= |L| + f n_q n_b. (Where columns are screened the sum K - blur + shift is compared with a float32, and rounding
@@ -23,6 +23,15 @@
 // Distances: together 14 u (N_q^2 + n_q^2) and (d/4 + 20) u (W_b + n_b^2); the slacks of frame.hpp, of W + n^2 in place of W,
 // are at least 17 u and 3 (d + 16) u of them. Inner products, where f = 1 halves all of it: 5.1 u and 7.7 u, of h/2 >= 8.5 u.
 // The screen takes twice these slacks. An underflow (of s_b times the sum: 2^-150 times f s_q) is less than c and e N_q^2.
+//
+// The sum of bfloat16 is one of float32, which what the screen takes twice pays for:
+//   4. Products of two bfloat16 have 16 digits, exact in float32 unless they underflow. However their sum is put together, fused
+//      or not, a product takes part in at most d additions that round (zeros do not): |S - X_q . X_b| <= g(d) n_q n_b, times f.
+//      Distances: g(d) (n_q^2 + n_b^2). Beside the 14 u and (d/4 + 20) u above and the 4.1 u (N_q^2 + N_b^2) of packing these are
+//      (d + 19) u (1 + e) and (5 d/4 + 25) u (1 + e) of W + n^2, of (2 d + 32) u and (6 d + 96) u. Inner products:
+//      g(d)/2 (n_q^2 + n_b^2), together (d/2 + 6) u (1 + e) and (d/2 + 9) u (1 + e), of (d + 16) u on either side.
+//   5. Underflow. Where subnormal numbers are taken as zero, a product and each of d sums, before or after it is rounded, lose
+//      less than 2^-126: f 2 d 2^-126 (1 + g(d)) < d 2^-123, which the query pays. (X has none: then p has them.)
 #pragma once
 
 #include <algorithm>
@@ -34,22 +43,24 @@
 
 #include "kernels/kernels.hpp"
 #include "screens/aligned.hpp"
+#include "screens/formats.hpp"
 #include "screens/frame.hpp"
-#include "screens/int8_layout.hpp"
-#include "screens/int8_rows.hpp"
 #include "screens/placing.hpp"
 #include "screens/prepared.hpp"
+#include "screens/quantised_layout.hpp"
+#include "screens/quantised_rows.hpp"
 #include "screens/screen.hpp"
 #include "screens/second_look.hpp"
 
 namespace hardmine {
 
-class Int8Screen {
+template <class Format>
+class QuantisedScreen {
   public:
     static constexpr bool kHasFloor = false, kBothSides = true;
 
-    static constexpr std::size_t kBlockBytes = 128 << 10;  // of a block's bytes
-    static constexpr std::size_t kMostRows = 2048;         // of a block
+    static constexpr std::size_t kBlockNumbers = 128 << 10;  // of a block
+    static constexpr std::size_t kMostRows = 2048;           // of a block
     // What the second look at a pair costs, in multiply-adds of floats: a fixed sum, and so many for each dimension.
     static constexpr double kLook = 4000, kLookPerDimension = 8;
     // Few queries wait for memory: a row that they need not read saves them, at 128 dimensions, about a third of a look. One in
@@ -57,25 +68,25 @@ class Int8Screen {
     static constexpr std::size_t kFewQueries = 8;
     static constexpr double kLeastPairsOfFew = 6;
 
-    static std::size_t most_rows(const Int8Kernels& kernels, std::size_t d) {
-        const std::size_t panels = kBlockBytes / (kernels.lanes * Int8Layout(kernels, d).bytes());
+    static std::size_t most_rows(const QuantisedKernels& kernels, std::size_t d) {
+        const std::size_t panels = kBlockNumbers / (kernels.lanes * QuantisedLayout(kernels, d).width());
         return std::clamp<std::size_t>(panels, 1, kMostRows / kernels.lanes) * kernels.lanes;
     }
-    static std::size_t bytes_per_query(const Int8Kernels& kernels, std::size_t d) {
-        return Int8Layout(kernels, d).bytes() + 5 * sizeof(float) + sizeof(std::int32_t) + 2 * sizeof(double) +
+    static std::size_t bytes_per_query(const QuantisedKernels& kernels, std::size_t d) {
+        return QuantisedLayout(kernels, d).bytes() + 5 * sizeof(float) + sizeof(std::int32_t) + 2 * sizeof(double) +
                SecondLook::bytes_per_query();
     }
-    static std::size_t bytes(const Int8Kernels& kernels, std::size_t d) {
+    static std::size_t bytes(const QuantisedKernels& kernels, std::size_t d) {
         const std::size_t rows = most_rows(kernels, d);
-        return rows * (Int8Rows::bytes_per_row(Int8Layout(kernels, d)) + sizeof(float)) + Int8Packing::bytes(kernels, d) +
-               d * sizeof(float) + kernels.rows * bytes_per_query(kernels, d) +
+        return rows * (QuantisedRows::bytes_per_row(QuantisedLayout(kernels, d)) + sizeof(float)) +
+               QuantisedPacking::bytes(kernels, d) + d * sizeof(float) + kernels.rows * bytes_per_query(kernels, d) +
                (most_hits(kernels, rows) + room(kernels)) * sizeof(Hit);
     }
 
     // `prepared` are all rows of the base, in the frame, and their panels those of the kernels; or null.
-    Int8Screen(const Int8Kernels& kernels, const FewKernels& few, const TileKernels& tile, const Frame& frame,
-               const Canonical& canonical, std::size_t most_queries, bool forced = false,
-               const PreparedRows* prepared = nullptr)
+    QuantisedScreen(const QuantisedKernels& kernels, const FewKernels& few, const TileKernels& tile, const Frame& frame,
+                    const Canonical& canonical, std::size_t most_queries, bool forced = false,
+                    const PreparedRows* prepared = nullptr)
         : kernels_(kernels),
           frame_(frame),
           prepared_(prepared),
@@ -86,11 +97,9 @@ class Int8Screen {
           most_rows_(most_rows(kernels, frame.d)),
           second_(few, frame, padded_queries(kernels, most_queries)) {
         if (most_queries == 0) return;  // never used
-        const auto d = static_cast<double>(frame.d);
-        const double share = d * (1 - 1 / static_cast<double>(kernels.gain)) / (kLook + kLookPerDimension * d);
-        least_pairs_ = forced ? 1 : few_ ? kLeastPairsOfFew : std::max(1 / share, static_cast<double>(kLeastPairs));
+        otherwise(static_cast<double>(frame.d));
         const std::size_t queries = padded_queries(kernels, most_queries);
-        codes_.resize(queries * layout_.bytes());
+        codes_.resize(queries * layout_.width());
         for (auto* numbers : {&factor_, &query_length_, &query_residual_, &high_, &shift_}) numbers->resize(queries);
         start_.resize(queries);
         for (auto* numbers : {&row_, &query_slack_}) numbers->resize(queries);
@@ -105,7 +114,7 @@ class Int8Screen {
     void load_queries(const Rows<float>& queries, const Selection& ids) {
         n_ = ids.count;
         groups_ = (n_ + kernels_.rows - 1) / kernels_.rows;
-        std::fill_n(codes_.begin(), groups_ * kernels_.rows * layout_.bytes(), std::int8_t{0});
+        std::fill_n(codes_.begin(), groups_ * kernels_.rows * layout_.width(), Code{0});
         for (std::size_t i = 0; i < groups_ * kernels_.rows; ++i) {
             high_[i] = -kInfinity;
             shift_[i] = kInfinity;
@@ -147,10 +156,23 @@ class Int8Screen {
     // Before the first block of a task.
     void start() { waiting_ = blocks_ = 0; }
 
+    // What a pair costs in multiply-adds of floats: if so many of the pairs are looked at; and by another screen, which tells how
+    // many may be until that one is quicker. Of floats that is the number of dimensions.
+    double cost(double looked_at) const { return products() + look() * looked_at; }
+    void otherwise(double cost) {
+        const double saved = cost - products();
+        least_pairs_ = forced_     ? 1
+                       : few_      ? kLeastPairsOfFew
+                       : saved > 0 ? std::max(look() / saved, kLeastPairs * 1.0)
+                                   : kInfinity;
+    }
+    // The next block is worth a try.
+    void retry() { waiting_ = 0; }
+
     // Whether a block is worth a try where a float32 screen has such a share of the pairs to report: this one, which lets some
     // three times as many through, may have too many to look at. For few queries a try is cheap, and their float32 screen,
     // which knows no origin, says little of this one.
-    bool pays(double share) const { return forced_ || (few_ ? share < 1 : kThrough * share * least_pairs_ <= 1); }
+    bool pays(double share) const { return forced_ || (few_ ? share < 1 : Format::kThrough * share * least_pairs_ <= 1); }
     // Whether the next block is: not soon after one that was given up.
     bool tries(double share) {
         ++blocks_;
@@ -168,81 +190,79 @@ class Int8Screen {
     template <class Wanted, class Offer>
     std::size_t scan(Wanted&& wanted, Offer&& offer) {
         return visit(wanted, offer,
-                     [&](const Int8Queries& queries, std::size_t groups, const Int8Panel& panel, std::size_t, Hit* hits) {
-                         return kernels_.screen(queries, groups, panel, layout_.quads, hits);
-                     });
+                     [&](const QuantisedQueries& queries, std::size_t groups, const QuantisedPanel& panel, std::size_t,
+                         Hit* hits) { return kernels_.screen(queries, groups, panel, layout_.words, hits); });
     }
     template <class Wanted, class Offer>
     std::size_t scan_both(Wanted&& wanted, Offer&& offer) {
-        return visit(
-            wanted, offer,
-            [&](const Int8Queries& queries, std::size_t groups, const Int8Panel& panel, std::size_t first, Hit* hits) {
-                return kernels_.screen_both(queries, groups, panel, &column_high_[first], layout_.quads, hits);
-            });
+        return visit(wanted, offer,
+                     [&](const QuantisedQueries& queries, std::size_t groups, const QuantisedPanel& panel, std::size_t first,
+                         Hit* hits) {
+                         return kernels_.screen_both(queries, groups, panel, &column_high_[first], layout_.words, hits);
+                     });
     }
 
   private:
-    static constexpr double kThrough = 2;
+    using Code = typename Format::Code;
+
     static constexpr std::size_t kLeastPairs = 16;    // for one that is looked at
     static constexpr std::size_t kPassedPerLook = 8;  // what the bounds let through costs an eighth of a look
 
-    static std::size_t padded_queries(const Int8Kernels& kernels, std::size_t queries) {
+    double products() const { return static_cast<double>(frame_.d) / static_cast<double>(kernels_.gain); }
+    double look() const { return kLook + kLookPerDimension * static_cast<double>(frame_.d); }
+
+    static std::size_t padded_queries(const QuantisedKernels& kernels, std::size_t queries) {
         return (queries + kernels.rows - 1) / kernels.rows * kernels.rows;
     }
-    static std::size_t most_hits(const Int8Kernels& kernels, std::size_t rows) {
+    static std::size_t most_hits(const QuantisedKernels& kernels, std::size_t rows) {
         return kernels.groups * kernels.rows * rows / kLeastPairs;
     }
-    static std::size_t room(const Int8Kernels& kernels) { return kernels.groups * kernels.rows * kernels.lanes; }
+    static std::size_t room(const QuantisedKernels& kernels) { return kernels.groups * kernels.rows * kernels.lanes; }
 
     void load_query(const float* q, std::size_t i) {
         const PlacedQuery placed = packing_.placing().query(q, [&](std::size_t k, float x) { place_[k] = x; });
         float most = 0;
         for (float x : place_) most = std::max(most, std::abs(x));
         const bool representable = placed.slack < kInfinity;
-        const float scale = most / 127, inverse = 127 / most;
-        std::int8_t* codes = &codes_[layout_.query(i)];
-        std::int32_t total = 0;
+        const typename Format::Rounding rounding(most);
+        Code* codes = &codes_[layout_.query(i)];
+        std::int64_t total = 0;
         double rests = 0, squares = 0;
-        constexpr float kMagic = 0x1.8p23f;  // what it drops is rounded to even
-        if (most > 0x1p-100f)
-            layout_.components(frame_.d, [&](std::size_t k, std::size_t at) {
-                const float x = place_[k], code = std::clamp(x * inverse + kMagic - kMagic, -127.0f, 127.0f);
-                codes[at] = static_cast<std::int8_t>(code);
-                total += static_cast<std::int32_t>(code);
-                const double whole = static_cast<double>(code) * static_cast<double>(scale),
-                             rest = static_cast<double>(x) - whole;
-                rests += rest * rest;
-                squares += whole * whole;
-            });
-        else
-            rests = placed.square;
+        layout_.components(frame_.d, [&](std::size_t k, std::size_t at) {
+            codes[at] = rounding.code(place_[k]);
+            total += codes[at];
+            const double number = rounding.number(codes[at]), rest = static_cast<double>(place_[k]) - number;
+            rests += rest * rest;
+            squares += number * number;
+        });
         const double f = frame_.inner_product() ? 1 : 2, norm = representable ? std::sqrt(placed.square) : 0;
         const double length = std::sqrt(squares), more = 1 + frame_.chain;
         second_.set_query(i, q, placed.factor, placed.square);
-        start_[i] = -kernels_.offset * total;
-        factor_[i] = static_cast<float>(-f) * (most > 0x1p-100f ? scale : 0.0f);
+        start_[i] = static_cast<std::int32_t>(-kernels_.offset * total);
+        factor_[i] = static_cast<float>(-f) * rounding.unit;
         query_length_[i] = above(f * norm * more);
         query_residual_[i] = above(f * std::sqrt(rests) * more);
         row_[i] = placed.row;
         const double weight = placed.square + (frame_.cosine() && placed.factor == 0 ? 1 : 0) + length * length;
-        query_slack_[i] = representable ? Int8Packing::kWider * frame_.query_slack(weight) : kInfinity;
+        const double slack = QuantisedPacking::kWider * frame_.query_slack(weight) + Format::underflow(frame_.d);
+        query_slack_[i] = representable ? slack : kInfinity;
         shift_[i] = below(row_[i] - query_slack_[i]);
     }
 
     template <class Wanted, class Offer, class Screen>
     std::size_t visit(Wanted&& wanted, Offer&& offer, Screen&& screen) {
         const std::size_t lanes = kernels_.lanes;
-        const Int8Tiles tiles(kernels_, layout_);  // of a block: between blocks others may want them
+        const QuantisedTiles tiles(kernels_, layout_);  // of a block: between blocks others may want them
         for (std::size_t g = 0; g < groups_; g += kernels_.groups) {
             const std::size_t row = g * kernels_.rows, groups = std::min(kernels_.groups, groups_ - g);
-            const Int8Queries queries{&codes_[row * layout_.bytes()], &start_[row], &factor_[row], &query_length_[row],
-                                      &query_residual_[row],          &high_[row],  &shift_[row]};
+            const QuantisedQueries queries{&codes_[row * layout_.width()], &start_[row], &factor_[row], &query_length_[row],
+                                           &query_residual_[row],          &high_[row],  &shift_[row]};
             const std::size_t count = std::min(groups * kernels_.rows, n_ - row);
             const auto most = static_cast<std::size_t>(static_cast<double>(count * m_) / least_pairs_);
             std::size_t found = 0, passed = 0;
             for (std::size_t first = 0; first < m_; first += lanes) {
-                const Int8Panel panel{rows_.codes + first * layout_.bytes(), rows_.scale + first, rows_.bias + first,
-                                      rows_.residual + first, rows_.length + first};
+                const QuantisedPanel panel{rows_.codes + first * layout_.bytes(), rows_.scale + first, rows_.bias + first,
+                                           rows_.residual + first, rows_.length + first};
                 const std::size_t fresh = screen(queries, groups, panel, first, hits_.data() + found), begin = found;
                 for (std::size_t h = begin; h < begin + fresh; ++h) {
                     Hit hit = hits_[h];
@@ -271,25 +291,28 @@ class Int8Screen {
         return frame_.distance(static_cast<double>(hit.value) + row_[i] - query_slack_[i] - blur);
     }
 
-    const Int8Kernels& kernels_;
+    const QuantisedKernels& kernels_;
     const Frame& frame_;
     const PreparedRows* prepared_;
-    Int8Packing packing_;
-    Int8Layout layout_;
+    QuantisedPacking packing_;
+    QuantisedLayout layout_;
     bool forced_, few_, found_prepared_ = false;
     std::size_t most_rows_, n_ = 0, groups_ = 0, m_ = 0;
     double least_pairs_ = 1;  // for each that is looked at
     std::size_t waiting_ = 0, blocks_ = 0, looked_at_ = 0;
-    AlignedVector<std::int8_t> codes_;  // per query, from here on
+    AlignedVector<Code> codes_;  // per query, from here on
     std::vector<std::int32_t> start_;
     std::vector<float> factor_, query_length_, query_residual_, high_, shift_;
     std::vector<double> row_, query_slack_;
     std::vector<float> place_;
-    Int8Rows packed_;
-    Int8View rows_{};                 // of the block: packed_, or a part of what is prepared
+    QuantisedRows packed_;
+    QuantisedView rows_{};            // of the block: packed_, or a part of what is prepared
     std::vector<float> column_high_;  // per base row of the block
     std::vector<Hit> hits_;
     SecondLook second_;
 };
+
+using Int8Screen = QuantisedScreen<Int8>;
+using BFloat16Screen = QuantisedScreen<BFloat16>;
 
 }  // namespace hardmine
