@@ -1,5 +1,7 @@
 """Re-ranking beside loops and dense matrices."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -75,6 +77,23 @@ def test_k_reciprocal(metric, rng):
             np.testing.assert_allclose(again.distances, np.take_along_axis(expected, again.indices, axis=1), rtol=2e-6)
             assert (np.diff(again.distances) >= 0).all() and again.metric is None
             assert (np.sort(again.indices) == np.arange(m)).all()
+
+
+@pytest.mark.slow
+def test_k_reciprocal_of_2000_points_without_their_matrix(rng, monkeypatch):
+    n, size = 5, 2000
+    x = rng.standard_normal((size, 8)).astype(np.float32)
+    matrix = hardmine.pairwise(x).astype(float)  # not canonical, but without ties near enough
+    found = topk(x[:n], x[n:], k=size - n)
+    monkeypatch.setattr(hardmine.reranking.k_reciprocal, "CELLS", 1 << 16)
+    monkeypatch.setattr(hardmine.reranking.k_reciprocal, "ROWS_AT_ONCE", 256)
+    tracemalloc.start()
+    again = k_reciprocal(x[:n], x[n:], found)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4 * size**2  # the published code holds five such matrices and more
+    expected = oracle.k_reciprocal(matrix, n, 20, 6, 0.3)
+    np.testing.assert_allclose(again.distances, np.take_along_axis(expected, again.indices, axis=1), rtol=1e-5)
 
 
 def test_reciprocal_sets_are_no_larger_than_k():
