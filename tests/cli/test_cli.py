@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import types
 from pathlib import Path
 
 import numpy as np
@@ -270,9 +269,7 @@ def test_demo_mines_the_digits_and_draws_them(tmp_path, capsys, monkeypatch):
         path.write_text("page")
         pages.append((rows, cols, options))
 
-    stand_in = types.ModuleType("hardmine.review")
-    stand_in.write_page = write_page
-    monkeypatch.setitem(sys.modules, "hardmine.review", stand_in)
+    monkeypatch.setattr("hardmine.duplicates.duplicates.write_page", write_page)
     assert main(["demo", "--folder", str(tmp_path)]) == 0
     text = capsys.readouterr().out
     assert "1797 handwritten digits" in text and _core.isa() in text

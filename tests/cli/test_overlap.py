@@ -77,10 +77,8 @@ def test_a_split_by_votes_and_the_page(files, capsys, monkeypatch):
         return types.SimpleNamespace(rows=rows, cols=cols, votes=votes, reviewer=reviewer)
 
     pages = []
-    page = types.ModuleType("hardmine.review")
-    page.write_page = lambda *given, **options: pages.append((given, options))
-    monkeypatch.setitem(sys.modules, "hardmine.review", page)
-    monkeypatch.setattr(hardmine, "load_reviews", load_reviews, raising=False)
+    monkeypatch.setattr("hardmine.overlap.page.write_page", lambda *given, **options: pages.append((given, options)))
+    monkeypatch.setattr("hardmine.overlap.report.load_reviews", load_reviews)
     for name in ("ann.json", "ben.json"):
         pathlib.Path(name).write_text("{}")
     line = "overlap t.npy e.npy -r 1e-6 --train-labels tl.npy --reviews ann.json ben.json --removed gone.csv --kept kept.npy"

@@ -25,9 +25,7 @@ def pages(monkeypatch):
         with open(path, "w") as file:
             file.write("page")
 
-    stand_in = types.ModuleType("hardmine.review")
-    stand_in.write_page = write_page
-    monkeypatch.setitem(sys.modules, "hardmine.review", stand_in)
+    monkeypatch.setattr("hardmine.duplicates.duplicates.write_page", write_page)
     return calls
 
 

@@ -1,6 +1,5 @@
 """Votes of reviewers, rules, decisions and agreement, beside loops; and what follows for the clean split."""
 
-import sys
 import types
 
 import hypothesis
@@ -8,7 +7,6 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 
-import hardmine
 import overlap_reference
 from hardmine import find_overlap, fleiss_kappa
 from hardmine.overlap.clean_split import Line, check_totals
@@ -203,7 +201,7 @@ def test_reviews_are_loaded_from_files(monkeypatch):
         votes, reviewer = np.array(["same", "different", "different"]), np.array(["ann", "ann", "ben"])
         return types.SimpleNamespace(rows=rows, cols=cols, votes=votes, reviewer=reviewer)
 
-    monkeypatch.setattr(hardmine, "load_reviews", load_reviews, raising=False)
+    monkeypatch.setattr("hardmine.overlap.report.load_reviews", load_reviews)
     loaded = report.load_reviews("ann.json", "ben.json")
     assert given["paths"] == ("ann.json", "ben.json") and len(report.votes.votes) == 0
     judged = loaded.table("classes")
@@ -213,9 +211,7 @@ def test_reviews_are_loaded_from_files(monkeypatch):
 
 def test_the_page_is_given_the_evidence_hardest_first(monkeypatch):
     pages = []
-    page = types.ModuleType("hardmine.review")
-    page.write_page = lambda *given, **options: pages.append((given, options))
-    monkeypatch.setitem(sys.modules, "hardmine.review", page)
+    monkeypatch.setattr("hardmine.overlap.page.write_page", lambda *given, **options: pages.append((given, options)))
     ids = ["t0", "t1", "t2", "t3", "t4", "t5"], [7, 8, 9]
     report = report_of([1, 1, 1, 1, 2, 2], ids=ids, verifier=lambda rows, cols: 10 - rows, min_verified=6)
     report.review("page.html", "train", "evaluation", embed=False, thumbnail=99)

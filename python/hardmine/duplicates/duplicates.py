@@ -15,6 +15,7 @@ from hardmine._arrays import BoolArray, IntArray, Ints, RealArray
 from hardmine._files import write_csv
 from hardmine.duplicates import page, plot, tables
 from hardmine.duplicates.inside import members
+from hardmine.review.page import write_page
 from hardmine.search.neighbors import DistanceArray
 from hardmine.search.pairs import Pairs
 
@@ -200,8 +201,6 @@ class Duplicates:
         ImportError
             Without what the page is made with: the extra ``hardmine[review]``.
         """
-        from hardmine.review import write_page
-
         per_cluster = _arguments.positive("pairs_per_cluster", pairs_per_cluster)
         most = _arguments.positive("max_pairs", max_pairs)
         named = tables.check_names(names, len(self.labels))
@@ -217,6 +216,7 @@ class Duplicates:
             title=title,
             row_images=images,
             row_names=named,
+            col_names=named,
             classes=page.classes(rows, cols, of_pairs, self._array("chained"), self.groups),
             notes=page.notes(of_pairs, *numbers),
             embed=embed,

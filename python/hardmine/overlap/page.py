@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from hardmine import _arguments
 from hardmine._arrays import Ints
+from hardmine.review.page import write_page
 from hardmine.search.pairs import first_of_each
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def write(
         kept = first_of_each(most, np.zeros(len(rows), np.int64), report.classes.of[rows])
         rows, cols, distances, said = rows[kept], cols[kept], distances[kept], None if said is None else said[kept]
     naming, (n, m) = report.naming, report.candidates.shape
-    importlib.import_module("hardmine.review").write_page(
+    write_page(
         path,
         rows,
         cols,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -23,6 +22,7 @@ from hardmine.overlap.naming import Classes, Naming, classes_of
 from hardmine.overlap.removal import split_without
 from hardmine.overlap.tables import TABLES, Table, summary, table
 from hardmine.overlap.votes import PENDING, REMOVE, Rule, Votes, check_rule, check_votes
+from hardmine.review.votes import load_reviews
 from hardmine.search.pairs import Pairs
 
 UNREVIEWED = ("raise", "remove", "keep")
@@ -223,7 +223,7 @@ class OverlapReport:
 
     def load_reviews(self, *paths: str | Path) -> OverlapReport:
         """Add the votes that the page of `review` exported, one file or several: see `hardmine.load_reviews`."""
-        reviews = importlib.import_module("hardmine").load_reviews(*paths)
+        reviews = load_reviews(*paths)
         pairs = np.stack([np.asarray(reviews.rows), np.asarray(reviews.cols)], axis=1)
         return self.with_votes(reviews.reviewer, reviews.votes, pairs=pairs)
 
