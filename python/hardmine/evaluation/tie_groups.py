@@ -61,7 +61,12 @@ def groups_of_lists(distances: Distances | None, hits: NDArray[np.bool_], real: 
 
 def pooled(distances: Distances, hits: NDArray[np.bool_]) -> TieGroups:
     """The groups of one ranking of all entries of all lists."""
-    values, group = np.unique(distances, return_inverse=True)
-    n, p = (np.bincount(group, mask, len(values)).astype(np.int64) for mask in (np.ones(len(group)), hits))
+    order = np.argsort(distances.astype(np.float64))  # not stable, and several times as fast: ties are counted as groups
+    ascending = distances[order]
+    new = np.ones(len(order), bool)
+    new[1:] = ascending[1:] != ascending[:-1]
+    begin = np.flatnonzero(new)
+    n = np.diff(np.append(begin, len(order)))
+    p = np.diff(np.append(0, np.cumsum(hits[order]))[np.append(begin, len(order))])
     kept = np.flatnonzero(p)
     return tie_groups(1, np.zeros(len(kept), np.intp), n[kept], p[kept], (np.cumsum(n) - n)[kept])
