@@ -67,7 +67,7 @@ def answers(q, b, metric, where, rows, limits, threads, block):
     yield from (near.rows, near.cols, near.distances)
     closest = hardmine.closest_pairs(q, b, 50, where=Filter(**where), **common)
     yield from (closest.rows, closest.cols, closest.distances)
-    yield hardmine.distance_histogram(q, b, np.unique(np.append(limits, np.inf)), where=capless, **common)
+    yield hardmine.distance_histogram(q, b, np.unique(np.append(limits, [0, np.inf])), where=capless, **common)
     mined = hardmine.mine_hard_negatives(
         q, b, query_labels=np.arange(len(q)) % 5, base_labels=np.arange(len(b)) % 7, absolute_margin=0.1, **common
     )

@@ -61,3 +61,11 @@ def test_what_is_no_saved_result_is_named(problem, tmp_path):
         with pytest.raises(OSError, match="expected a file to write, got a folder"):
             write(tmp_path)
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_scores_of_rows_whose_squares_leave_float32(rng):
+    """Quantiles between infinite scores, without a warning: the lower of them."""
+    x = (rng.standard_normal((6, 3)) * np.array([1e30, 1e25, 1e22, 1e3, 1, 1])[:, None]).astype(np.float32)
+    mined = hardmine.mine_hard_negatives(x[:3], x[3:], positives=[[0]] * 3, metric="sqeuclidean", num_negatives=1)
+    for name in ("hardest_scores", "positive_scores"):
+        assert mined.stats[name] == [-np.inf] * len(mined.stats[name])

@@ -1,4 +1,4 @@
-"""From a search to a decision and back through a browser: the pages of overlap and near-duplicates, voted on and read again."""
+"""From a search to a decision, and back, in a browser: pages of overlap and near-duplicates, voted on and read again."""
 
 import numpy as np
 import pytest
