@@ -77,6 +77,10 @@ CASES = {
         "q = codes(500_000, 8)",
         "hardmine.distance_histogram(q, edges=np.arange(65), metric='hamming')",
     ),
+    "ranks": (
+        "q, b, rows = floats(20_000, 64), floats(400_000, 64), np.arange(20_000)",
+        "hardmine.rank_of(q, b, rows, rows)",
+    ),
     "judged codes": (
         "q, b, g, h = codes(50_000, 8), codes(2_000_000, 8), rng.integers(0, 9, 50_000), rng.integers(0, 9, 2_000_000)",
         "hardmine.mean_average_precision(q, b, g, h)",

@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif("HARDMINE_SANITIZED" in os.en
 CASE = """
 import ctypes
 import numpy as np
-from hardmine import Filter, Index, _core, closest_pairs, distance_histogram, find_overlap, mean_average_precision
+from hardmine import Filter, Index, _core, closest_pairs, distance_histogram, find_overlap, mean_average_precision, rank_of
 from hardmine import pair_distances, pairwise, radius_neighbors, topk, verify
 
 def status(key):
@@ -133,6 +133,16 @@ CASES = {
         "q, b = floats(300_000, 4), floats(50, 4)",
         "find_overlap(q, b, k=40, radius=1e-4, metric='euclidean', threads=THREADS).candidates",
         24,
+    ),
+    "ranks": (
+        "q, b, rows = floats(2000, 64), floats(100_000, 64), np.arange(2000).repeat(100)",
+        "rank_of(q, b, rows, np.arange(200_000) % 100_000, threads=THREADS)",
+        32 + 32 * 200_000 / 2**20,
+    ),
+    "many neighbours, from a guess": (
+        "q, b = floats(3000, 32), floats(200_000, 32)",
+        "topk(q, b, 1000, threads=THREADS)",
+        0,
     ),
     "a histogram": (
         "q, b, e = floats(300, 32), floats(20_000, 32), np.linspace(0, 200, 300_001)",

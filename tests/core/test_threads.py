@@ -28,6 +28,7 @@ def data():
         "codes": rng.integers(0, 256, (3000, 8), dtype=np.uint8),
         "groups": rng.integers(0, 5, 20_000),
         "pairs": rng.integers(0, 2300, (2, 30_000)),
+        "others": np.stack([np.arange(2300), rng.permutation(2300)])[:, :2000],
     }
 
 
@@ -52,6 +53,9 @@ CALLS = {
     "closest": lambda d, t: hardmine.closest_pairs(d["x"], n_pairs=50, threads=t),
     "closest copies": lambda d, t: hardmine.closest_pairs(d["copies"], n_pairs=50, threads=t),
     "histogram": lambda d, t: [hardmine.distance_histogram(d["x"], edges=np.linspace(300, 420, 200), threads=t)],
+    "ranks": lambda d, t: [hardmine.rank_of(d["x"], None, *d["others"], threads=t)],
+    "guessed": lambda d, t: hardmine.topk(d["narrow"][:400], d["narrow"], 40, threads=t),
+    "guessed self-join": lambda d, t: hardmine.topk(d["narrow"][:9000], k=20, threads=t),
     "groups": lambda d, t: hardmine.topk(d["x"], k=3, where=Filter(query_groups=d["groups"][:2300], groups="same"), threads=t),
     "matrix": lambda d, t: [hardmine.pairwise(d["x"][:600], d["x"], threads=t)],
     "pairs": lambda d, t: [hardmine.pair_distances(d["x"], None, *d["pairs"], threads=t)],
