@@ -82,6 +82,8 @@ constexpr Int8Kernels int8 = {
     .quantise = quantise,
     .screen = screen,
     .screen_both = screen_both,
+    .peak = peak,
+    .products = products,
 };
 
 }  // namespace HM_ISA

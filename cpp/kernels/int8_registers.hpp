@@ -15,12 +15,15 @@ namespace {
 #if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
 constexpr int32_t kMost = 127;
 constexpr float kGain = 3.5f;
+constexpr bool kOneStep = true;  // products and their sum by one instruction
 #elif defined(__AVX2__)
 constexpr int32_t kMost = 63;
 constexpr float kGain = 1.5f;
+constexpr bool kOneStep = false;
 #else  // no such instructions
 constexpr int32_t kMost = 63;
 constexpr float kGain = 0;
+constexpr bool kOneStep = false;
 #endif
 constexpr int32_t kOffset = kMost + 1;
 constexpr size_t kRun = 1, kGroups = 96 / kRows;
@@ -48,16 +51,16 @@ inline Ints add_products(Ints sum, Ints bytes, Ints signed_bytes) {
 #endif
 }
 
-struct Group {
-    Row row[kRows];
+struct Sums {
+    Ints sum[kRows][2];
 };
 
-inline Group multiply(const Int8Queries& q, size_t g, const Int8Panel& panel, size_t quads) {
+inline Sums sums(const Int8Queries& q, size_t g, const Int8Panel& panel, size_t quads) {
     const int8_t* query = q.codes + g * kRows * quads * 4;
     const uint8_t* base = panel.codes;
-    Ints sum[kRows][2];
+    Sums s;
 #pragma GCC unroll 16
-    for (size_t r = 0; r < kRows; ++r) sum[r][0] = sum[r][1] = spread_int(q.start[g * kRows + r]);
+    for (size_t r = 0; r < kRows; ++r) s.sum[r][0] = s.sum[r][1] = spread_int(q.start[g * kRows + r]);
     for (size_t k = 0; k < quads; ++k, query += 4 * kRows, base += 4 * kLanes) {
         const Ints b0 = load_ints(base), b1 = load_ints(base + HM_BYTES);
 #pragma GCC unroll 16
@@ -65,15 +68,61 @@ inline Group multiply(const Int8Queries& q, size_t g, const Int8Panel& panel, si
             int32_t quad;
             memcpy(&quad, query + 4 * r, sizeof quad);
             const Ints a = spread_int(quad);
-            sum[r][0] = add_products(sum[r][0], b0, a);
-            sum[r][1] = add_products(sum[r][1], b1, a);
+            s.sum[r][0] = add_products(s.sum[r][0], b0, a);
+            s.sum[r][1] = add_products(s.sum[r][1], b1, a);
         }
     }
+    return s;
+}
+
+struct Group {
+    Row row[kRows];
+};
+
+inline Group multiply(const Int8Queries& q, size_t g, const Int8Panel& panel, size_t quads) {
+    const Sums s = sums(q, g, panel, quads);
     const Lanes lanes(panel);
     Group group;
 #pragma GCC unroll 16
-    for (size_t r = 0; r < kRows; ++r) group.row[r] = lanes.row(sum[r][0], sum[r][1], q.factor[g * kRows + r]);
+    for (size_t r = 0; r < kRows; ++r) group.row[r] = lanes.row(s.sum[r][0], s.sum[r][1], q.factor[g * kRows + r]);
     return group;
+}
+
+// With operands in registers. Where a step is several instructions the panel's bytes change from one to the next, as they do
+// above, so that none of them can be done once for all.
+double peak(size_t steps, int32_t* sink) {
+    Ints sum[kRows][2], a[kRows], b[2] = {spread_int(sink[0]), spread_int(sink[1])};
+    for (size_t r = 0; r < kRows; ++r) {
+        a[r] = spread_int(sink[2] + (int32_t)r);
+        for (size_t h = 0; h < 2; ++h) sum[r][h] = spread_int((int32_t)(2 * r + h));  // all different
+    }
+    for (size_t s = 0; s < steps; ++s) {
+#pragma GCC unroll 16
+        for (size_t r = 0; r < kRows; ++r)
+#pragma GCC unroll 2
+            for (size_t h = 0; h < 2; ++h) sum[r][h] = add_products(sum[r][h], b[h], kOneStep ? a[0] : a[r]);
+        if (!kOneStep) {
+            b[0] = wrapping_sum(b[0], b[1]);
+            b[1] = wrapping_sum(b[1], b[0]);
+        }
+    }
+    Ints mixed = {};
+    for (size_t r = 0; r < kRows; ++r) mixed ^= sum[r][0] ^ sum[r][1];
+    sink[0] = (int32_t)exclusive_or(mixed);
+    return 2.0 * 4 * (double)steps * kRows * kLanes;
+}
+
+uint32_t products(const Int8Queries& q, size_t groups, const Int8Panel& panel, size_t quads) {
+    Ints mixed[2] = {};
+    for (size_t g = 0; g < groups; ++g) {
+        const Sums s = sums(q, g, panel, quads);
+#pragma GCC unroll 16
+        for (size_t r = 0; r < kRows; ++r) {
+            mixed[0] ^= s.sum[r][0];
+            mixed[1] ^= s.sum[r][1];
+        }
+    }
+    return exclusive_or(mixed[0] ^ mixed[1]);
 }
 
 // Registers need no preparation.

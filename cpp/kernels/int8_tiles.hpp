@@ -92,6 +92,43 @@ inline void multiply(const int8_t* queries, const uint8_t* panel, const Blocks& 
     HM_TILE(stored)(3, sums + kTile * kLanes + kTile, row);
 }
 
+// With operands in tiles: zeros, whose products take no less time.
+double peak(size_t steps, int32_t* sink) {
+    begin(kRun);
+    for (size_t s = 0; s < steps; ++s) {
+        HM_TILE(dpbssd)(0, 4, 6);
+        HM_TILE(dpbssd)(1, 4, 7);
+        HM_TILE(dpbssd)(2, 5, 6);
+        HM_TILE(dpbssd)(3, 5, 7);
+    }
+    alignas(64) int32_t sums[kTile * kTile];
+    HM_TILE(stored)(0, sums, kTileBytes);
+    end();
+    sink[0] ^= sums[0];
+    return 2.0 * (double)steps * 4 * kTile * kTile * kTileBytes;
+}
+
+// As screen_with: while the sums of a group are looked at, the next one is multiplied.
+uint32_t products(const Int8Queries& q, size_t groups, const Int8Panel& panel, size_t quads) {
+    alignas(64) int32_t sums[2][kRows * kLanes];
+    const Blocks blocks(quads);
+    Ints mixed = {};
+    multiply(q.codes, panel.codes, blocks, sums[0], [](size_t) {});
+    for (size_t g = 0; g < groups; ++g) {
+        const int32_t* sum = sums[g % 2];
+        size_t r = 0;
+        const auto mix_until = [&](size_t end) {
+            for (; r < end; ++r) mixed ^= load_ints(sum + r * kLanes) ^ load_ints(sum + r * kLanes + kWidth);
+        };
+        if (g + 1 < groups)
+            multiply(q.codes + (g + 1) * kRows * 4 * quads, panel.codes, blocks, sums[(g + 1) % 2],
+                     [&](size_t step) { mix_until(kRows * (step + 1) / blocks.count); });
+        else
+            mix_until(kRows);
+    }
+    return exclusive_or(mixed);
+}
+
 template <class Test>
 inline size_t screen_with(const Test& test, const Int8Queries& q, size_t groups, const Int8Panel& panel, size_t quads,
                           Hit* hits) {

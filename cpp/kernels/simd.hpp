@@ -103,6 +103,12 @@ inline float sum(Vec v) {
     return total;
 }
 
+inline uint32_t exclusive_or(Ints v) {
+    uint32_t total = 0;
+    for (size_t i = 0; i < kWidth; ++i) total ^= (uint32_t)v[i];
+    return total;
+}
+
 // The first (half = 0) or second (half = 1) kWidth elements of a[0] b[0] a[1] b[1] ...
 template <size_t half>
 inline Vec zip(Vec a, Vec b) {
