@@ -1,4 +1,4 @@
-"""Benchmarks against the rivals: `python -m bench [CASE ...]`. See bench/README.md."""
+"""Benchmarks against the rivals: `python -m bench [CASE ...]`, or `python -m bench peak`. See bench/README.md."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
+from bench import peak
 from bench.case import Case, Share
 from bench.cases import CASES
 from bench.measure import fma_peak, interleave, memory
@@ -28,7 +29,8 @@ RIVAL_ISA = ("OPENBLAS_CORETYPE", "FAISS_SIMD_LEVEL")  # variables that say whic
 def main() -> int:
     """Run the cases that were named, print a row for each and write the JSON file."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("cases", nargs="*", metavar="CASE", help="by default all: " + ", ".join(c.name for c in CASES))
+    names = ", ".join(c.name for c in CASES)
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"peak, or by default all of: {names}")
     parser.add_argument("--runs", type=int, default=7, help="interleaved runs of each (%(default)s)")
     parser.add_argument("--threads", type=int, default=_core.threads(), help="of every library (%(default)s)")
     parser.add_argument("--isa", choices=_core.isas_runnable(), default=_core.isa(), help="(%(default)s)")
@@ -36,7 +38,7 @@ def main() -> int:
     parser.add_argument("--rivals", nargs="*", help="only these")
     parser.add_argument("--json", type=Path, default=Path("bench-results.json"), help="(%(default)s)")
     options = parser.parse_args()
-    unknown = set(options.cases) - {c.name for c in CASES}
+    unknown = set(options.cases) - {c.name for c in CASES} - {"peak"}
     if unknown:
         parser.error(f"unknown case {', '.join(sorted(unknown))}")
     _core.use_isa(options.isa)
@@ -44,6 +46,9 @@ def main() -> int:
     machine = describe(options.threads)
     print(f"{machine['cpu']}; {options.threads} threads; ISA {machine['isa']}; {', '.join(machine['versions'])}")
     print(f"{', '.join(name + '=' + os.environ.get(name, 'unset') for name in RIVAL_ISA)}\n")
+    if "peak" in options.cases:
+        write(options.json, {"machine": machine, "peak": peak.show(options.runs)})
+        return 0
     print(f"{'case':<17}{'':<19}{'seconds':>9}{'G/s':>9}{'of peak':>9}{'MiB':>8}   time / hardmine's")
     results = []
     for case in CASES:
@@ -53,10 +58,14 @@ def main() -> int:
             results.append(run(case, options))
         except FileNotFoundError as error:
             print(f"{case.name:<17}skipped: {error}")
-    partial = options.json.with_suffix(".partial")
-    partial.write_text(json.dumps({"machine": machine, "results": results}, indent=1) + "\n")
-    partial.replace(options.json)
+    write(options.json, {"machine": machine, "results": results})
     return 0
+
+
+def write(path: Path, figures: dict[str, Any]) -> None:
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(figures, indent=1) + "\n")
+    partial.replace(path)
 
 
 def run(case: Case, options: argparse.Namespace) -> dict[str, Any]:
@@ -74,9 +83,9 @@ def run(case: Case, options: argparse.Namespace) -> dict[str, Any]:
     used = {name: memory(call) for name, call in calls.items()}
     work = case.work(inputs)
     flops = work is not None and case.metric != "hamming"
-    peak = fma_peak(options.threads) if flops else None
+    before = fma_peak(options.threads) if flops else None
     times = interleave(calls, {name: min(options.runs, 3) if name in SLOW else options.runs for name in calls})
-    peak = max(peak, fma_peak(options.threads)) if peak else None
+    most = max(before, fma_peak(options.threads)) if before else None
     rows: dict[str, Any] = {}
     for name, seconds in times.items():
         call = calls[name]
@@ -89,7 +98,7 @@ def run(case: Case, options: argparse.Namespace) -> dict[str, Any]:
             "seconds": median,
             "seconds_all": seconds,
             "giga_per_second": rate,
-            "of_peak": rate / peak if rate and peak else None,
+            "of_peak": rate / most if rate and most else None,
             "memory_mib": used[name],
             "ratio": ratio,
             "share": share,
@@ -102,7 +111,7 @@ def run(case: Case, options: argparse.Namespace) -> dict[str, Any]:
     if note is not None:
         print(f"{'':<17}{note}")
     shape = {"n": len(inputs.queries), "m": len(inputs.against), "d": case.d, "k": case.k, "metric": case.metric}
-    return {"case": case.name, "why": case.why, **shape, "note": note, "fma_peak_gflops": peak, "rows": rows}
+    return {"case": case.name, "why": case.why, **shape, "note": note, "fma_peak_gflops": most, "rows": rows}
 
 
 def describe(threads: int) -> dict[str, Any]:

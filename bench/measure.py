@@ -21,7 +21,7 @@ def fma_peak(threads: int, seconds: float = 0.2) -> float:
     def work() -> None:
         steps, done, start = 1 << 16, 0.0, time.perf_counter()
         while time.perf_counter() - start < seconds:
-            done += _core.fma_peak(steps)
+            done += _core.peak("tile", steps)
         rates.append(done / (time.perf_counter() - start) / 1e9)
 
     workers = [threading.Thread(target=work) for _ in range(threads)]

@@ -80,6 +80,23 @@ void define(py::module_& m) {
         py::arg("metric"), py::arg("threads"), py::arg("progress"));
 }
 
+template <class Row>
+void define_tile_loop(py::module_& m) {
+    using Array = py::array_t<Row, py::array::c_style>;
+    m.def(
+        "tile_loop",
+        [](const Array& queries, const Array& base, const Limits& high, bool compare, std::size_t rounds) {
+            const auto of_queries = rows_of<Row>({0, queries, {}}), of_base = rows_of<Row>({0, base, {}});
+            const float* limits = high.data();
+            TileLoop loop;
+            run("", "", py::none(), [&](const Watcher&) { loop = tile_loop(of_queries, of_base, limits, compare, rounds); });
+            const auto array = [](const auto& of) { return py::array(static_cast<py::ssize_t>(of.size()), of.data()); };
+            return py::make_tuple(loop.seconds, loop.mixed, array(loop.rows), array(loop.cols), array(loop.values));
+        },
+        py::arg("queries").noconvert(), py::arg("base").noconvert(), py::arg("high").noconvert(), py::arg("compare"),
+        py::arg("rounds"));
+}
+
 void use_screen(const std::string& name) {
     const auto* found = std::find(kChoices.begin(), kChoices.end(), name);
     if (found == kChoices.end()) throw std::invalid_argument("expected float32, int8, bf16 or nothing, got '" + name + "'");
@@ -137,15 +154,12 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
         .def("__enter__", [](Arithmetic& a) { a.standard.emplace(); })
         .def("__exit__", [](Arithmetic& a, const py::args&) { a.standard.reset(); });
 
-    // Multiply-adds of one thread on registers alone: what a benchmark may call the peak.
-    m.def(
-        "fma_peak",
-        [](std::size_t steps) {
-            py::gil_scoped_release no_gil;
-            float sink[4] = {0.5f, 0.25f, 0.75f, 1.0f};
-            return kernels_in_use().tile.peak(steps, sink);
-        },
-        py::arg("steps"));
+    // For the benchmark.
+    m.def("peak", &peak, py::arg("family"), py::arg("steps"), py::call_guard<py::gil_scoped_release>());
+    define_tile_loop<float>(m);
+    define_tile_loop<std::int8_t>(m);
+    define_tile_loop<std::uint16_t>(m);
+    define_tile_loop<std::uint8_t>(m);
 
     py::enum_<Metric>(m, "Metric")
         .value("sqeuclidean", Metric::sqeuclidean)

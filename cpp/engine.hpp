@@ -105,4 +105,24 @@ void intervals(const FloatSearch& search, const std::string& screen, float* lowe
 void quantised_products(const std::string& family, const std::int8_t* queries, std::size_t n, const std::int8_t* base,
                         std::size_t m, std::size_t d, const float* high, float* products);
 
+// For the benchmark, in one thread and with the tables in use (rates.cpp). Rows are whole groups and panels, and numbers so
+// small that sums are exact: floats, bytes, bfloat16 (the upper halves of floats), or codes.
+struct TileLoop {
+    double seconds;                        // of CPU time, of all rounds
+    std::uint32_t mixed;                   // of the products alone: Kernels' `products`
+    std::vector<std::int64_t> rows, cols;  // with comparisons: the pairs with a value of at most high[row]
+    std::vector<float> values;             // products, or distances in bits
+};
+TileLoop tile_loop(const Rows<float>& queries, const Rows<float>& base, const float* high, bool compare, std::size_t rounds);
+TileLoop tile_loop(const Rows<std::int8_t>& queries, const Rows<std::int8_t>& base, const float* high, bool compare,
+                   std::size_t rounds);
+TileLoop tile_loop(const Rows<std::uint16_t>& queries, const Rows<std::uint16_t>& base, const float* high, bool compare,
+                   std::size_t rounds);
+TileLoop tile_loop(const Rows<std::uint8_t>& queries, const Rows<std::uint8_t>& base, const float* high, bool compare,
+                   std::size_t rounds);
+
+// What the unit of a family ("tile", "int8", "bf16", "codes") does at its best in so many steps, by its table in use: operations, or
+// bits counted.
+double peak(const std::string& family, std::size_t steps);
+
 }  // namespace hardmine

@@ -4,6 +4,8 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__)
+#include <sys/auxv.h>
 #endif
 #if defined(HARDMINE_AMX)
 #include "amx.hpp"
@@ -50,6 +52,13 @@ namespace amx {
 extern const QuantisedKernels int8, bf16;
 }
 #endif
+#elif defined(__aarch64__)
+namespace dotprod {
+extern const QuantisedKernels int8;
+}
+namespace i8mm {
+extern const QuantisedKernels int8;
+}
 #endif
 
 namespace {
@@ -166,14 +175,30 @@ constexpr Set kSets[] = {
     {"tiles", {wide::tile, wide::few, tiles::int8, tiles::bf16, wide::codes, wide::canonical}},
 };
 #else
+#if defined(__aarch64__)
+// Four products of bytes at once (ARMv8.2 and later: most since 2018), and eight (ARMv8.6: Graviton 3, Neoverse V1 and later).
+bool runs_dotprod() { return getauxval(AT_HWCAP) >> 20 & 1; }                  // HWCAP_ASIMDDP
+bool runs_i8mm() { return runs_dotprod() && getauxval(AT_HWCAP2) >> 13 & 1; }  // HWCAP2_I8MM
+#endif
 constexpr Row<TileKernels> kTile[] = {{generic::tile, runs_always, true}};
 constexpr Row<FewKernels> kFew[] = {{generic::few, runs_always, true}};
-constexpr Row<QuantisedKernels> kInt8[] = {{generic::int8, runs_always, true}};
+constexpr Row<QuantisedKernels> kInt8[] = {
+#if defined(__aarch64__)
+    {i8mm::int8, runs_i8mm, true},
+    {dotprod::int8, runs_dotprod, true},
+#endif
+    {generic::int8, runs_always, true},
+};
 constexpr Row<QuantisedKernels> kBf16[] = {{generic::bf16, runs_always, true}};
 constexpr Row<CodeKernels> kCodes[] = {{generic::codes, runs_always, true}};
 constexpr Row<CanonicalKernels> kCanonical[] = {{generic::canonical, runs_always, true}};
 constexpr Set kSets[] = {
-    {"generic", {generic::tile, generic::few, generic::int8, generic::bf16, generic::codes, generic::canonical}}};
+#if defined(__aarch64__)
+    {"i8mm", {generic::tile, generic::few, i8mm::int8, generic::bf16, generic::codes, generic::canonical}},
+    {"dotprod", {generic::tile, generic::few, dotprod::int8, generic::bf16, generic::codes, generic::canonical}},
+#endif
+    {"generic", {generic::tile, generic::few, generic::int8, generic::bf16, generic::codes, generic::canonical}},
+};
 #endif
 
 template <class Table, std::size_t n>

@@ -19,6 +19,7 @@ namespace {
 #if defined(HM_TILES)
 struct Product {
     typedef Vec Sum;
+    static constexpr double kAdded = 2;  // to a sum, of each word
 };
 // Half of what bytes gain (int8.cpp): tiles multiply half as many. Not yet measured with this code.
 constexpr float kGain = 3.25f;
@@ -31,6 +32,12 @@ size_t screen(const QuantisedQueries& q, size_t groups, const QuantisedPanel& pa
 size_t screen_both(const QuantisedQueries& q, size_t groups, const QuantisedPanel& panel, const float* column_high,
                    size_t words, Hit* hits) {
     return screen_with<Product>(TestBoth(q, panel, column_high), q, groups, panel, words, hits);
+}
+
+double peak(size_t steps, int32_t* sink) { return peak_with<Product>(steps, sink); }
+
+uint32_t products(const QuantisedQueries& q, size_t groups, const QuantisedPanel& panel, size_t words) {
+    return products_with<Product>(q, groups, panel, words);
 }
 
 // To the nearest bfloat16, ties to even; zeros for those that would be subnormal, of which products know nothing. x is finite and
@@ -81,6 +88,8 @@ constexpr QuantisedKernels bf16 = {
     .quantise = quantise,
     .screen = screen,
     .screen_both = screen_both,
+    .peak = peak,
+    .products = products,
 };
 
 }  // namespace HM_ISA

@@ -53,6 +53,8 @@ inline Position position(const uint8_t* prepared) { return {spread_table(prepare
 inline Bytes add_count(Bytes sum, const Position& q, const Bytes* planes) {
     return add_saturated(add_saturated(sum, look_up(q.low, planes[0])), look_up(q.high, planes[1]));
 }
+constexpr int kPeakBits = 4;  // of each byte
+inline Bytes peak_step(Bytes x, Bytes table) { return look_up(table, x); }
 inline void prepare_byte(uint8_t x, uint8_t* prepared) {
     typedef uint8_t Table __attribute__((vector_size(16)));
     Table counts;
@@ -94,6 +96,8 @@ inline Position position(const uint8_t* prepared) {
 inline Bytes add_count(Bytes sum, const Position& q, const Bytes* planes) {
     return add_saturated(sum, bit_counts(planes[0] ^ q.byte));
 }
+constexpr int kPeakBits = 8;
+inline Bytes peak_step(Bytes x, Bytes) { return bit_counts(x); }
 inline void prepare_byte(uint8_t x, uint8_t* prepared) { memset(prepared, x, kCodeQuery); }
 inline void store_planes(uint8_t* panel, Bytes x) { store_bytes(panel, x); }
 #endif
@@ -279,6 +283,36 @@ void dense_codes(const uint8_t* queries, size_t n, const uint8_t* panel, size_t 
         for (size_t r = 0; r < kCodeRows && first + r < n; ++r)
             memcpy(out + (first + r) * stride, distance[r], m * sizeof(int32_t));
     }
+}
+
+double peak_codes(size_t steps, uint8_t* sink) {
+    constexpr size_t kChains = 3 * kCodeRows;
+    const Bytes table = spread_byte(sink[0]);
+    Bytes x[kChains];
+    for (size_t i = 0; i < kChains; ++i) x[i] = spread_byte((uint8_t)(sink[1] + i));
+    for (size_t s = 0; s < steps; ++s)
+#pragma GCC unroll 16
+        for (size_t i = 0; i < kChains; ++i) x[i] = peak_step(x[i], table);
+    for (size_t i = 1; i < kChains; ++i) x[0] ^= x[i];
+    store_bytes(sink, x[0]);
+    return (double)kPeakBits * (double)steps * kChains * HM_BYTES;
+}
+
+uint32_t products_of_codes(const uint8_t* queries, size_t groups, const uint8_t* panel, size_t bytes) {
+    const uint8_t zero[kCodeRows] = {};
+    Bytes mixed[2] = {};
+    for (size_t g = 0; g < groups; ++g, queries += bytes * kTileByte) {
+        const CodeTile t = count(queries, panel, bytes, zero);
+#pragma GCC unroll 8
+        for (size_t r = 0; r < kCodeRows; ++r) {
+            mixed[0] ^= t.sum[r][0];
+            mixed[1] ^= t.sum[r][1];
+        }
+    }
+    uint8_t each[HM_BYTES], total = 0;
+    store_bytes(each, mixed[0] ^ mixed[1]);
+    for (uint8_t x : each) total ^= x;
+    return total;
 }
 
 }  // namespace

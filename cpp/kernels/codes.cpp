@@ -19,6 +19,8 @@ constexpr CodeKernels codes = {
     .dense = dense_codes,
     .few = few_codes,
     .hamming = hamming,
+    .peak = peak_codes,
+    .products = products_of_codes,
 };
 
 }  // namespace HM_ISA

@@ -10,6 +10,9 @@
 #else
 #include "int8_product.hpp"
 #include "quantised_registers.hpp"
+#if defined(__ARM_FEATURE_MATMUL_INT8)
+#include "int8_matrices.hpp"
+#endif
 #endif
 
 namespace hardmine {
@@ -19,6 +22,7 @@ namespace {
 #if defined(HM_TILES)
 struct Product {
     typedef Ints Sum;
+    static constexpr double kAdded = 4;  // to a sum, of each word
 };
 constexpr int32_t kMost = 127, kOffset = 0;
 // Of the prototype, not yet of this code: the test included, on a core whose FMA peak is 215 Gop/s, it ran at 6.7 times that in
@@ -33,6 +37,12 @@ size_t screen(const QuantisedQueries& q, size_t groups, const QuantisedPanel& pa
 size_t screen_both(const QuantisedQueries& q, size_t groups, const QuantisedPanel& panel, const float* column_high,
                    size_t words, Hit* hits) {
     return screen_with<Product>(TestBoth(q, panel, column_high), q, groups, panel, words, hits);
+}
+
+double peak(size_t steps, int32_t* sink) { return peak_with<Product>(steps, sink); }
+
+uint32_t products(const QuantisedQueries& q, size_t groups, const QuantisedPanel& panel, size_t words) {
+    return products_with<Product>(q, groups, panel, words);
 }
 
 // To the nearest integer, for |v| < 2^22: what the addition drops is rounded to even.
@@ -96,6 +106,8 @@ constexpr QuantisedKernels int8 = {
     .quantise = quantise,
     .screen = screen,
     .screen_both = screen_both,
+    .peak = peak,
+    .products = products,
 };
 
 }  // namespace HM_ISA

@@ -67,6 +67,9 @@ struct TileKernels {
     // For the benchmark: `steps` rounds of one multiply-add on every sum of a register tile, with all operands in registers.
     // Returns the floating-point operations done; *sink keeps them from being optimised away.
     double (*peak)(size_t steps, float* sink);
+
+    // And the values of `screen` without its comparisons: all of them, as bits, in one exclusive or.
+    uint32_t (*products)(const float* queries, size_t groups, const float* panel, const float* bias, size_t d);
 };
 
 // Few float queries, straight from unpacked rows: out[r * n + i] is the squared distance (or the dot product) of row r and
@@ -126,6 +129,10 @@ struct QuantisedKernels {
     // The same for rows and columns at once: value - blur <= high[i] or value - blur + shift[i] <= column_high[j].
     size_t (*screen_both)(const QuantisedQueries& queries, size_t groups, const QuantisedPanel& panel,
                           const float* column_high, size_t words, Hit* hits);
+
+    // For the benchmark, as of TileKernels: the unit of these products alone, and the sums of `screen` in one exclusive or.
+    double (*peak)(size_t steps, int32_t* sink);
+    uint32_t (*products)(const QuantisedQueries& queries, size_t groups, const QuantisedPanel& panel, size_t words);
 };
 
 // Packed codes (code_tile.hpp). A group is `rows` queries, prepared by `prepare` into `query` bytes for each byte of a code; a
@@ -151,6 +158,11 @@ struct CodeKernels {
 
     // The distance of two codes.
     uint32_t (*hamming)(const uint8_t* a, const uint8_t* b, size_t bytes);
+
+    // For the benchmark, as of TileKernels: what counts bits, alone (the bits done), and the distances of `screen`, or 255
+    // beyond it, in one exclusive or.
+    double (*peak)(size_t steps, uint8_t* sink);
+    uint32_t (*products)(const uint8_t* queries, size_t groups, const uint8_t* panel, size_t bytes);
 };
 
 // The canonical sums: float64, eight fixed lanes (k modulo 8), then ((0+1)+(2+3))+((4+5)+(6+7)); nothing is contracted, so

@@ -24,6 +24,7 @@ inline Ints load_ints(const void* p) {
     return v;
 }
 inline Ints spread_int(int32_t x) { return x - Ints{}; }
+inline Ints wrapping_sum(Ints a, Ints b) { return (Ints)((Unsigned)a + (Unsigned)b); }
 inline Vec to_floats(Ints v) { return __builtin_convertvector(v, Vec); }
 inline Vec to_floats(Vec v) { return v; }
 

@@ -90,6 +90,46 @@ inline void multiply(const uint8_t* queries, const uint8_t* panel, const Blocks&
     HM_TILE(stored)(3, sums + kTile * kLanes + kTile, row);
 }
 
+// With operands in tiles: zeros, whose products take no less time.
+template <class Product>
+inline double peak_with(size_t steps, int32_t* sink) {
+    begin(kRun);
+    for (size_t s = 0; s < steps; ++s) {
+        HM_TILE(HM_PRODUCT)(0, 4, 6);
+        HM_TILE(HM_PRODUCT)(1, 4, 7);
+        HM_TILE(HM_PRODUCT)(2, 5, 6);
+        HM_TILE(HM_PRODUCT)(3, 5, 7);
+    }
+    alignas(64) int32_t sums[kTile * kTile];
+    HM_TILE(stored)(0, sums, kTileBytes);
+    end();
+    sink[0] ^= sums[0];
+    return 2.0 * Product::kAdded * (double)steps * 4 * kTile * kTile * kRun;
+}
+
+// As screen_with: while the sums of a group are looked at, the next one is multiplied.
+template <class Product>
+inline uint32_t products_with(const QuantisedQueries& q, size_t groups, const QuantisedPanel& panel, size_t words) {
+    alignas(64) int32_t sums[2][kRows * kLanes];
+    const Blocks blocks(words);
+    const uint8_t *queries = (const uint8_t*)q.codes, *base = (const uint8_t*)panel.codes;
+    Ints mixed = {};
+    multiply(queries, base, blocks, sums[0], [](size_t) {});
+    for (size_t g = 0; g < groups; ++g) {
+        const int32_t* sum = sums[g % 2];
+        size_t r = 0;
+        const auto mix_until = [&](size_t end) {
+            for (; r < end; ++r) mixed ^= load_ints(sum + r * kLanes) ^ load_ints(sum + r * kLanes + kWidth);
+        };
+        if (g + 1 < groups)
+            multiply(queries + (g + 1) * kRows * 4 * words, base, blocks, sums[(g + 1) % 2],
+                     [&](size_t step) { mix_until(kRows * (step + 1) / blocks.count); });
+        else
+            mix_until(kRows);
+    }
+    return exclusive_or(mixed);
+}
+
 template <class Product, class Test>
 inline size_t screen_with(const Test& test, const QuantisedQueries& q, size_t groups, const QuantisedPanel& panel,
                           size_t words, Hit* hits) {

@@ -50,7 +50,7 @@ inline Vec fma(Vec a, Vec b, Vec c) {
     return (Vec)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
 #elif HM_BYTES == 16 && defined(__ARM_NEON)
     return (Vec)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
-#elif defined(__FMA__)
+#elif defined(__FMA__) || defined(__aarch64__)
     for (size_t i = 0; i < kWidth; ++i) c[i] = __builtin_fmaf(a[i], b[i], c[i]);
     return c;
 #else
@@ -100,6 +100,12 @@ inline Vec square_root(Vec v) {
 inline float sum(Vec v) {
     float total = 0;
     for (size_t i = 0; i < kWidth; ++i) total += v[i];
+    return total;
+}
+
+inline uint32_t exclusive_or(Ints v) {
+    uint32_t total = 0;
+    for (size_t i = 0; i < kWidth; ++i) total ^= (uint32_t)v[i];
     return total;
 }
 

@@ -194,6 +194,19 @@ double peak(size_t steps, float* sink) {
     return 2.0 * (double)steps * 2 * kRows * kWidth;
 }
 
+uint32_t products(const float* queries, size_t groups, const float* panel, const float* bias, size_t d) {
+    Ints mixed[2] = {};
+    for (size_t g = 0; g < groups; ++g, queries += kRows * d) {
+        const Tile t = multiply(queries, panel, bias, d);
+#pragma GCC unroll 16
+        for (size_t r = 0; r < kRows; ++r) {
+            mixed[0] ^= (Ints)t.sum[r][0];
+            mixed[1] ^= (Ints)t.sum[r][1];
+        }
+    }
+    return exclusive_or(mixed[0] ^ mixed[1]);
+}
+
 }  // namespace
 
 extern const TileKernels tile;
@@ -207,6 +220,7 @@ constexpr TileKernels tile = {
     .screen_both = screen_both,
     .dense = dense,
     .peak = peak,
+    .products = products,
 };
 
 }  // namespace HM_ISA

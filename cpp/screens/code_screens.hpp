@@ -37,6 +37,12 @@ class CodeScreen {
           rows_(std::max(kernels.lanes, kernels.rows)),
           hits_(groups_ * kernels.rows * kernels.lanes + 2) {}
 
+    static std::size_t most_groups(const CodeKernels& kernels, std::size_t bytes) {
+        return std::clamp<std::size_t>(kTileBytes / (bytes * kernels.query), 1, kMostGroups);
+    }
+    static std::size_t most_rows(const CodeKernels& kernels, std::size_t bytes) {
+        return std::max<std::size_t>(1, kBlockBytes / (bytes * kernels.panel)) * kernels.lanes;
+    }
     static std::size_t bytes_per_query() { return sizeof(const std::uint8_t*) + sizeof(std::uint32_t); }
     // Beside the queries: a block, a tile and its hits.
     static std::size_t bytes(const CodeKernels& kernels, std::size_t bytes) {
@@ -100,13 +106,6 @@ class CodeScreen {
     }
 
   private:
-    static std::size_t most_groups(const CodeKernels& kernels, std::size_t bytes) {
-        return std::clamp<std::size_t>(kTileBytes / (bytes * kernels.query), 1, kMostGroups);
-    }
-    static std::size_t most_rows(const CodeKernels& kernels, std::size_t bytes) {
-        return std::max<std::size_t>(1, kBlockBytes / (bytes * kernels.panel)) * kernels.lanes;
-    }
-
     std::uint8_t* panel(std::size_t first) { return &panels_[first / kernels_.lanes * bytes_ * kernels_.panel]; }
 
     template <class Visit>

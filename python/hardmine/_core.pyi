@@ -43,7 +43,26 @@ class StandardArithmetic:
     def __enter__(self) -> None: ...
     def __exit__(self, *error: object) -> None: ...
 
-def fma_peak(steps: int) -> float: ...
+def peak(family: str, steps: int) -> float: ...
+@overload
+def tile_loop(
+    queries: NDArray[np.float32], base: NDArray[np.float32], high: NDArray[np.float32], compare: bool, rounds: int
+) -> _Loop: ...
+@overload
+def tile_loop(
+    queries: NDArray[np.int8], base: NDArray[np.int8], high: NDArray[np.float32], compare: bool, rounds: int
+) -> _Loop: ...
+@overload
+def tile_loop(
+    queries: NDArray[np.uint16], base: NDArray[np.uint16], high: NDArray[np.float32], compare: bool, rounds: int
+) -> _Loop: ...
+@overload
+def tile_loop(
+    queries: NDArray[np.uint8], base: NDArray[np.uint8], high: NDArray[np.float32], compare: bool, rounds: int
+) -> _Loop: ...
+
+# Seconds, the mixed products, and the pairs with their values.
+_Loop: TypeAlias = tuple[float, int, NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
 
 class Filter:
     """The conditions of one call, and the arrays that they are read from."""

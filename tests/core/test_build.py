@@ -50,7 +50,7 @@ def test_layers():
     for path in CPP:
         found = includes(path)
         if path.parent.name == "kernels":
-            own = r"kernels|simd|doubles|bytes|code_tile|few_codes|int8_product|bf16_product|quantised_\w+|emulated_tiles"
+            own = r"kernels|simd|doubles|bytes|code_tile|few_codes|int8_\w+|bf16_product|quantised_\w+|emulated_tiles"
             good = rf'<(std\w+|string|immintrin|arm_neon)\.h>|"({own})\.hpp"'
             assert all(re.fullmatch(good, i) for i in found), path
         if not path.name.startswith("bindings"):

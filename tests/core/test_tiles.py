@@ -1,10 +1,8 @@
 """Products of bytes in tiles: emulated ones everywhere, the CPU's own where it has them, by the same lines of code."""
 
-import os
 import pathlib
 import shutil
 import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -182,23 +180,3 @@ def test_tiles_that_the_cpu_lacks_are_not_run():
     if "amx" in RUNNABLE:
         assert {"amx_tile", "amx_int8", "amx_bf16"} <= cpu_flags() and _core.isas_runnable()[0] == "amx"
     assert _core.kernels()["int8"] != "tiles", "emulated ones are never chosen unasked"
-
-
-NO_ROOM = """
-import ctypes
-class Stack(ctypes.Structure):
-    _fields_ = [("sp", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t)]
-memory = ctypes.create_string_buffer(8192)
-assert ctypes.CDLL(None).sigaltstack(ctypes.byref(Stack(ctypes.addressof(memory), 0, 8192)), None) == 0
-from hardmine import _core
-print("amx" in _core.isas_runnable(), _core.kernels()["int8"])
-"""
-
-
-def test_tiles_that_the_system_refuses_are_not_run():
-    """Linux does, where a signal stack is too small to hold them: 8 KiB and more."""
-    if "amx" not in RUNNABLE:
-        pytest.skip("needs a CPU with AMX")
-    environment = {name: value for name, value in os.environ.items() if name != "HARDMINE_ISA"}
-    done = subprocess.run([sys.executable, "-c", NO_ROOM], capture_output=True, text=True, timeout=600, env=environment)
-    assert done.stdout == "False avx512_vnni\n", done.stderr
