@@ -44,7 +44,7 @@ class TopK {
           counted_(counted),
           k_(k),
           capacity_(capacity(k, reach)),
-          ordered_(k <= kMostOrdered && k < capacity_ && !cap_ && !judge.filter().exclude_start),
+          ordered_(k <= kMostOrdered && k < capacity_ && !cap_),
           buffer_(rows * capacity_),
           rows_(rows),
           bound_(rows) {
@@ -156,9 +156,11 @@ class TopK {
         bool operator<(const Member& other) const { return group != other.group ? group < other.group : upper < other.upper; }
     };
 
-    // Keeps the first k in order of their upper ends, and after them what may still be nearer than one of these.
+    // Keeps the first k in order of their upper ends, and after them what may still be nearer than one of these. Lists are looked
+    // up at once, for what they exclude must not count; of fewer offers that is less than a look at all of a buffer's.
     template <class Score>
     bool insert(std::size_t row, std::size_t query, const Pair& pair, const Score& score) {
+        if (judge_.excludes(query, index_of(pair.upper))) return false;
         Row& r = rows_[row];
         Pair* pairs = &buffer_[row * capacity_];
         const bool full = r.count >= k_;
@@ -217,7 +219,7 @@ class TopK {
     }
 
     void tighten(std::size_t row, std::size_t query) {
-        if (judge_.filter().exclude_start) drop_excluded(row, query);
+        if (judge_.filter().exclude_start && !ordered_) drop_excluded(row, query);
         cap_ ? tighten_per_group(row) : tighten_all(row);
         rows_[row].clean = rows_[row].count;
     }

@@ -83,8 +83,12 @@ def test_groups_of_strings_and_of_a_self_join(isa, rng):
         assert_same(hardmine.topk(x, k=4, where=Filter(huge, groups=kind)), expected)
 
 
+MANY = 70  # neighbours: more than are kept in order
+
+
+@pytest.mark.parametrize("k", [30, MANY])
 @pytest.mark.parametrize("form", ["lists", "csr", "scipy"])
-def test_exclude(isa, rng, rows, form):
+def test_exclude(isa, rng, rows, form, k):
     queries, base = rows
     lists = [rng.choice(len(base), rng.integers(0, 200), replace=False) for _ in queries]
     allowed = np.ones((len(queries), len(base)), bool)
@@ -97,22 +101,23 @@ def test_exclude(isa, rng, rows, form):
         sparse = pytest.importorskip("scipy.sparse")
         exclude = sparse.csr_matrix((np.ones(len(exclude[1])), exclude[1], exclude[0]), shape=allowed.shape)
     before = [e.copy() for e in lists]
-    found = hardmine.topk(queries, base, 30, where=Filter(exclude=exclude))
-    assert_same(found, reference.topk(queries, base, 30, allowed=allowed))
+    found = hardmine.topk(queries, base, k, where=Filter(exclude=exclude))
+    assert_same(found, reference.topk(queries, base, k, allowed=allowed))
     for now, then in zip(lists, before):
         np.testing.assert_array_equal(now, then)
 
 
-def test_nearest_rows_excluded_still_gives_k(isa, rows):
+@pytest.mark.parametrize("k", [20, MANY])
+def test_nearest_rows_excluded_still_gives_k(isa, rows, k):
     """Adversarial: everything near is forbidden, so that fetching more and filtering would come back short."""
     queries, base = rows
     order = np.argsort(reference.distances(queries, base, "sqeuclidean"), axis=1, kind="stable")
-    lists = [row[:880] for row in order]
-    found = hardmine.topk(queries, base, 20, where=Filter(exclude=lists))
+    lists = [row[: len(base) - k] for row in order]
+    found = hardmine.topk(queries, base, k, where=Filter(exclude=lists))
     assert (found.indices >= 0).all()
     allowed = np.ones(order.shape, bool)
-    np.put_along_axis(allowed, order[:, :880], False, axis=1)
-    assert_same(found, reference.topk(queries, base, 20, allowed=allowed))
+    np.put_along_axis(allowed, order[:, : len(base) - k], False, axis=1)
+    assert_same(found, reference.topk(queries, base, k, allowed=allowed))
 
 
 @pytest.mark.parametrize("share", [0, 0.01, 0.5, 1])
@@ -246,7 +251,7 @@ def problems(draw):
     nearer=st.booleans(),
     farther=st.booleans(),
     cap=st.sampled_from([None, 1, 2]),
-    k=st.integers(1, 20),
+    k=st.integers(1, 20) | st.just(MANY),
 )
 def test_all_together(problem, groups, exclude, mask, nearer, farther, cap, k):
     rng, queries, base, self_join, metric = problem
