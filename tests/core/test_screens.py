@@ -56,7 +56,7 @@ def test_no_answer_depends_on_the_screen(kind, metric, n, m, d, isa, threads, bl
 
 
 @pytest.mark.slow
-@hypothesis.settings(max_examples=6)
+@hypothesis.settings(max_examples=4)
 @hypothesis.given(
     kind=st.sampled_from(list(KINDS)),
     metric=st.sampled_from(METRICS),

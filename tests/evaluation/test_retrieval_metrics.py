@@ -232,13 +232,12 @@ def test_equal_to_pytorch_metric_learning(rng):
     labels = rng.integers(0, 20, 200), rng.integers(0, 20, 150)
     theirs = {"recall@1": "precision_at_1", "map@r": "mean_average_precision_at_r", "map": "mean_average_precision"}
     theirs |= {"r_precision": "r_precision"}
-    judge = calculator.AccuracyCalculator(include=tuple(theirs.values()), k=None, device=torch.device("cpu"))
 
-    def knn(query, k, reference, ref_includes_query):  # of ours, since theirs is FAISS's
+    def knn(query, k, reference, ref_includes_query):  # ours, since theirs wants FAISS
         found = hardmine.topk(np.asarray(query), None if ref_includes_query else np.asarray(reference), k=k)
         return torch.from_numpy(np.asarray(found.distances)), torch.from_numpy(np.asarray(found.indices))
 
-    judge.knn_func = knn
+    judge = calculator.AccuracyCalculator(include=tuple(theirs.values()), k=None, device=torch.device("cpu"), knn_func=knn)
     as_tensors = [torch.from_numpy(array) for array in (x, labels[0], y, labels[1])]
     for alone in (False, True):
         expected = judge.get_accuracy(*as_tensors[: 2 if alone else 4])
