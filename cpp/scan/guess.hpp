@@ -3,9 +3,9 @@
 // A row that knows no bound keeps all it is offered: in random order k (1 + log(m / k)) pairs for k neighbours, eight times too
 // many for 100 of 80,000; and a coarse screen has nothing to compare with. So one row of every `every` is searched first. Of
 // the k nearest about r = k / every are among them. Each is drawn at random from a window of as many rows, whatever the order
-// of the base, so that the number is a sum of independent draws: within the distance of the (r + 5 sqrt(r) + 5)-th of the
-// sample there are k rows but once in five million searches of a row (Poisson's tail, which such a sum stays below: 2e-7 at
-// r = 3, less elsewhere). A guess proves nothing: a row that keeps fewer than k within it is searched again without.
+// of the base, so that the number is a sum of independent draws: within the distance of the (r + 5 sqrt(r) + 4)-th of the
+// sample there are k rows but once in some million searches of a row (Poisson's tail: 1.1e-6 at r = 3, where it is largest).
+// A guess proves nothing: a row that keeps fewer than k within it is searched again without.
 //
 // Measured on one core (Zen 5), time without / with: 2,200 x 80,000, k = 100, in 512 dimensions 1.13; 1,000 x 80,000, k = 1,000,
 // in 64 1.6; 30,000 x 96 with themselves, k = 100, 1.4. At k = 10 and less it costs what it saves.
@@ -24,7 +24,7 @@
 
 namespace hardmine {
 
-// Rows of a base at random places, one in each window of `every` rows.
+// Rows of a base at random places, one in each window of `every` rows; of many millions fewer, which only makes a guess looser.
 class Sample {
   public:
     static constexpr std::size_t kMost = 1 << 18;
@@ -40,9 +40,10 @@ class Sample {
     Selection of(const Selection& base) {
         const std::size_t window = every(base.count, least_);
         std::size_t count = 0;
-        for (std::size_t begin = 0; begin < base.count; begin += window)
-            ids_[count] = static_cast<std::uint32_t>(base[begin + draw(count) % std::min(window, base.count - begin)]),
-            ++count;
+        for (std::size_t begin = 0; begin < base.count; begin += window) {
+            const std::size_t place = begin + draw(count) % std::min(window, base.count - begin);
+            ids_[count++] = static_cast<std::uint32_t>(base[place]);
+        }
         return {ids_.data(), 0, count};
     }
 

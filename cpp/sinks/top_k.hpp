@@ -157,7 +157,7 @@ class TopK {
     };
 
     // Keeps the first k in order of their upper ends, and after them what may still be nearer than one of these. Lists are looked
-    // up at once, for what they exclude must not count; of fewer offers that is less than a look at all of a buffer's.
+    // up at once, for what they exclude must not count.
     template <class Score>
     bool insert(std::size_t row, std::size_t query, const Pair& pair, const Score& score) {
         if (judge_.excludes(query, index_of(pair.upper))) return false;
