@@ -33,6 +33,7 @@ CASES: list[Case] = [
     Search("d64-k10", "small embeddings: selection weighs", 4400, 80_000, 64, 10, rivals=EVERYONE),
     Search("d32-k10", "smaller still", 4400, 80_000, 32, 10, rivals=EVERYONE),
     Search("d768-k10", "text embeddings, a thousand queries", 1000, 200_000, 768, 10, rivals=EVERYONE),
+    Search("d256-k10", "two hundred queries: packing weighs", 200, 200_000, 256, 10, rivals=EVERYONE),
     Search("join-d96", "100,000 x 100,000, a self-join", 100_000, 100_000, 96, 10),
     Search(
         "join-400k", "a self-join whose results are beyond 96 MiB", 400_000, 400_000, 96, 10,

@@ -11,6 +11,7 @@
 #include "bf16_product.hpp"
 #include "quantised_registers.hpp"
 #endif
+#include "quantised_table.hpp"
 
 namespace hardmine {
 namespace HM_ISA {
@@ -24,21 +25,6 @@ struct Product {
 // Half of what bytes gain (int8.cpp): tiles multiply half as many. Not yet measured with this code.
 constexpr float kGain = 3.25f;
 #endif
-
-size_t screen(const QuantisedQueries& q, size_t groups, const QuantisedPanel& panel, size_t words, Hit* hits) {
-    return screen_with<Product>(TestRows(q, panel), q, groups, panel, words, hits);
-}
-
-size_t screen_both(const QuantisedQueries& q, size_t groups, const QuantisedPanel& panel, const float* column_high,
-                   size_t words, Hit* hits) {
-    return screen_with<Product>(TestBoth(q, panel, column_high), q, groups, panel, words, hits);
-}
-
-double peak(size_t steps, int32_t* sink) { return peak_with<Product>(steps, sink); }
-
-uint32_t products(const QuantisedQueries& q, size_t groups, const QuantisedPanel& panel, size_t words) {
-    return products_with<Product>(q, groups, panel, words);
-}
 
 // To the nearest bfloat16, ties to even; zeros for those that would be subnormal, of which products know nothing. x is finite and
 // not within half a step of infinity.
@@ -74,23 +60,7 @@ void quantise(const float* panel, size_t d, void* to, float* scale, float* resid
 }  // namespace
 
 extern const QuantisedKernels bf16;
-constexpr QuantisedKernels bf16 = {
-    .name = HM_NAME,
-    .rows = kRows,
-    .lanes = kLanes,
-    .run = kRun,
-    .per_word = 2,
-    .groups = kGroups,
-    .offset = 0,
-    .gain = kGain,
-    .begin = begin,
-    .end = end,
-    .quantise = quantise,
-    .screen = screen,
-    .screen_both = screen_both,
-    .peak = peak,
-    .products = products,
-};
+constexpr QuantisedKernels bf16 = table<Product>(2, 0, kGain, quantise);
 
 }  // namespace HM_ISA
 }  // namespace hardmine

@@ -14,6 +14,7 @@
 #include "int8_matrices.hpp"
 #endif
 #endif
+#include "quantised_table.hpp"
 
 namespace hardmine {
 namespace HM_ISA {
@@ -29,21 +30,6 @@ constexpr int32_t kMost = 127, kOffset = 0;
 // 64 dimensions, at 12 to 18 times in 128 to 512. The float32 tile stays below the peak.
 constexpr float kGain = 6.5f;
 #endif
-
-size_t screen(const QuantisedQueries& q, size_t groups, const QuantisedPanel& panel, size_t words, Hit* hits) {
-    return screen_with<Product>(TestRows(q, panel), q, groups, panel, words, hits);
-}
-
-size_t screen_both(const QuantisedQueries& q, size_t groups, const QuantisedPanel& panel, const float* column_high,
-                   size_t words, Hit* hits) {
-    return screen_with<Product>(TestBoth(q, panel, column_high), q, groups, panel, words, hits);
-}
-
-double peak(size_t steps, int32_t* sink) { return peak_with<Product>(steps, sink); }
-
-uint32_t products(const QuantisedQueries& q, size_t groups, const QuantisedPanel& panel, size_t words) {
-    return products_with<Product>(q, groups, panel, words);
-}
 
 // To the nearest integer, for |v| < 2^22: what the addition drops is rounded to even.
 inline Ints nearest(Vec v) {
@@ -92,23 +78,7 @@ void quantise(const float* panel, size_t d, void* to, float* scale, float* resid
 static_assert(kGroups * kRows >= 64);
 
 extern const QuantisedKernels int8;
-constexpr QuantisedKernels int8 = {
-    .name = HM_NAME,
-    .rows = kRows,
-    .lanes = kLanes,
-    .run = kRun,
-    .per_word = 4,
-    .groups = kGroups,
-    .offset = kOffset,
-    .gain = kGain,
-    .begin = begin,
-    .end = end,
-    .quantise = quantise,
-    .screen = screen,
-    .screen_both = screen_both,
-    .peak = peak,
-    .products = products,
-};
+constexpr QuantisedKernels int8 = table<Product>(4, kOffset, kGain, quantise);
 
 }  // namespace HM_ISA
 }  // namespace hardmine
