@@ -81,6 +81,7 @@ class Scores {
         asked_[i] = before_[i] = from_[i] = 0;
         whole_[i] = false;
     }
+    float least() const { return canonical_.least(); }
     Score operator[](std::size_t i) { return {canonical_, base_, rows_[i], factors_[i], asked_[i]}; }
 
     // What a scan costs beside its multiplications is of no interest here (self_join.hpp).

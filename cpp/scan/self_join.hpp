@@ -55,7 +55,13 @@ class SelfJoin {
         const FloatSearch& s = family.search;
         if (!filter.self || !s.one_array() || filter.groups == Groups::same) return false;
         if (rows < kLeastRows || rows * s.base.width < kLeastNumbers) return false;
-        if (!in_share(family.threads, family.screen_bytes(kLeastRange) + family.coarse_bytes(kLeastRange))) return false;
+        const std::size_t screens = family.screen_bytes(kLeastRange) + family.coarse_bytes(kLeastRange);
+        const std::size_t guess =
+            FirstBound::serves(k, filter)
+                ? kLeastRange * FirstBound::bytes_per_row(TopK::bytes_per_row(FirstBound::rank(k), rows)) +
+                      FirstBound::bytes(rows)
+                : 0;
+        if (!in_share(family.threads, screens + guess)) return false;
         const std::size_t slab = slab_rows(k, rows);
         return slab == rows || slab * s.base.width >= k * kNumbersPerNeighbor;
     }

@@ -317,10 +317,15 @@ class Loop {
                 loaded = true;
                 const std::size_t from = rows.scores.from(row);
                 const float* distances = rows.scores.block(row);
-                const float reach = screen.reach(i, rows.sink.bound(row));
-                std::size_t near = 0;
-                for (std::size_t j = from; j < base.count; ++j) near += distances[j] <= reach;
                 float bound = rows.sink.bound(row);
+                const float reach = screen.reach(i, bound);
+                std::size_t near = 0;
+                if (bound > rows.scores.least())
+                    for (std::size_t j = from; j < base.count; ++j) near += distances[j] <= reach;
+                else  // no lower end is below the bound: most ties go by their index, unscored
+                    for (std::size_t j = from; j < base.count; ++j)
+                        near +=
+                            distances[j] <= reach && rows.sink.wants(row, static_cast<std::uint32_t>(index(part, j)), bound);
                 for (std::size_t j = from; j < base.count; ++j) {
                     if (distances[j] > bound) continue;
                     if (offer(rows, i, query(task, i), s_.base.first + base[j], distances[j], distances[j]) == Told::bound)

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <limits>
 #include <vector>
 
 #include "kernels/kernels.hpp"
@@ -22,6 +23,8 @@ class Canonical {
     Canonical(const CanonicalKernels& kernels, Metric metric, std::size_t d) : kernels_(kernels), metric_(metric), d_(d) {}
 
     std::size_t width() const { return d_; }
+    // No distance is below it, and no screen says that one may be.
+    float least() const { return metric_ == Metric::inner_product ? -std::numeric_limits<float>::infinity() : 0; }
 
     double square(const float* row) const { return kernels_.dot(row, row, d_); }
 

@@ -12,7 +12,7 @@ from intervals import assert_holds, assert_inside, assert_joined, both_signs, g,
 import hardmine
 from hardmine import _core
 from isas import EVERY_ISA, using_isa, using_screen
-from reference import METRICS
+from reference import METRICS, rounded
 
 HALF = 0.499 * 2.0**-7  # of a step, at 1
 
@@ -66,6 +66,17 @@ def test_rests_of_a_self_join(isa, metric, last):
         x[at] = row
         with using_screen("bf16"):
             assert_joined(x, [at], metric)
+
+
+@pytest.mark.parametrize("of_queries", [True, False])
+@pytest.mark.parametrize("d", [3, 300])
+def test_rests_are_at_most_half_a_step(isa, d, of_queries):
+    """Intervals would hold whatever a row were rounded to: what is nearest to it makes them narrow."""
+    rest, other = both_signs(np.full(d, 1 + 0.75 * 2.0**-7)), both_signs(ones(d, 2.0**-4))
+    q, b = (rest, other) if of_queries else (other, rest)
+    lower = intervals(q, b, "inner_product", "bf16")[0]
+    bound = 0.25 * 2.0**-7 * np.sqrt(d) * np.linalg.norm(other[0])
+    assert 1.5 * bound < (rounded(q, b, "inner_product") - lower).max() < 2.1 * bound
 
 
 # Roundings.

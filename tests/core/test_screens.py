@@ -128,6 +128,18 @@ def test_the_last_block_is_as_short_as_it_is(isa, rng, counted, rest):
         assert_same(found[0], hardmine.topk(q, b, 10, threads=1))
 
 
+@pytest.mark.skipif("tiles" not in _core.isas_runnable(), reason="needs the emulated tiles, of which both formats are taken")
+def test_from_one_coarse_screen_to_the_other(rng, counted):
+    """Bytes give up at a few large components, bfloat16 does a block, and bytes are tried again: with the bounds of now."""
+    q, b = (normal(rng, n) * np.where(rng.random((n, 128)) < 0.01, np.float32(60), 1) for n in (100, 20_000))
+    found = []
+    with using_isa("tiles"):
+        pairs = counted(lambda: found.append(hardmine.topk(q, b, 5, threads=1)))
+    assert pairs["int8"] > 0 and pairs["bf16"] > 0
+    with using_screen("float32"):
+        assert_same(found[0], hardmine.topk(q, b, 5, threads=1))
+
+
 @pytest.mark.slow
 def test_rows_that_the_frame_cannot_hold_do_not_end_the_coarse_screen_of_others(rng, counted):
     if _core.kernels()["int8"] == "generic":

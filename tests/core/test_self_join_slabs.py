@@ -8,6 +8,7 @@ import os
 
 import numpy as np
 import pytest
+from samples import near_the_sample
 
 import hardmine
 from hardmine import Filter, Neighbors
@@ -90,6 +91,13 @@ def test_these_sizes_are_searched_by_slabs():
 def test_equals_the_plain_scan(rows, some, nearest, metric):
     found = nearest if metric == "sqeuclidean" else joined(rows, metric)
     assert_same(of(found, some), plain(rows, some, metric))
+
+
+def test_guesses_that_fall_short(rng):
+    """Rows of all slabs, whose sample says that there are K where there are 25: what a slab left out is found in the end."""
+    x, near = near_the_sample(rng, N, D, slice(None, None, 28))
+    assert len(near) == 25
+    assert_same(of(joined(x), near), plain(x, near))
 
 
 def test_masks_and_lists(rows, some, lists):
