@@ -2,7 +2,7 @@
 // hits.
 //
 // A row is the values of a query and the two vectors of a panel. A test has three parts: a number of each query, `limit`;
-// `may_pass`, with that number and the panel's worst lane for all; and, rarely, `passing`, with each lane's own blur. Which
+// `may_pass`, with that number and the panel's worst lane for all; and, rarely, `passes`, with each lane's own blur. Which
 // pairs pass depends on nothing but the pair and its panel, so that all products have the same hits.
 #pragma once
 
@@ -51,11 +51,16 @@ inline Vec blur(const QuantisedQueries& q, size_t i, const QuantisedPanel& panel
 }
 struct Worst {
     float residual, length;
+    bool uneven;
     explicit Worst(const QuantisedPanel& panel) : residual(panel.residual[0]), length(panel.length[0]) {
-        for (size_t j = 1; j < kLanes; ++j) {
+        float residuals = 0, lengths = 0;
+        for (size_t j = 0; j < kLanes; ++j) {
             if (panel.residual[j] > residual) residual = panel.residual[j];
             if (panel.length[j] > length) length = panel.length[j];
+            residuals += panel.residual[j];
+            lengths += panel.length[j];
         }
+        uneven = residual * kLanes > 2 * residuals || length * kLanes > 2 * lengths;
     }
     float blur(const QuantisedQueries& q, size_t i) const { return q.length[i] * residual + q.residual[i] * length; }
 };
@@ -70,12 +75,8 @@ struct TestRows {
     Mask may_pass(const Row& row, size_t, float limit) const {
         return at_most(smaller(row.value[0], row.value[1]), spread(limit));
     }
-    uint32_t passing(const Row& row, size_t i) const {
-        uint32_t set = 0;
-#pragma GCC unroll 2
-        for (size_t h = 0; h < 2; ++h)
-            set |= bits(at_most(row.value[h] - blur(q, i, panel, h), spread(q.high[i]))) << (h * kWidth);
-        return set;
+    Mask passes(const Row& row, size_t i, size_t half) const {
+        return at_most(row.value[half] - blur(q, i, panel, half), spread(q.high[i]));
     }
 };
 
@@ -95,15 +96,18 @@ struct TestBoth {
         passed |= at_most(v1 + spread(q.shift[i]), columns[1]);
         return passed;
     }
-    uint32_t passing(const Row& row, size_t i) const {
-        uint32_t set = 0;
-#pragma GCC unroll 2
-        for (size_t h = 0; h < 2; ++h) {
-            const Vec v = row.value[h] - blur(q, i, panel, h);
-            set |= bits(at_most(v, spread(q.high[i])) | at_most(v + spread(q.shift[i]), columns[h])) << (h * kWidth);
-        }
-        return set;
+    Mask passes(const Row& row, size_t i, size_t half) const {
+        const Vec v = row.value[half] - blur(q, i, panel, half);
+        return at_most(v, spread(q.high[i])) | at_most(v + spread(q.shift[i]), columns[half]);
     }
+};
+
+// The worst lane says little of the others where these differ much: in norm, or by a large component of some. Each is then
+// compared with its own blur at once.
+template <class Test>
+struct EachLane : Test {
+    float limit(size_t) const { return 0; }
+    Mask may_pass(const Row& row, size_t i, float) const { return Test::passes(row, i, 0) | Test::passes(row, i, 1); }
 };
 
 // Writes the pairs that pass of the queries from `first` on, a group; row(r) is what they make of the panel.
@@ -113,7 +117,7 @@ inline size_t report(const Test& test, size_t first, const float* limit, RowOf r
     for (size_t r = 0; r < kRows; ++r) {
         const Row values = row(r);
         if (!any(test.may_pass(values, first + r, limit[r]))) continue;
-        uint32_t set = test.passing(values, first + r);
+        uint32_t set = bits(test.passes(values, first + r, 0)) | bits(test.passes(values, first + r, 1)) << kWidth;
         if (!set) continue;
         float value[kLanes];
         store(value, values.value[0]);

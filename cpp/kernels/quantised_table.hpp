@@ -8,15 +8,22 @@ namespace hardmine {
 namespace HM_ISA {
 namespace {
 
+template <class Product, class Test>
+size_t screen_by(const Test& test, const QuantisedQueries& q, size_t groups, const QuantisedPanel& panel, size_t words,
+                 Hit* hits) {
+    if (test.worst.uneven) return screen_with<Product>(EachLane<Test>{test}, q, groups, panel, words, hits);
+    return screen_with<Product>(test, q, groups, panel, words, hits);
+}
+
 template <class Product>
 size_t screen(const QuantisedQueries& q, size_t groups, const QuantisedPanel& panel, size_t words, Hit* hits) {
-    return screen_with<Product>(TestRows(q, panel), q, groups, panel, words, hits);
+    return screen_by<Product>(TestRows(q, panel), q, groups, panel, words, hits);
 }
 
 template <class Product>
 size_t screen_both(const QuantisedQueries& q, size_t groups, const QuantisedPanel& panel, const float* column_high,
                    size_t words, Hit* hits) {
-    return screen_with<Product>(TestBoth(q, panel, column_high), q, groups, panel, words, hits);
+    return screen_by<Product>(TestBoth(q, panel, column_high), q, groups, panel, words, hits);
 }
 
 template <class Product>

@@ -92,6 +92,7 @@ class QuantisedScreen {
           prepared_(prepared),
           packing_(kernels, tile, frame, canonical, most_queries > 0),
           layout_(kernels, frame.d),
+          look_((kLook + kLookPerDimension * static_cast<double>(frame.d)) * static_cast<double>(tile.lanes) / 32),
           forced_(forced),
           few_(prepared && most_queries <= kFewQueries),
           most_rows_(most_rows(kernels, frame.d)),
@@ -154,7 +155,7 @@ class QuantisedScreen {
     }
 
     // Before the first block of a task.
-    void start() { waiting_ = blocks_ = 0; }
+    void start() { waiting_ = blocks_ = 0, wait_ = 1; }
 
     // What a pair costs in multiply-adds of floats: if so many of the pairs are looked at; and by another screen, which tells how
     // many may be until that one is quicker. Of floats that is the number of dimensions.
@@ -209,7 +210,7 @@ class QuantisedScreen {
     static constexpr std::size_t kPassedPerLook = 8;  // what the bounds let through costs an eighth of a look
 
     double products() const { return static_cast<double>(frame_.d) / static_cast<double>(kernels_.gain); }
-    double look() const { return kLook + kLookPerDimension * static_cast<double>(frame_.d); }
+    double look() const { return look_; }
 
     static std::size_t padded_queries(const QuantisedKernels& kernels, std::size_t queries) {
         return (queries + kernels.rows - 1) / kernels.rows * kernels.rows;
@@ -273,13 +274,15 @@ class QuantisedScreen {
                 }
                 passed += fresh;
                 if (!forced_ && (found > most || passed > kPassedPerLook * most)) {
-                    waiting_ = blocks_ + 1;
+                    waiting_ = wait_ + 1;
+                    wait_ *= 2;
                     return row;
                 }
             }
             looked_at_ += found;
             second_.look({hits_.data(), found}, [&](const Hit& hit) { return wanted(hit.row, hit.lane, lower(hit)); }, offer);
         }
+        wait_ = std::max<std::size_t>(1, wait_ / 2);
         return n_;
     }
 
@@ -296,10 +299,11 @@ class QuantisedScreen {
     const PreparedRows* prepared_;
     QuantisedPacking packing_;
     QuantisedLayout layout_;
+    double look_;
     bool forced_, few_, found_prepared_ = false;
     std::size_t most_rows_, n_ = 0, groups_ = 0, m_ = 0;
     double least_pairs_ = 1;  // for each that is looked at
-    std::size_t waiting_ = 0, blocks_ = 0, looked_at_ = 0;
+    std::size_t waiting_ = 0, wait_ = 1, blocks_ = 0, looked_at_ = 0;
     AlignedVector<Code> codes_;  // per query, from here on
     std::vector<std::int32_t> start_;
     std::vector<float> factor_, query_length_, query_residual_, high_, shift_;
