@@ -140,6 +140,21 @@ def test_from_one_coarse_screen_to_the_other(rng, counted):
         assert_same(found[0], hardmine.topk(q, b, 5, threads=1))
 
 
+@pytest.mark.parametrize("screen", ["int8", "bf16"])
+def test_rows_of_a_panel_that_differ(isa, screen, rng):
+    """Norms of all sizes, and a few large components: every row is found by the query that lies on it, from both sides."""
+    sizes = np.float32(10.0 ** rng.uniform(-3, 3, (2100, 1)))
+    tails = np.where(rng.random((2100, 250)) < 0.004, np.float32(500), 1)
+    for x in (normal(rng, 2100, 250) * sizes, normal(rng, 2100, 250) * tails):
+        near = x * np.float32(1 + 2**-12)
+        with using_screen(screen):
+            found, joined = hardmine.topk(near, x, 3, threads=1), hardmine.topk(x, k=3, threads=1)
+        with using_screen("float32"):
+            assert_same(found, hardmine.topk(near, x, 3, threads=1))
+            assert_same(joined, hardmine.topk(x, k=3, threads=1))
+        assert (found.indices[:, 0] == np.arange(2100)).mean() > 0.9
+
+
 @pytest.mark.slow
 def test_rows_that_the_frame_cannot_hold_do_not_end_the_coarse_screen_of_others(rng, counted):
     if _core.kernels()["int8"] == "generic":
