@@ -181,6 +181,16 @@ def test_threads_may_change_between_runs(rng, tmp_path):
     assert_same_bits(found, hardmine.topk(x, y, 3))
 
 
+@pytest.mark.parametrize("function", [hardmine.topk, hardmine.closest_pairs])
+def test_rows_that_are_not_finite_are_told_by_their_numbers(rng, tmp_path, function):
+    """In the first run, and those of the queries before any piece."""
+    for name, side, row in (("queries", 0, 17), ("base", 1, 19)):
+        sides = [rng.standard_normal((20, 3)).astype(np.float32) for _ in range(2)]
+        sides[side][row, 1] = np.nan
+        with small_pieces(4), ended_after(0), pytest.raises(ValueError, match=f"{name}: .* infinity in row {row}$"):
+            function(*sides, checkpoint=tmp_path / name)
+
+
 @pytest.mark.parametrize("alone", [False, True])
 def test_progress_begins_at_what_was_done(rng, tmp_path, alone):
     x = rng.standard_normal((40, 4)).astype(np.float32)

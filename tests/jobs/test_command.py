@@ -15,7 +15,7 @@ COMMANDS = {
     "pairs": ("pairs q.npy b.npy -n 9 -o out.npz", "closest_pairs", 5),
     "mine": ("mine q.npy b.npy --query-labels ql.npy --base-labels bl.npy -n 2 -o out.npz", "mine_hard_negatives", 10),
     "duplicates": ("duplicates q.npy -t 0.1 -o out.npz", "near_duplicates", 5),
-    "overlap": ("overlap q.npy b.npy -k 2 -o out.npz", "find_overlap", 13),
+    "overlap": ("overlap b.npy q.npy -k 2 -o out.npz", "find_overlap", 13),
 }
 
 

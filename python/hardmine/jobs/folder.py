@@ -25,7 +25,7 @@ from hardmine._files import replacing
 
 FORMAT = 1  # of manifest and pieces
 MANIFEST, LOCK = "manifest.json", "lock"
-PIECE = re.compile(r"([a-z-]+)-(\d{6,})\.npz")
+PIECE = re.compile(r"([a-z]+(?:-[a-z0-9]+)*)-(\d{6,})\.npz")
 PARTIAL = re.compile(rf"\.(manifest|{PIECE.pattern[:-5]})\.\d+\.(json|npz)")  # what a killed process was writing
 
 Value = str | int | float | bool | None | list[int]

@@ -71,6 +71,6 @@ def join_kept(
         number += 1
     left = range(near, n) if allowed.base_mask is None else np.setdiff1d(np.arange(n), joined[:near])
     if "too_near" in found:
-        found["too_near"][left] = 0  # of what a join that gave up has counted
+        found["too_near"][slice(near, n) if isinstance(left, range) else left] = 0  # of what a join has counted and given up
     bar.begin((n - len(left)) * n)
     return left

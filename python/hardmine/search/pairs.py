@@ -10,7 +10,7 @@ import numpy as np
 
 from hardmine import _arrays
 from hardmine._arguments import check_threads
-from hardmine._arrays import ArrayLike, Block, IntArray, Ints, Rows
+from hardmine._arrays import ArrayLike, Block, FloatRows, IntArray, Ints, Rows
 from hardmine._progress import Progress, Report
 from hardmine.jobs.fingerprint import of_search
 from hardmine.jobs.folder import Folder
@@ -148,6 +148,8 @@ class PairSearch(NamedTuple):
         """
         if folder is None:
             return Pieces(None, search, self.queries.count, self.queries.count, {})
+        if isinstance(self.queries, FloatRows):
+            self.queries.check_finite()  # before the first piece, and not at that of the row
         pairs = pairs_of_piece(self.queries.width, self.threads, written_anew or 0)
         rows = rows_of_piece(pairs, self.base.count, self.threads)
         about = of_search(self.queries, self.base, self.metric, self.allowed, **options)

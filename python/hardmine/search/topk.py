@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from hardmine import _arguments, _arrays, _core
 from hardmine._arguments import check_threads
 from hardmine._arithmetic import in_standard_arithmetic
-from hardmine._arrays import ArrayLike, Ints, Rows
+from hardmine._arrays import ArrayLike, FloatRows, Ints, Rows
 from hardmine._progress import Progress, Report
 from hardmine.jobs.fingerprint import of_search
 from hardmine.jobs.folder import Folder, opened
@@ -199,6 +199,8 @@ def scan_kept(
     """What `scan` finds for all queries, in pieces that are kept in a folder by the name of the search."""
     if folder is None or q.count == 0 or b.count == 0:
         return scan(q, b, k, metric=metric, allowed=allowed, threads=threads, progress=progress, too_near=too_near)
+    if isinstance(q, FloatRows):
+        q.check_finite()  # before the first piece, and not at that of the row
     kept = min(k, b.count)
     distances, indices = _no_neighbors(q.count, kept, distance_type(metric))
     found: dict[str, NDArray[Any]] = {"distances": distances, "indices": indices}
@@ -215,18 +217,20 @@ def scan_kept(
         rows = rows_of_piece(pairs, b.count, threads, sum(array.nbytes for array in found.values()) // q.count)
         if not isinstance(left, range):  # rows that do not follow one another are copied: as many as a converted block has
             rows = min(rows, max(1, _arrays.BLOCK_BYTES // (q.item * q.width)))
-        pieces = Pieces(folder, search, len(left), rows, about)
+        # Should the lists of the join be damaged, another run may leave others: its pieces have names of their own.
+        part = search if len(left) == q.count else f"{search}-beside-{q.count - len(left)}"
+        pieces = Pieces(folder, search, len(left), rows, about, part=part)
         for number, first, last in pieces:
             numbers = left[first:last]
             at = slice(numbers.start, numbers.stop) if isinstance(numbers, range) else numbers
-            part = pieces.load(number)
-            if part is not None:
+            piece = pieces.load(number)
+            if piece is not None:
                 bar.skip(len(numbers) * b.count)
             else:
                 report = bar.part(len(numbers) * b.count) or False
-                part = _piece(q, b, kept, numbers, metric, allowed, threads, report, counted=too_near is not None)
-                pieces.save(number, **part)
-            for name, array in part.items():
+                piece = _piece(q, b, kept, numbers, metric, allowed, threads, report, counted=too_near is not None)
+                pieces.save(number, **piece)
+            for name, array in piece.items():
                 found[name][at] = array
     if too_near is not None:
         too_near += found["too_near"]
