@@ -14,7 +14,7 @@ from bench.duplicates import Clusters, Curve, search_alone
 from bench.mining import Epoch, EveryFilter, ManyPositives, NearDuplicates, Refilter
 from bench.near import Closest, CodeRadius, Histogram, NearHistogram, Radius
 from bench.retrieval import Ranks, Retrieval
-from bench.search import AveragePrecision, CodeSearch, IndexSearch, Matrix, Search
+from bench.search import AveragePrecision, CodeSearch, IndexSearch, KeptSearch, Matrix, Search
 
 
 def exclude_100(rng: Any, n: int, m: int) -> hardmine.Filter:
@@ -38,6 +38,13 @@ CASES: list[Case] = [
     Search(
         "join-400k", "a self-join whose results are beyond 96 MiB", 400_000, 400_000, 96, 10,
         rivals=(near_rivals.by_base,),
+    ),
+    KeptSearch(
+        "kept", "pieces kept in a folder, each a 64th of what they are", 40_000, 200_000, 128, 10,
+        rivals=(rivals.without_checkpoint,),
+    ),
+    KeptSearch(
+        "kept-join", "the same of a self-join by slabs", 200_000, 200_000, 128, 100, rivals=(rivals.without_checkpoint,)
     ),
     Search("one-query", "bound by memory", 1, 1_000_000, 128, 10),
     Search("four-queries", "bound by memory", 4, 1_000_000, 128, 10),

@@ -45,6 +45,11 @@ def faiss_selector(case: Case, inputs: Inputs, threads: int) -> Call:
     return lambda: index.search(inputs.queries, case.k, params=parameters)[1]
 
 
+def without_checkpoint(case: Case, inputs: Inputs, threads: int) -> Call:
+    """The same search, of which nothing is kept."""
+    return lambda: hardmine.topk(inputs.queries, inputs.base, case.k, metric=case.metric, threads=threads)
+
+
 def without_index(case: Case, inputs: Inputs, threads: int) -> Call:
     """hardmine's `topk` of the rows themselves."""
     return unfiltered(case, inputs, threads)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from bench.case import Call, Case, Inputs, Rival, Rows
 from bench.data import SEED, codes, load, multi_hot
 from bench.exact import assert_nearest, distances, nearest, sampled
 from bench.rivals import faiss, faiss_hc, faiss_mc
+from hardmine.jobs import pieces
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,28 @@ class IndexSearch(Search):
     def call(self, inputs: Inputs, threads: int) -> Call:
         index = hardmine.Index(inputs.against, self.metric, copy=False, threads=threads)
         return lambda: hardmine.topk(inputs.queries, index, self.k, threads=threads)
+
+
+@dataclass(frozen=True)
+class KeptSearch(Search):
+    """`topk` with a checkpoint in a new folder, its pieces shorter than they are by a factor: what keeping them costs is that
+    much more."""
+
+    shorter: int = 64
+
+    def call(self, inputs: Inputs, threads: int) -> Call:
+        def kept() -> Any:
+            work = pieces.WORK
+            pieces.WORK //= self.shorter
+            try:
+                with TemporaryDirectory(dir=".") as folder:
+                    return hardmine.topk(
+                        inputs.queries, inputs.base, self.k, metric=self.metric, threads=threads, checkpoint=folder
+                    )
+            finally:
+                pieces.WORK = work
+
+        return kept
 
 
 @dataclass(frozen=True)

@@ -192,6 +192,26 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
     define_pairs(m);
 
     m.def(
+        "self_join",
+        [](const Block<float>& rows, Limits& distances, Ints& indices, std::pair<std::size_t, std::size_t> place,
+           std::uint64_t most_pairs, std::size_t slab, const HeldFilter& filter, Metric metric, int threads,
+           const py::object& progress, std::optional<Ints> too_near) -> py::object {
+            const auto search = search_of<float>(rows, rows, metric, threads);
+            const Lists<float> out{distances.mutable_data(), indices.mutable_data(),
+                                   static_cast<std::size_t>(indices.shape(1))};
+            std::int64_t* counts = too_near ? too_near->mutable_data() : nullptr;
+            JoinStep step{{place.first, place.second}, most_pairs, slab};
+            bool joined = false;
+            run("queries", "queries", progress,
+                [&](const Watcher& watcher) { joined = self_join(search, filter, out, counts, step, watcher); });
+            if (!joined) return py::none();
+            return py::make_tuple(step.at.near, step.at.far, step.pairs);
+        },
+        py::arg("rows").noconvert(), py::arg("distances").noconvert(), py::arg("indices").noconvert(), py::arg("place"),
+        py::arg("most_pairs"), py::arg("slab"), py::arg("filter"), py::arg("metric"), py::arg("threads"), py::arg("progress"),
+        py::arg("too_near").noconvert() = py::none());
+
+    m.def(
         "canonical_matrix",
         [](const FloatArray& queries, const FloatArray& base, Metric metric, bool self, int threads,
            const py::object& progress) {

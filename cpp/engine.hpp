@@ -24,6 +24,12 @@ void topk(const FloatSearch& search, const Filter& filter, const Lists<float>& o
           const Watcher& watcher);
 void topk(const CodeSearch& search, const Filter& filter, const Lists<std::int32_t>& out, const Watcher& watcher);
 
+// A part of topk of an array against itself, with the lists so far in `out`: goes on from step.at, and says there how far it
+// came. Only the rows that a mask leaves are answered. False if a rectangle does better: rows before step.at.near are finished
+// then, and the others neither answered nor counted.
+bool self_join(const FloatSearch& search, const Filter& filter, const Lists<float>& out, std::int64_t* too_near,
+               JoinStep& step, const Watcher& watcher);
+
 // Lists of n rows each become one, the groups capped (sinks/lists.hpp). base_groups: null without a cap.
 template <class Distance>
 void merge(const std::vector<Lists<const Distance>>& parts, std::size_t n, const Lists<Distance>& out,

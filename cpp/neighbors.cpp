@@ -181,7 +181,8 @@ void topk(const FloatSearch& s, const Filter& filter, const Lists<float>& out, s
         family.prepare(kMostRange, joined);
         const std::uint64_t left = static_cast<std::uint64_t>(m - joined.count) * joined.count;
         const Watcher first = [&](std::uint64_t done, std::uint64_t total) { return watcher(done, total + left); };
-        if (SelfJoin(family, joined, k, judge, caps, out, too_near, watcher ? first : kNobody).run()) {
+        JoinStep whole;
+        if (SelfJoin(family, joined, k, whole, judge, caps, out, too_near, watcher ? first : kNobody).run()) {
             if (joined.count == m) return;
             joined_pairs = static_cast<std::uint64_t>(joined.count) * joined.count / 2;
             others = complement(ids, m);
@@ -211,6 +212,19 @@ void topk(const FloatSearch& s, const Filter& filter, const Lists<float>& out, s
         if (guesses) work->guess.emplace(plan.longest(), plan.reach(), sink(FirstBound::rank(k), false));
         return work;
     });
+}
+
+bool self_join(const FloatSearch& s, const Filter& filter, const Lists<float>& out, std::int64_t* too_near, JoinStep& step,
+               const Watcher& watcher) {
+    Floats family(s, watcher);
+    const Judge judge(filter);
+    const GroupCaps caps(filter, s.base.extent(), out.k);
+    std::vector<std::uint32_t> ids;
+    if (filter.base_mask) ids = masked(filter, s.base.extent());
+    const Selection joined = filter.base_mask ? Selection{ids.data(), 0, ids.size()} : Selection{nullptr, 0, s.base.count};
+    if (!SelfJoin::serves(family, out.k, filter, joined.count)) return false;
+    family.prepare(kMostRange, joined);
+    return SelfJoin(family, joined, out.k, step, judge, caps, out, too_near, watcher).run();
 }
 
 void topk(const CodeSearch& s, const Filter& filter, const Lists<std::int32_t>& out, const Watcher& watcher) {

@@ -3,7 +3,7 @@
 // The rows are cut into slabs whose sinks fit in memory, two at a time. A slab meets itself, range of rows by range (within a
 // range each pair is met from both sides, beyond it once), then all later slabs. Between visits a row's state is its answer so
 // far, which is exact: it is kept in the caller's output and loaded back into a sink as what it is. A join of up to some
-// hundred thousand rows is one slab.
+// hundred thousand rows is one slab. Whoever has stored the output between two visits can go on from there.
 //
 // Where the screen cannot separate the rows, or a window refuses many, nearly every pair would cost twice. The join then gives
 // up: a plain scan does better (scores.hpp, and floors of the screen).
@@ -66,7 +66,7 @@ class SelfJoin {
         return slab == rows || slab * s.base.width >= k * kNumbersPerNeighbor;
     }
 
-    SelfJoin(Floats& family, const Selection& rows, std::size_t k, const Judge& judge, const GroupCaps& caps,
+    SelfJoin(Floats& family, const Selection& rows, std::size_t k, JoinStep& step, const Judge& judge, const GroupCaps& caps,
              const Lists<float>& out, std::int64_t* too_near, const Watcher& watcher)
         : family_(family),
           s_(family.search),
@@ -75,7 +75,8 @@ class SelfJoin {
           out_(out),
           too_near_(too_near),
           counts_(too_near ? rows.count : 0),
-          slab_rows_(slab_rows(k, rows.count)),
+          step_(step),
+          slab_rows_(step.slab ? std::min(step.slab, rows.count) : slab_rows(k, rows.count)),
           guesses_(FirstBound::serves(k, judge.filter()) && FirstBound::serves({{nullptr, 0, kLeastRange}, rows}, k)),
           range_(std::max(kLeastRange, std::min(range_rows(rows.count), kRangeBytes / (4 * s_.base.width)))),
           near_(slab_rows_, k, *this, caps),
@@ -90,23 +91,36 @@ class SelfJoin {
                     return work;
                 }) {}
 
-    // False if it gave up: the output says nothing then, and nothing has been counted.
+    // Does the step, and moves its place. False if it gave up: the place is what it was, the output of rows from there on says
+    // nothing, and nothing has been counted.
     bool run() {
+        JoinPlace at = step_.at;
+        std::uint64_t pairs = 0;  // done in this step
         try {
-            for (std::size_t begin = 0; begin < rows_.count; begin += slab_rows_) {
-                open(near_, begin, begin > 0);
-                visit(near_, near_);
-                for (std::size_t later = begin + slab_rows_; later < rows_.count; later += slab_rows_) {
+            while (at.near < rows_.count && pairs < step_.most_pairs) {
+                const std::size_t begin = at.near;
+                std::size_t later = at.far;
+                open(near_, begin, later > 0);
+                if (later == begin) {
+                    visit(near_, near_);
+                    later += near_.count;
+                    pairs += static_cast<std::uint64_t>(near_.count) * near_.count / 2;
+                }
+                for (; later < rows_.count && pairs < step_.most_pairs; later += far_.count) {
                     open(far_, later, begin > 0);
                     visit(near_, far_);
                     close(far_, begin + near_.count);
+                    pairs += static_cast<std::uint64_t>(near_.count) * far_.count;
                 }
-                close(near_, rows_.count);
+                close(near_, later);
+                at = later < rows_.count ? JoinPlace{begin, later} : JoinPlace{begin + near_.count, begin + near_.count};
             }
         } catch (const Stopped&) {
             if (gave_up_) return false;
             throw;
         }
+        step_.at = at;
+        step_.pairs = pairs;
         for (std::size_t i = 0; i < counts_.size(); ++i) too_near_[rows_[i]] += counts_[i];
         return true;
     }
@@ -286,6 +300,7 @@ class SelfJoin {
     const Lists<float>& out_;
     std::int64_t* too_near_;
     std::vector<std::uint32_t> counts_;  // of rows too near, until the join is sure not to give up
+    JoinStep& step_;
     std::size_t slab_rows_;
     bool guesses_;
     std::size_t range_;

@@ -31,4 +31,18 @@ struct FloatSearch : Search<float> {
 };
 using CodeSearch = Search<std::uint8_t>;
 
+// How far a search of an array against itself is (scan/self_join.hpp), in positions of the rows that a mask leaves: those before
+// `near` are finished, the slab that begins there has met all before `far`, and later ones all before `near`.
+struct JoinPlace {
+    std::size_t near = 0, far = 0;
+};
+
+// A part of one: from `at` on, until about so many pairs are done.
+struct JoinStep {
+    JoinPlace at;
+    std::uint64_t most_pairs = ~std::uint64_t{0};
+    std::size_t slab = 0;     // rows of one, which tests vary; 0: by memory. One join has one
+    std::uint64_t pairs = 0;  // that it has done
+};
+
 }  // namespace hardmine

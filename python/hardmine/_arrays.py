@@ -132,6 +132,11 @@ class Rows:
     item: int  # bytes of a number of a block
     _array: Any  # as it was given
 
+    @property
+    def dtype(self) -> str:
+        """Of the rows as they were given."""
+        return str(self._array.dtype).removeprefix("torch.")
+
     def blocks(self, begin: int = 0, end: int | None = None) -> Iterator[Block]:
         """Yield the rows from `begin` to `end`: one block without a copy where they can be read in place."""
         end = self.count if end is None else end

@@ -117,6 +117,19 @@ def topk(
     progress: Callable[[int, int], object] | None,
     too_near: None = None,
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]: ...
+def self_join(
+    rows: _Floats,
+    distances: NDArray[np.float32],
+    indices: NDArray[np.int64],
+    place: tuple[int, int],
+    most_pairs: int,
+    slab: int,
+    filter: Filter,
+    metric: Metric,
+    threads: int,
+    progress: Callable[[int, int], object] | None,
+    too_near: NDArray[np.int64] | None = None,
+) -> tuple[int, int, int] | None: ...
 @overload
 def pairwise(
     queries: _Floats,

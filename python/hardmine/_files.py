@@ -23,15 +23,31 @@ def check_writable(path: Path) -> None:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a path beside `path` to write to; it takes its place when all went well, and is removed when not."""
+def replacing(path: Path, durable: bool = False) -> Iterator[Path]:
+    """Give a path beside `path` to write to; it takes its place when all went well, and is removed when not.
+
+    `durable`: it is on the disk before it takes its place, and its name before this returns. Without that a machine that
+    loses power may come back with the new name and without what was written.
+    """
     check_writable(path)
     partial = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         yield partial
+        if durable:
+            _sync(partial)
         partial.replace(path)
+        if durable:
+            _sync(path.parent)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
 
 
 def save_npz(path: Path, **arrays: Any) -> None:

@@ -36,6 +36,17 @@ class Progress:
 
         return report
 
+    def skip(self, pairs: int) -> None:
+        """The next part of the scan was done by an earlier call: the bar begins there, and its rate is that of this one."""
+        self._before += pairs
+        if self._bar is not None:
+            self._bar.initial += pairs
+        self._show(self._before)
+
+    def begin(self, pairs: int) -> None:
+        """The next part of the scan begins after so many pairs in all."""
+        self._before = pairs
+
     def _show(self, done: int) -> None:
         if self._report is not None:
             self._report(done, self._total)

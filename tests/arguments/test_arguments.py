@@ -67,6 +67,8 @@ CASES = [
     (lambda: pairwise(BIG, BIG_NAN), ValueError, "base: expected finite numbers, got NaN or infinity in row 177"),
     (lambda: pair_distances(X, NAN, [0], [2]), ValueError, "base: expected finite numbers, got NaN or infinity in row"),
     # k, metric, threads, progress
+    (lambda: topk(X, checkpoint=7), TypeError, "checkpoint: expected the path of a folder, got int"),
+    (lambda: topk(X, checkpoint=__file__), NotADirectoryError, "checkpoint: expected a folder, got the file"),
     (lambda: topk(X, k=0), ValueError, "k: expected at least 1, got 0"),
     (lambda: topk(X, k=-3), ValueError, "k: expected at least 1, got -3"),
     (lambda: topk(X, k=2.0), TypeError, "k: expected an integer, got float"),

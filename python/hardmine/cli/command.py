@@ -34,7 +34,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"hardmine: error: {text}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("hardmine: interrupted; nothing was written", file=sys.stderr)
+        folder = getattr(arguments, "checkpoint", None)
+        kept = "nothing was written" if folder is None else f"the same command goes on with what {folder} has"
+        print(f"hardmine: interrupted; {kept}", file=sys.stderr)
         return 130
     return code or 0
 
@@ -89,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     mine.add_argument("--seed", type=int, default=0, help="(%(default)s)")
     mine.add_argument("--query-ids", type=Path, metavar="I.npy", help="a number for each query that draws depend on")
+    inputs.add_checkpoint(mine)
     mine.add_argument("--explain", action="store_true", help="print what was found and what was dropped")
     mine.set_defaults(run=_mine)
 
@@ -135,6 +138,7 @@ def _mine(arguments: argparse.Namespace) -> None:
         query_ids=inputs.load(arguments.query_ids),
         threads=arguments.threads,
         progress=inputs.progress(),
+        checkpoint=inputs.going_on(arguments.checkpoint),
         **{name: getattr(arguments, name) for name in MINING_OPTIONS},
     )
     mined.save(arguments.output)

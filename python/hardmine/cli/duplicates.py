@@ -10,7 +10,7 @@ import numpy as np
 
 import hardmine
 from hardmine._files import check_writable, save_npz
-from hardmine.cli.inputs import add_output, load, progress
+from hardmine.cli.inputs import add_checkpoint, add_output, going_on, load, progress
 from hardmine.cli.searches import explaining
 from hardmine.duplicates.keeping import RULES
 from hardmine.duplicates.linkage import Linkage
@@ -44,6 +44,7 @@ def add(commands: Any) -> None:
     duplicates.add_argument("--csv", type=Path, metavar="OUT.csv", help="where a line for each clustered row goes")
     duplicates.add_argument("--review", type=Path, metavar="PAGE.html", help="where a page of the pairs goes")
     duplicates.add_argument("--images", type=Path, metavar="FOLDER", help="whose files, sorted by name, are the rows")
+    add_checkpoint(duplicates)
     duplicates.add_argument("--explain", action="store_true", help="print which screens did the work, by which kernels")
     duplicates.set_defaults(run=_run)
 
@@ -75,6 +76,7 @@ def _run(given: argparse.Namespace) -> None:
             bits=given.bits,
             threads=given.threads,
             progress=progress(),
+            checkpoint=going_on(given.checkpoint),
         )
     rows, cols, distances = found.pairs
     arrays = {name: np.asarray(getattr(found, name)) for name in ARRAYS}

@@ -12,6 +12,8 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from hardmine.jobs.folder import told
+
 
 def add_rows(command: argparse.ArgumentParser, kinds: str) -> None:
     """Add what every command that compares rows takes: its files of rows, and threads."""
@@ -26,6 +28,21 @@ def add_rows(command: argparse.ArgumentParser, kinds: str) -> None:
 def add_output(command: argparse.ArgumentParser) -> None:
     """Add where the result goes."""
     command.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.npz", help="where the result goes")
+
+
+def add_checkpoint(command: argparse.ArgumentParser) -> None:
+    """Add where finished pieces are kept."""
+    command.add_argument(
+        "--checkpoint", type=Path, metavar="FOLDER", help="where finished pieces are kept: the same command goes on from there"
+    )
+
+
+def going_on(folder: Path | None) -> Path | None:
+    """The folder of --checkpoint; a line says what is left to do, if it was begun with before."""
+    line = None if folder is None else told(folder)
+    if line is not None:
+        print(line, file=sys.stderr)
+    return folder
 
 
 def load(path: Path | None) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 
 import hardmine
 from hardmine._files import check_writable, replacing
-from hardmine.cli.inputs import function, load, progress
+from hardmine.cli.inputs import add_checkpoint, function, going_on, load, progress
 from hardmine.overlap.candidates import DIRECTIONS
 from hardmine.overlap.evidence import AGGREGATES
 from hardmine.overlap.judging import SCOPES
@@ -44,6 +44,7 @@ def add(commands: Any) -> None:
     overlap.add_argument("--aggregate", choices=AGGREGATES, default="any", help="classes of an evaluation row (%(default)s)")
     overlap.add_argument("--max-pairs", type=int, metavar="N", help="fail if there are more candidates")
     overlap.add_argument("--threads", type=int, help="by default every core the process may use")
+    add_checkpoint(overlap)
 
     overlap.add_argument("--reviews", type=Path, nargs="+", default=[], metavar="V.json", help="votes that the page exported")
     overlap.add_argument("--decide", type=_rule, metavar="RULE", help=f"{', '.join(RULES)}, or how many say same (any)")
@@ -138,6 +139,7 @@ def _found(given: argparse.Namespace) -> hardmine.OverlapReport:
         bits=given.bits,
         threads=given.threads,
         progress=progress(),
+        checkpoint=going_on(given.checkpoint),
     )
 
 

@@ -12,7 +12,17 @@ import numpy as np
 
 import hardmine
 from hardmine._files import save_npz
-from hardmine.cli.inputs import add_output, add_rows, listed, load, load_number, number_or_file, progress
+from hardmine.cli.inputs import (
+    add_checkpoint,
+    add_output,
+    add_rows,
+    going_on,
+    listed,
+    load,
+    load_number,
+    number_or_file,
+    progress,
+)
 from hardmine.search.metric import METRICS
 
 
@@ -21,12 +31,14 @@ def add(commands: Any) -> None:
     topk = commands.add_parser("topk", help="the k nearest base rows of each query")
     add_search(topk)
     add_output(topk)
+    add_checkpoint(topk)
     topk.add_argument("-k", type=int, default=10, help="rows to keep for each query (%(default)s)")
     topk.set_defaults(run=_topk)
 
     radius = commands.add_parser("radius", help="all pairs of a query and a base row within a radius")
     add_search(radius)
     add_output(radius)
+    add_checkpoint(radius)
     radius.add_argument(
         "-r",
         "--radius",
@@ -41,6 +53,7 @@ def add(commands: Any) -> None:
     pairs = commands.add_parser("pairs", help="the nearest of all pairs of a query and a base row")
     add_search(pairs)
     add_output(pairs)
+    add_checkpoint(pairs)
     pairs.add_argument("-n", "--n-pairs", type=int, default=10, help="pairs to keep (%(default)s)")
     pairs.set_defaults(run=_pairs)
 
@@ -101,20 +114,25 @@ def explaining(given: argparse.Namespace) -> Iterator[None]:
 
 def _topk(given: argparse.Namespace) -> None:
     with explaining(given):
-        found = hardmine.topk(**arguments(given), k=given.k)
+        found = hardmine.topk(**arguments(given), k=given.k, checkpoint=going_on(given.checkpoint))
     save_npz(given.output, distances=found.distances, indices=found.indices)
     print(f"{given.output}: distances and indices {found.indices.shape}")
 
 
 def _radius(given: argparse.Namespace) -> None:
     with explaining(given):
-        found = hardmine.radius_neighbors(**arguments(given), radius=load_number(given.radius), max_pairs=given.max_pairs)
+        found = hardmine.radius_neighbors(
+            **arguments(given),
+            radius=load_number(given.radius),
+            max_pairs=given.max_pairs,
+            checkpoint=going_on(given.checkpoint),
+        )
     _save_pairs(given.output, found)
 
 
 def _pairs(given: argparse.Namespace) -> None:
     with explaining(given):
-        found = hardmine.closest_pairs(**arguments(given), n_pairs=given.n_pairs)
+        found = hardmine.closest_pairs(**arguments(given), n_pairs=given.n_pairs, checkpoint=going_on(given.checkpoint))
     _save_pairs(given.output, found)
 
 

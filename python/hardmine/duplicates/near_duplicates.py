@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
@@ -15,6 +16,7 @@ from hardmine.duplicates.duplicates import Duplicates
 from hardmine.duplicates.keeping import Rule, check_rule, kept_rows
 from hardmine.duplicates.linkage import Linkage, cluster
 from hardmine.duplicates.measures import Inside, measure
+from hardmine.jobs.folder import opened
 from hardmine.search.filter import Filter
 from hardmine.search.metric import Metric
 from hardmine.search.pairs import check_search
@@ -38,6 +40,7 @@ def near_duplicates(
     bits: int | None = None,
     threads: int | None = None,
     progress: bool | Callable[[int, int], object] = False,
+    checkpoint: str | Path | None = None,
 ) -> Duplicates:
     """Find all near-duplicates of an array, cluster them, and say which rows to keep.
 
@@ -70,8 +73,8 @@ def near_duplicates(
         For "random": a row's chance depends on it and on the row's number alone.
     max_pairs : int, optional
         Raise if there are more near-duplicate pairs; see `radius_neighbors`.
-    bits, threads, progress : optional
-        See `topk`. Progress is that of the search.
+    bits, threads, progress, checkpoint : optional
+        See `topk`. Progress is that of the search, whose pieces are kept; what follows is done anew.
 
     Returns
     -------
@@ -129,7 +132,8 @@ def near_duplicates(
     except ImportError:
         raise ImportError('near_duplicates needs scipy: pip install "hardmine[duplicates]"') from None
 
-    pairs = search.pairs(pairs_within(search, reach, progress, most))
+    with opened(checkpoint, "near_duplicates") as folder:
+        pairs = search.pairs(pairs_within(search, reach, progress, most, folder))
     rows, cols, distances = (_arrays.to_numpy("pairs", array) for array in pairs)
     labels = cluster(linkage, rows, cols, distances, n)
     inside = Inside.of(labels, rows, cols, distances)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,12 +25,13 @@ from hardmine.duplicates.labelled_pairs import (
 )
 from hardmine.duplicates.roc import PairROC, within
 from hardmine.duplicates.split import sample_non_duplicate_split
-from hardmine.search.distance_histogram import distance_histogram
+from hardmine.jobs.folder import opened
+from hardmine.search.distance_histogram import check_edges, counted
 from hardmine.search.distances import listed_distances
 from hardmine.search.filter import CoreFilter
 from hardmine.search.metric import Metric
 from hardmine.search.pairs import Pairs, check_search
-from hardmine.search.topk import scan
+from hardmine.search.topk import scan_kept
 
 
 @in_standard_arithmetic
@@ -45,6 +47,7 @@ def pair_roc(
     bits: int | None = None,
     threads: int | None = None,
     progress: bool | Callable[[int, int], object] = False,
+    checkpoint: str | Path | None = None,
 ) -> PairROC:
     """How well a distance tells positive pairs from negative ones: the exact ROC curve over the pairs of an array.
 
@@ -72,8 +75,8 @@ def pair_roc(
         More distances at which pairs are counted, for `PairROC.false_alarms_at`.
     seed : int
         Of the draw of "hard" and "random".
-    bits, threads, progress : optional
-        See `topk`.
+    bits, threads, progress, checkpoint : optional
+        See `topk`. "random" has no search, and keeps nothing.
 
     Returns
     -------
@@ -135,8 +138,8 @@ def pair_roc(
     of_positives = histogram(distances, at)
     if protocol.kind == "all":
         edges = _edges(at)
-        counted = distance_histogram(x, edges=edges, metric=metric, bits=bits, threads=threads, progress=progress)
-        counts = _arrays.to_numpy("counts", counted).astype(np.int64)
+        with opened(checkpoint, "pair_roc") as folder:
+            counts = counted(search, check_edges(edges), None, None, progress, folder).astype(np.int64)
         n_neg = n_pairs - n_pos
         of_negatives = np.cumsum(counts)[::2] - of_positives[0], counts[1::2] - of_positives[1]
     else:
@@ -146,7 +149,9 @@ def pair_roc(
         else:
             q, b = (search.queries.only(part) for part in split)
             k = protocol.numbers[2]
-            found, _ = scan(q, b, k, metric=metric, allowed=CoreFilter(), threads=search.threads, progress=progress)
+            given: dict[str, Any] = {"metric": metric, "threads": search.threads, "progress": progress}
+            with opened(checkpoint, "pair_roc") as folder:
+                found, _ = scan_kept(folder, "neighbors", q, b, k, allowed=CoreFilter(), **given)
         n_neg, of_negatives = found.size, histogram(found.ravel(), at)
     words = in_words(protocol, n, n_pos, n_neg, seed)
     return PairROC.of_counts(at, of_positives, of_negatives, n_pos, n_neg, metric, words)

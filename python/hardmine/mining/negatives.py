@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -18,6 +19,7 @@ from hardmine import _arguments, _arrays, _core
 from hardmine._arithmetic import in_standard_arithmetic
 from hardmine._arrays import ArrayLike, Ints
 from hardmine._lists import Lists, RowLists
+from hardmine.jobs.folder import opened
 from hardmine.mining import drawing
 from hardmine.mining.limits import ScoreLimits, as_given, check_thresholds
 from hardmine.mining.mined import MinedNegatives, collect
@@ -70,6 +72,7 @@ def mine_hard_negatives(
     query_ids: ArrayLike | None = None,
     threads: int | None = None,
     progress: bool | Callable[[int, int], object] = False,
+    checkpoint: str | Path | None = None,
 ) -> MinedNegatives:
     """Find the hardest negatives of each query: the nearest base rows that are not its positives.
 
@@ -140,6 +143,9 @@ def mine_hard_negatives(
         See `topk`.
     progress : bool or callable
         See `topk`.
+    checkpoint : str or Path, optional
+        See `topk`: the two scans are kept. What is drawn and counted from them is done anew, so that options of the draw may
+        change.
 
     Returns
     -------
@@ -212,13 +218,14 @@ def mine_hard_negatives(
     )
 
     score = sides.scores if rescore is None else partial(ask, rescore)
-    positive_indices, positive_scores = find_reference(known, sides, positive_reference)
-    if rescore is not None:
-        positive_indices, positive_scores = rescore_positives(score, known, positive_indices, positive_reference)
-    limits = drawing.narrow(thresholds.limits(positive_scores), sampling_strategy, values, positive_scores)
     in_scan = rank_base == "filtered" and rescore is None
     refused = known.listed if excluded is None else excluded.joined(known.listed)
-    window, too_near = _scan(sides, known, refused, limits if in_scan else None, options, ids, progress)
+    with opened(checkpoint, "mine_hard_negatives") as sides.folder:
+        positive_indices, positive_scores = find_reference(known, sides, positive_reference)
+        if rescore is not None:
+            positive_indices, positive_scores = rescore_positives(score, known, positive_indices, positive_reference)
+        limits = drawing.narrow(thresholds.limits(positive_scores), sampling_strategy, values, positive_scores)
+        window, too_near = _scan(sides, known, refused, limits if in_scan else None, options, ids, progress)
     if rescore is not None:
         window = rescore_window(score, window)
     passed = limits.passes(window.scores)
@@ -285,7 +292,7 @@ def _scan(
     )
     too_near = np.zeros(n, np.int64)
     k = max(1, min(options.range_max, m))
-    distances, indices = sides.nearest(k, None if raw else where, progress, too_near)
+    distances, indices = sides.nearest("negatives", k, None if raw else where, progress, too_near)
     allowed = indices >= 0
     if raw:
         rows = np.arange(n)[:, None]

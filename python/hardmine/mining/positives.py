@@ -189,7 +189,7 @@ def _nearest(positives: Positives, sides: Sides) -> tuple[Floats, Ints]:
     nearest, index = np.full(n, np.inf, np.float32), np.full(n, -1, np.int64)
     if positives.query_labels is not None:
         same = Filter(query_groups=positives.query_labels, base_groups=positives.base_labels, groups="same")
-        distances, indices = sides.nearest(1, same)
+        distances, indices = sides.nearest("positives", 1, same)
         nearest, index = distances[:, 0].copy(), indices[:, 0].copy()
     if positives.listed is not None:
         rows, cols = positives.listed.pairs()

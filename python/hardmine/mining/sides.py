@@ -8,12 +8,13 @@ import numpy as np
 
 from hardmine._arguments import check_threads
 from hardmine._arrays import ArrayLike, Floats, Ints
+from hardmine.jobs.folder import Folder
 from hardmine.search.distances import listed_distances
 from hardmine.search.filter import Filter, check_filter, check_query_rows
 from hardmine.search.index import Base
 from hardmine.search.metric import Metric, check_float_metric, similarity
 from hardmine.search.sides import check_rows
-from hardmine.search.topk import scan
+from hardmine.search.topk import scan_kept
 
 
 class Sides:
@@ -27,6 +28,8 @@ class Sides:
         The base row that each query is, -1 for none: neither a negative of it nor a positive. None where no query is any.
     metric : str
         Of the distances; scores are their similarity view (`Neighbors.scores`).
+    folder : Folder or None
+        Where finished pieces of searches are kept.
     """
 
     def __init__(
@@ -38,18 +41,22 @@ class Sides:
         self.own_rows = np.arange(self.queries.count) if base is None else self._query_rows
         self.metric: Metric = metric
         self._threads = check_threads(threads)
+        self.folder: Folder | None = None
 
     def nearest(
         self,
+        search: str,
         k: int,
         where: Filter | None,
         progress: bool | Callable[[int, int], object] = False,
         too_near: Ints | None = None,
     ) -> tuple[Floats, Ints]:
-        """(distances, indices) of the k nearest allowed rows of each query; see `scan`."""
+        """(distances, indices) of the k nearest allowed rows of each query; see `scan`. `search` names it in the folder."""
         n, m = self.queries.count, self.base.count
         allowed = check_filter(where, self._query_rows, n, m, self_join=self.queries is self.base)
-        return scan(
+        return scan_kept(
+            self.folder,
+            search,
             self.queries,
             self.base,
             k,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from hardmine import _arguments, _arrays
 from hardmine._arguments import check_threads, number
 from hardmine._arithmetic import in_standard_arithmetic
 from hardmine._arrays import ArrayLike, FloatRows, Rows
+from hardmine.jobs.folder import opened
 from hardmine.overlap.candidates import DIRECTIONS, Directions, Search, background_scores
 from hardmine.overlap.evidence import AGGREGATES, Aggregate, Verifier, ask
 from hardmine.overlap.naming import check_naming
@@ -44,6 +46,7 @@ def find_overlap(
     bits: int | None = None,
     threads: int | None = None,
     progress: bool | Callable[[int, int], object] = False,
+    checkpoint: str | Path | None = None,
 ) -> OverlapReport:
     """Find the rows and classes of a training set that are also in what it is evaluated with, exactly.
 
@@ -92,8 +95,8 @@ def find_overlap(
         the verifier's, or similarities. Of equal ones that of the nearest pair. All but "any" need `train_labels`.
     max_pairs : int, optional
         Raise if there are more candidates.
-    bits, threads, progress : optional
-        See `topk`.
+    bits, threads, progress, checkpoint : optional
+        See `topk`. Searches are kept, a verifier's answers are not.
 
     Returns
     -------
@@ -162,9 +165,13 @@ def find_overlap(
         if isinstance(rows, FloatRows):
             rows.check_finite()
 
-    offsets = background_scores(m_rows, background, chosen, n_threads) if isinstance(background, Rows) else background
-    search = Search(n_rows, m_rows, chosen, kept, reach, directions, offsets, n_threads)
-    found = search.candidates(progress, most)
+    with opened(checkpoint, "find_overlap") as folder:
+        if isinstance(background, Rows):
+            offsets: NDArray[np.float64] | None = background_scores(m_rows, background, chosen, n_threads, folder)
+        else:
+            offsets = background
+        search = Search(n_rows, m_rows, chosen, kept, reach, directions, offsets, n_threads, folder)
+        found = search.candidates(progress, most)
     return OverlapReport(
         candidates=Pairs(*found, (n, m)),
         verified=None if verifier is None else ask(verifier, found[0], found[1], batch, least),

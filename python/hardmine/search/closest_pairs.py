@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
 from hardmine import _arguments, _core
 from hardmine._arithmetic import in_standard_arithmetic
 from hardmine._arrays import ArrayLike, Floats, Ints
+from hardmine.jobs.folder import opened
 from hardmine.search.filter import CoreFilter, Filter
 from hardmine.search.index import Base
 from hardmine.search.metric import Metric, distance_type
@@ -28,6 +30,7 @@ def closest_pairs(
     bits: int | None = None,
     threads: int | None = None,
     progress: bool | Callable[[int, int], object] = False,
+    checkpoint: str | Path | None = None,
 ) -> Pairs:
     """Find the n nearest of all allowed pairs of a query and a base row, exactly.
 
@@ -40,7 +43,7 @@ def closest_pairs(
     where : Filter, optional
         Which pairs may be kept: with ``base=None`` those that are allowed both ways, without a cap per group, as in
         `radius_neighbors`.
-    metric, query_rows, bits, threads, progress : optional
+    metric, query_rows, bits, threads, progress, checkpoint : optional
         See `radius_neighbors`.
 
     Returns
@@ -74,11 +77,20 @@ def closest_pairs(
     n, m = search.queries.count, search.base.count
     kept = min(_arguments.positive("n_pairs", n_pairs), max(1, n * (n - 1) // 2 if search.alone else n * m))
     allowed, best = search.allowed, joined([], distance_type(search.metric))
-    with search.progress(progress) as bar:
-        for part in search.parts(bar):
-            limits = narrowed(allowed.nearer_than, best, kept, n)
-            found = _core.closest_pairs(**part, n_pairs=kept, filter=allowed.core(limits))
-            best = nearest([best, found], kept, allowed) if len(best[0]) else found
+    with opened(checkpoint, "closest_pairs") as folder, search.progress(progress) as bar:
+        pieces = search.pieces(folder, "pairs", sum(array.itemsize for array in best) * kept, n_pairs=n_pairs)
+        done, before = pieces.latest()
+        if before is not None:
+            best = before["rows"], before["cols"], before["distances"]
+        for number, first, last in pieces:
+            if number < done:
+                bar.skip(search.looked_at(first, last))
+                continue
+            for part in search.parts(bar, first, last):
+                limits = narrowed(allowed.nearer_than, best, kept, n)
+                found = _core.closest_pairs(**part, n_pairs=kept, filter=allowed.core(limits))
+                best = nearest([best, found], kept, allowed) if len(best[0]) else found
+            pieces.replace(number, **dict(zip(("rows", "cols", "distances"), best)))
     return search.pairs(best)
 
 

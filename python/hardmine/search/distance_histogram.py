@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +11,11 @@ from numpy.typing import NDArray
 from hardmine import _arrays, _core, _labels
 from hardmine._arithmetic import in_standard_arithmetic
 from hardmine._arrays import ArrayLike, Floats, Ints, Tensor
+from hardmine.jobs.folder import Folder, opened
 from hardmine.search.filter import Filter
 from hardmine.search.index import Base
 from hardmine.search.metric import Metric
-from hardmine.search.pairs import check_search, just_above
+from hardmine.search.pairs import PairSearch, check_search, just_above
 from hardmine.search.radius_neighbors import pairs_within
 
 
@@ -30,6 +32,7 @@ def distance_histogram(
     bits: int | None = None,
     threads: int | None = None,
     progress: bool | Callable[[int, int], object] = False,
+    checkpoint: str | Path | None = None,
 ) -> NDArray[np.uint64] | Tensor:
     """Count all allowed pairs of a query and a base row by distance, exactly.
 
@@ -47,7 +50,7 @@ def distance_histogram(
         those nearer than the first one use it up.
     groups : array of shape (n,), or (array of shape (n,), array of shape (m,)) beside a base; integers or strings, optional
         A group of each row, by which pairs are counted apart: those within a group, and all others.
-    metric, query_rows, bits, threads, progress : optional
+    metric, query_rows, bits, threads, progress, checkpoint : optional
         See `radius_neighbors`.
 
     Returns
@@ -83,24 +86,48 @@ def distance_histogram(
     n, m, torch_wanted = search.queries.count, search.base.count, search.queries.torch
     limits = check_edges(edges)
     of_queries, of_base = check_groups(groups, n, m, search.alone)
-    bins = len(limits) - 1
+    with opened(checkpoint, "distance_histogram") as folder:
+        counts = counted(search, limits, of_queries, of_base, progress, folder)
+    return counts_like(counts, torch_wanted)
+
+
+def counted(
+    search: PairSearch,
+    limits: Floats,
+    of_queries: Ints | None,
+    of_base: Ints | None,
+    progress: bool | Callable[[int, int], object],
+    folder: Folder | None = None,
+) -> NDArray[np.uint64]:
+    """The counts of `distance_histogram`, from arguments that are checked; pieces are kept in a folder."""
+    n, bins = search.queries.count, len(limits) - 1
     counts = np.zeros(bins if of_queries is None else (2, bins), np.uint64)
     if search.allowed.max_per_group:  # which pairs count is known at the end only
         with np.errstate(over="ignore", under="ignore"):
             before = np.inf if np.isnan(limits[-1]) else np.nextafter(limits[-1], np.float32(-np.inf))
-        rows, cols, distances = pairs_within(search, np.full(n, before, np.float32), progress)
+        rows, cols, distances = pairs_within(search, np.full(n, before, np.float32), progress, folder=folder)
         place = np.searchsorted(limits[:-1], distances, "right") - 1
         if of_queries is not None and of_base is not None:
             place[place >= 0] += (bins * (of_queries[rows] != of_base[cols]))[place >= 0]
-        counts = np.bincount(place[place >= 0], minlength=counts.size).astype(np.uint64).reshape(counts.shape)
-        return counts_like(counts, torch_wanted)
+        return np.bincount(place[place >= 0], minlength=counts.size).astype(np.uint64).reshape(counts.shape)
     every = search.allowed.core(search.allowed.nearer_than)
+    pieces = search.pieces(
+        folder, "counts", counts.nbytes, thresholds=limits, groups_of_queries=of_queries, groups_of_base=of_base
+    )
+    done, before = pieces.latest()
+    if before is not None:
+        counts = before["counts"]
     with search.progress(progress) as bar:
-        for part in search.parts(bar):
-            counts += _core.distance_histogram(
-                **part, thresholds=limits, query_groups=of_queries, base_groups=of_base, filter=every
-            )
-    return counts_like(counts, torch_wanted)
+        for number, first, last in pieces:
+            if number < done:
+                bar.skip(search.looked_at(first, last))
+                continue
+            for part in search.parts(bar, first, last):
+                counts += _core.distance_histogram(
+                    **part, thresholds=limits, query_groups=of_queries, base_groups=of_base, filter=every
+                )
+            pieces.replace(number, counts=counts)
+    return counts
 
 
 def counts_like(counts: NDArray[np.uint64], torch_wanted: bool) -> NDArray[np.uint64] | Tensor:

@@ -279,6 +279,11 @@ class IndexRows(Rows):
         self.name, self.torch, self._parts = name, False, index._parts
         self._check_count((sum(len(part.rows) for part in self._parts), self._parts[0].rows.shape[1]))
 
+    @property
+    def dtype(self) -> str:
+        """Of the rows as the index has them."""
+        return "float32"
+
     def blocks(self, begin: int = 0, end: int | None = None) -> Iterator[Block]:
         """Yield the rows from `begin` to `end`, a block for each part."""
         end = self.count if end is None else end

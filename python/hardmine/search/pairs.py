@@ -10,8 +10,11 @@ import numpy as np
 
 from hardmine import _arrays
 from hardmine._arguments import check_threads
-from hardmine._arrays import ArrayLike, Block, IntArray, Ints, Rows
+from hardmine._arrays import ArrayLike, Block, FloatRows, IntArray, Ints, Rows
 from hardmine._progress import Progress, Report
+from hardmine.jobs.fingerprint import of_search
+from hardmine.jobs.folder import Folder
+from hardmine.jobs.pieces import Pieces, pairs_of_piece, rows_of_piece
 from hardmine.search.filter import CoreFilter, Filter, check_filter
 from hardmine.search.index import Base, metric_of
 from hardmine.search.metric import FLOAT_METRICS, Metric
@@ -110,9 +113,12 @@ class PairSearch(NamedTuple):
         """What shows how much of `parts` is done."""
         return Progress(wanted, self.queries.count * self.base.count)
 
-    def parts(self, bar: Progress) -> Iterator[dict[str, Any]]:
-        """The arguments of the core for each two blocks of rows, but for the filter and those of the function."""
-        for q_block, b_block in blocks_of_pairs(self.queries, self.base):
+    def parts(self, bar: Progress, first: int, last: int) -> Iterator[dict[str, Any]]:
+        """The arguments of the core for each two blocks of rows, but for the filter and those of the function.
+
+        The queries are those from `first` to `last`; of an array with itself they meet the rows from their own on.
+        """
+        for q_block, b_block in blocks_of_pairs(self.queries, self.base, first, last):
             # Of an array with itself a block and a later one stand for both directions, as a block with itself does.
             both = 2 if self.alone and b_block is not q_block else 1
             yield {
@@ -122,6 +128,32 @@ class PairSearch(NamedTuple):
                 "threads": self.threads,
                 "progress": bar.part(both * len(q_block.rows) * len(b_block.rows)),
             }
+
+    def looked_at(self, first: int, last: int) -> int:
+        """The pairs that `parts` counts for the queries from `first` to `last`."""
+        if not self.alone:
+            return (last - first) * self.base.count
+        return (last - first) * (2 * self.base.count - first - last)
+
+    def pieces(
+        self,
+        folder: Folder | None,
+        search: str,
+        written_anew: int | None = None,
+        **options: Any,
+    ) -> Pieces:
+        """What is kept of the search, by a name.
+
+        `options` are those of its function, `written_anew` the bytes of a result that grows.
+        """
+        if folder is None:
+            return Pieces(None, search, self.queries.count, self.queries.count, {})
+        if isinstance(self.queries, FloatRows):
+            self.queries.check_finite()  # before the first piece, and not at that of the row
+        pairs = pairs_of_piece(self.queries.width, self.threads, written_anew or 0)
+        rows = rows_of_piece(pairs, self.base.count, self.threads)
+        about = of_search(self.queries, self.base, self.metric, self.allowed, **options)
+        return Pieces(folder, search, self.queries.count, rows, about, grows=written_anew is not None)
 
     def pairs(self, found: tuple[Ints, Ints, Distances]) -> Pairs:
         """What was found as the caller's kind of arrays."""
@@ -151,12 +183,12 @@ def check_search(
     return PairSearch(q, b, metric, allowed, n_threads)
 
 
-def blocks_of_pairs(queries: Rows, base: Rows) -> Iterator[tuple[Block, Block]]:
+def blocks_of_pairs(queries: Rows, base: Rows, begin: int = 0, end: int | None = None) -> Iterator[tuple[Block, Block]]:
     """The blocks of both sides, each with each; of an array with itself those in which pairs with row < col may lie.
 
-    A block with itself is one array on both sides, which the core looks at once.
+    A block with itself is one array on both sides, which the core looks at once. The queries are those from `begin` to `end`.
     """
-    for q_block in queries.blocks():
+    for q_block in queries.blocks(begin, end):
         first = 0
         if base is queries:
             yield q_block, q_block

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
 from hardmine import _arguments, _arrays, _core
 from hardmine._arithmetic import in_standard_arithmetic
 from hardmine._arrays import ArrayLike, Floats, Ints
+from hardmine.jobs.folder import Folder, opened
 from hardmine.search.filter import Filter
 from hardmine.search.index import Base
 from hardmine.search.metric import Metric, distance_type
@@ -31,6 +33,7 @@ def radius_neighbors(
     bits: int | None = None,
     threads: int | None = None,
     progress: bool | Callable[[int, int], object] = False,
+    checkpoint: str | Path | None = None,
 ) -> Pairs:
     """Find all allowed pairs of a query and a base row that are no farther apart than a radius, exactly.
 
@@ -53,7 +56,7 @@ def radius_neighbors(
         See `topk`: where queries are rows of `base`, the number of each, whose own pair is left out.
     max_pairs : int, optional
         Raise if there are more pairs, before `Filter.max_per_group` is applied.
-    bits, threads, progress : optional
+    bits, threads, progress, checkpoint : optional
         See `topk`.
 
     Returns
@@ -89,35 +92,57 @@ def radius_neighbors(
     search = check_search(queries, base, metric, where, query_rows, bits, threads)
     reach = check_radius(radius, search.queries.count)
     most = NO_LIMIT if max_pairs is None else min(_arguments.whole("max_pairs", max_pairs), NO_LIMIT)
-    return search.pairs(pairs_within(search, reach, progress, most))
+    with opened(checkpoint, "radius_neighbors") as folder:
+        return search.pairs(pairs_within(search, reach, progress, most, folder))
 
 
 def pairs_within(
-    search: PairSearch, reach: Floats, progress: bool | Callable[[int, int], object], most: int = NO_LIMIT
+    search: PairSearch,
+    reach: Floats,
+    progress: bool | Callable[[int, int], object],
+    most: int = NO_LIMIT,
+    folder: Folder | None = None,
 ) -> tuple[Ints, Ints, Distances]:
-    """(rows, cols, distances) of `radius_neighbors`, from arguments that are checked."""
+    """(rows, cols, distances) of `radius_neighbors`, from arguments that are checked; pieces are kept in a folder."""
     cap, groups = search.allowed.max_per_group, search.allowed.base_groups
     every = search.allowed._replace(max_per_group=0).core(search.allowed.nearer_than)  # the cap is for the whole
-    parts: list[tuple[Ints, Ints, Distances]] = []
+    found: list[tuple[Ints, Ints, Distances]] = []
     count = 0
+    pieces = search.pieces(folder, "pairs", radius=reach)
     with search.progress(progress) as bar:
-        for part in search.parts(bar):
-            parts.append(_core.radius_neighbors(**part, radius=reach, filter=every, max_pairs=most))
-            count += len(parts[-1][0])
-            if count > most:
-                raise ValueError(f"max_pairs: expected at most {most} pairs, got {count} or more")
-    rows, cols, distances = joined(parts, distance_type(search.metric))
+        for number, first, last in pieces:
+            stored = pieces.load(number)
+            if stored is not None:
+                bar.skip(search.looked_at(first, last))
+                found.append((stored["rows"], stored["cols"], stored["distances"]))
+                count += len(stored["rows"])
+                continue
+            parts: list[tuple[Ints, Ints, Distances]] = []
+            for part in search.parts(bar, first, last):
+                parts.append(_core.radius_neighbors(**part, radius=reach, filter=every, max_pairs=most))
+                count += len(parts[-1][0])
+                if count > most:
+                    raise ValueError(f"max_pairs: expected at most {most} pairs, got {count} or more")
+            found.append(in_order(parts, distance_type(search.metric)))
+            pieces.save(number, **dict(zip(("rows", "cols", "distances"), found[-1])))
+    rows, cols, distances = joined(found, distance_type(search.metric))
+    found.clear()  # of a large answer each copy counts
+    if cap and groups is not None:
+        kept = first_of_each(cap, rows, groups[cols])
+        rows, cols, distances = rows[kept], cols[kept], distances[kept]
+    return rows, cols, distances
+
+
+def in_order(parts: list[tuple[Ints, Ints, Distances]], dtype: type) -> tuple[Ints, Ints, Distances]:
+    """The pairs of several blocks, among which those of a query may lie, by (row, distance, col); `parts` is spent."""
+    rows, cols, distances = joined(parts, dtype)
     several = len(parts) > 1
     parts.clear()  # of a large answer each copy counts
-    if several:  # the pairs of a query may lie in several blocks
+    if several:
         order = np.lexsort((cols, distances, rows))
         rows = rows[order]
         cols = cols[order]
         distances = distances[order]
-        del order
-    if cap and groups is not None:
-        kept = first_of_each(cap, rows, groups[cols])
-        rows, cols, distances = rows[kept], cols[kept], distances[kept]
     return rows, cols, distances
 
 

@@ -8,17 +8,23 @@ result therefore does not depend on threads, block sizes, the instruction set, c
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hardmine import _arguments, _arrays, _core
 from hardmine._arguments import check_threads
 from hardmine._arithmetic import in_standard_arithmetic
-from hardmine._arrays import ArrayLike, Ints, Rows
-from hardmine._progress import Progress
+from hardmine._arrays import ArrayLike, FloatRows, Ints, Rows
+from hardmine._progress import Progress, Report
+from hardmine.jobs.fingerprint import of_search
+from hardmine.jobs.folder import Folder, opened
+from hardmine.jobs.pieces import Pieces, pairs_of_piece, rows_of_piece
 from hardmine.search.filter import CoreFilter, Filter, check_filter
 from hardmine.search.index import Base, metric_of
+from hardmine.search.kept_join import join_kept
 from hardmine.search.metric import FLOAT_METRICS, Metric, distance_type
 from hardmine.search.neighbors import Distances, Neighbors, check_padding, no_distance
 from hardmine.search.sides import blocks_beside, check_rows
@@ -36,6 +42,7 @@ def topk(
     bits: int | None = None,
     threads: int | None = None,
     progress: bool | Callable[[int, int], object] = False,
+    checkpoint: str | Path | None = None,
 ) -> Neighbors:
     """Find the k nearest allowed base rows of each query, exactly.
 
@@ -66,6 +73,10 @@ def topk(
         By default every core the process may use (CPU affinity and OMP_NUM_THREADS respected).
     progress : bool or callable
         True shows a tqdm bar; a callable receives (pairs done, pairs in all) about ten times a second.
+    checkpoint : str or Path, optional
+        A folder in which finished pieces are kept, some minutes of work each: the same call goes on from there after it was
+        ended, by whatever means, and returns the same bits. What was begun with other rows or options is an error. The folder
+        stays until you remove it; docs/checkpoints.md says what is in it.
 
     Returns
     -------
@@ -78,7 +89,9 @@ def topk(
     TypeError, ValueError
         For an argument of the wrong kind or value; NaN and infinity are reported with their row.
     RuntimeError
-        For a tensor on a device that this build cannot use.
+        For a tensor on a device that this build cannot use; for a `checkpoint` that another process works in.
+    OSError
+        If `checkpoint` cannot be written to. What was finished is kept.
 
     Notes
     -----
@@ -105,7 +118,10 @@ def topk(
     k, n_threads = _arguments.positive("k", k), check_threads(threads)
     check_padding("k", k, q.count, b.count)
     allowed = check_filter(where, query_rows, q.count, b.count, self_join=q is b)
-    distances, indices = scan(q, b, k, metric=metric, allowed=allowed, threads=n_threads, progress=progress)
+    with opened(checkpoint, "topk") as folder:
+        distances, indices = scan_kept(
+            folder, "neighbors", q, b, k, metric=metric, allowed=allowed, threads=n_threads, progress=progress
+        )
     return Neighbors(_arrays.like(distances, q.torch), _arrays.like(indices, q.torch), metric)
 
 
@@ -121,8 +137,10 @@ def scan(
     progress: bool | Callable[[int, int], object] = False,
     block: int = 0,
     too_near: Ints | None = None,
+    first: int = 0,
+    last: int | None = None,
 ) -> tuple[Distances, Ints]:
-    """(distances, indices) of `topk`, from arguments that are checked.
+    """(distances, indices) of `topk`, from arguments that are checked, for the queries from `first` to `last`.
 
     `block` is the number of base rows packed at a time, which tests vary; it changes no result. `too_near`, of shape (n,) and
     for float rows only, is added to: for each query the rows that `farther_than` alone kept out, exact up to
@@ -130,9 +148,10 @@ def scan(
     """
     kept = min(k, b.count)
     dtype = distance_type(metric)
+    n = (q.count if last is None else last) - first
     result: tuple[Distances, Ints] | None = None
-    with Progress(progress, q.count * b.count) as bar:
-        for q_block in q.blocks():
+    with Progress(progress, n * b.count) as bar:
+        for q_block in q.blocks(first, last):
             rows = slice(q_block.first, q_block.first + len(q_block.rows))
             counted: dict[str, Any] = {} if too_near is None else {"too_near": too_near[rows]}
             bound = allowed.nearer_than
@@ -154,12 +173,105 @@ def scan(
                 if allowed.max_per_group == 0 and b_block.first + len(b_block.rows) < b.count:
                     bound = np.full(q.count, np.nan, np.float32) if bound is None else bound.copy()
                     bound[rows] = np.where(best[1][:, -1] < 0, bound[rows], best[0][:, -1])
-            if len(q_block.rows) == q.count and kept == k:
+            if len(q_block.rows) == n and kept == k:
                 result = best
             elif best is not None:
-                result = result or _no_neighbors(q.count, k, dtype)
-                result[0][rows, :kept], result[1][rows, :kept] = best
-    return result or _no_neighbors(q.count, k, dtype)
+                result = result or _no_neighbors(n, k, dtype)
+                result[0][rows.start - first : rows.stop - first, :kept] = best[0]
+                result[1][rows.start - first : rows.stop - first, :kept] = best[1]
+    return result or _no_neighbors(n, k, dtype)
+
+
+@in_standard_arithmetic
+def scan_kept(
+    folder: Folder | None,
+    search: str,
+    q: Rows,
+    b: Rows,
+    k: int,
+    *,
+    metric: str,
+    allowed: CoreFilter,
+    threads: int,
+    progress: bool | Callable[[int, int], object] = False,
+    too_near: Ints | None = None,
+) -> tuple[Distances, Ints]:
+    """What `scan` finds for all queries, in pieces that are kept in a folder by the name of the search."""
+    if folder is None or q.count == 0 or b.count == 0:
+        return scan(q, b, k, metric=metric, allowed=allowed, threads=threads, progress=progress, too_near=too_near)
+    if isinstance(q, FloatRows):
+        q.check_finite()  # before the first piece, and not at that of the row
+    kept = min(k, b.count)
+    distances, indices = _no_neighbors(q.count, kept, distance_type(metric))
+    found: dict[str, NDArray[Any]] = {"distances": distances, "indices": indices}
+    if too_near is not None:
+        found["too_near"] = np.zeros(q.count, np.int64)
+    about = of_search(q, b, metric, allowed, k=k, counted=too_near is not None)
+    pairs = pairs_of_piece(q.width, threads)
+    with Progress(progress, q.count * b.count) as bar:
+        left: range | Ints = range(q.count)
+        if q is b and metric in FLOAT_METRICS:
+            longer = pairs_of_piece(q.width, threads, sum(array.nbytes for array in found.values()))
+            joined = Pieces(folder, search, q.count * (q.count + 1) // 2, longer, about, part=f"{search}-joined", grows=True)
+            left = join_kept(joined, q, found, metric, allowed, threads, bar)
+        rows = rows_of_piece(pairs, b.count, threads, sum(array.nbytes for array in found.values()) // q.count)
+        if not isinstance(left, range):  # rows that do not follow one another are copied: as many as a converted block has
+            rows = min(rows, max(1, _arrays.BLOCK_BYTES // (q.item * q.width)))
+        # Should the lists of the join be damaged, another run may leave others: its pieces have names of their own.
+        part = search if len(left) == q.count else f"{search}-beside-{q.count - len(left)}"
+        pieces = Pieces(folder, search, len(left), rows, about, part=part)
+        for number, first, last in pieces:
+            numbers = left[first:last]
+            at = slice(numbers.start, numbers.stop) if isinstance(numbers, range) else numbers
+            piece = pieces.load(number)
+            if piece is not None:
+                bar.skip(len(numbers) * b.count)
+            else:
+                report = bar.part(len(numbers) * b.count) or False
+                piece = _piece(q, b, kept, numbers, metric, allowed, threads, report, counted=too_near is not None)
+                pieces.save(number, **piece)
+            for name, array in piece.items():
+                found[name][at] = array
+    if too_near is not None:
+        too_near += found["too_near"]
+    if kept == k:
+        return distances, indices
+    padded = _no_neighbors(q.count, k, distances.dtype.type)
+    padded[0][:, :kept], padded[1][:, :kept] = distances, indices
+    return padded
+
+
+def _piece(
+    q: Rows,
+    b: Rows,
+    k: int,
+    numbers: range | Ints,
+    metric: str,
+    allowed: CoreFilter,
+    threads: int,
+    progress: bool | Report,
+    counted: bool,
+) -> dict[str, NDArray[Any]]:
+    """What `scan` finds for some queries."""
+    if isinstance(numbers, range):
+        first, last = numbers.start, numbers.stop
+    else:
+        first, last, q, allowed = 0, len(numbers), q.only(numbers), allowed.of(numbers)
+    near = np.zeros(q.count, np.int64) if counted else None
+    distances, indices = scan(
+        q,
+        b,
+        k,
+        metric=metric,
+        allowed=allowed,
+        threads=threads,
+        progress=progress,
+        too_near=near,
+        first=first,
+        last=last,
+    )
+    found: dict[str, NDArray[Any]] = {"distances": distances, "indices": indices}
+    return found if near is None else {**found, "too_near": near[first:last]}
 
 
 def _merged(best: Any, found: Any, k: int, allowed: CoreFilter, threads: int) -> tuple[Distances, Ints]:
