@@ -55,7 +55,7 @@ def pack(x: ArrayLike) -> ByteArray:
         if block.dtype.kind == "f" and np.isnan(block).any():
             raise ValueError(f"x: expected numbers, got NaN in row {first + int(np.isnan(block).any(axis=1).argmax())}")
         codes[first : first + step] = np.packbits(block > 0, axis=1)
-    return _arrays.like(codes, _arrays.is_torch(x))
+    return _arrays.like(codes, _arrays.device_of(x))
 
 
 def unpack(codes: ArrayLike, bits: int) -> BoolArray:

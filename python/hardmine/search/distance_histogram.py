@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hardmine import _arrays, _core, _labels
 from hardmine._arithmetic import in_standard_arithmetic
-from hardmine._arrays import ArrayLike, Floats, Ints, Tensor
+from hardmine._arrays import ArrayLike, Floats, Ints
 from hardmine.search.filter import Filter
 from hardmine.search.index import Base
 from hardmine.search.metric import Metric
 from hardmine.search.pairs import check_search, just_above
 from hardmine.search.radius_neighbors import pairs_within
+from hardmine.sources.tensors import Tensor
 
 
 @in_standard_arithmetic
@@ -80,7 +82,7 @@ def distance_histogram(
     [[1, 0, 1], [0, 2, 1]]
     """
     search = check_search(queries, base, metric, where, query_rows, bits, threads)
-    n, m, torch_wanted = search.queries.count, search.base.count, search.queries.torch
+    n, m, device = search.queries.count, search.base.count, search.queries.torch
     limits = check_edges(edges)
     of_queries, of_base = check_groups(groups, n, m, search.alone)
     bins = len(limits) - 1
@@ -93,19 +95,19 @@ def distance_histogram(
         if of_queries is not None and of_base is not None:
             place[place >= 0] += (bins * (of_queries[rows] != of_base[cols]))[place >= 0]
         counts = np.bincount(place[place >= 0], minlength=counts.size).astype(np.uint64).reshape(counts.shape)
-        return counts_like(counts, torch_wanted)
+        return counts_like(counts, device)
     every = search.allowed.core(search.allowed.nearer_than)
     with search.progress(progress) as bar:
         for part in search.parts(bar):
             counts += _core.distance_histogram(
                 **part, thresholds=limits, query_groups=of_queries, base_groups=of_base, filter=every
             )
-    return counts_like(counts, torch_wanted)
+    return counts_like(counts, device)
 
 
-def counts_like(counts: NDArray[np.uint64], torch_wanted: bool) -> NDArray[np.uint64] | Tensor:
+def counts_like(counts: NDArray[np.uint64], device: Any) -> NDArray[np.uint64] | Tensor:
     """Counts as the caller's kind of array; 2**63 pairs are more than anyone counts."""
-    return _arrays.like(counts.view(np.int64), True) if torch_wanted else counts
+    return counts if device is None else _arrays.like(counts.view(np.int64), device)
 
 
 def check_edges(edges: ArrayLike | None) -> Floats:

@@ -21,7 +21,7 @@ from hardmine.search.filter import CoreFilter, Filter, check_filter
 from hardmine.search.index import Base, metric_of
 from hardmine.search.metric import FLOAT_METRICS, Metric, distance_type
 from hardmine.search.neighbors import Distances, Neighbors, check_padding, no_distance
-from hardmine.search.sides import blocks_beside, check_rows
+from hardmine.search.sides import blocks_beside, check_rows, query_blocks
 
 
 @in_standard_arithmetic
@@ -132,7 +132,7 @@ def scan(
     dtype = distance_type(metric)
     result: tuple[Distances, Ints] | None = None
     with Progress(progress, q.count * b.count) as bar:
-        for q_block in q.blocks():
+        for q_block in query_blocks(q, b):
             rows = slice(q_block.first, q_block.first + len(q_block.rows))
             counted: dict[str, Any] = {} if too_near is None else {"too_near": too_near[rows]}
             bound = allowed.nearer_than
