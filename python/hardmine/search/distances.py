@@ -193,9 +193,7 @@ def listed_distances(
     return distances
 
 
-def _of_listed_rows(
-    q: Rows, b: Rows, rows: Ints, cols: Ints, *, metric: str, threads: int, all_finite: bool
-) -> Distances:
+def _of_listed_rows(q: Rows, b: Rows, rows: Ints, cols: Ints, *, metric: str, threads: int, all_finite: bool) -> Distances:
     """The same where a pass over the base decodes it: only chunks that have listed rows are read, each once."""
     asked, place = np.unique(cols, return_inverse=True)
     place = place.reshape(-1)
