@@ -93,19 +93,19 @@ def test_a_pass_reads_each_row_once_whatever_the_chunks(rng):
 
 
 def test_queries_that_are_fetched_pass_together_as_many_as_the_rule_allows(rng):
-    """Blocks of the base are of 40 rows here, those of queries 8 times as large."""
+    """Blocks of the base are of 40 rows here, those of queries 4 times as large."""
     x, y = rng.standard_normal((1000, 4)).astype(np.float32), rng.standard_normal((600, 4)).astype(np.float32)
-    assert sides.QUERY_BLOCKS == 8
+    assert sides.QUERY_BLOCKS == 4
     with converted_blocks(16 * 40):
         q, b = Counted(y), Counted(x, 20)
         hardmine.topk(q, b, 3)
-        assert (q.reads == 1).all() and (b.reads == 2).all()  # 600 = 320 + 280
+        assert (q.reads == 1).all() and (b.reads == 4).all()  # 600 = 3 * 160 + 120
         both = Counted(x, 20)
         hardmine.topk(both, k=3)
-        assert (both.reads == 4).all()  # 320 + 320 + 320 + 40 queries; as such a block is not read again
+        assert (both.reads == 7).all()  # 1000 = 6 * 160 + 40 queries; as such a block is not read again
         both = Counted(x, 20)
         hardmine.closest_pairs(both, n_pairs=3)
-        assert (both.reads == np.minimum(np.arange(1000) // 320, 3) + 1).all()  # once with each block before it
+        assert (both.reads == np.arange(1000) // 160 + 1).all()  # once with each block before it
         once = Counted(y, 20)
         assert_same(hardmine.Index(once)._parts[0].rows, y)
         assert (once.reads == 1).all()

@@ -37,7 +37,7 @@ def check_rows(
     return q, b
 
 
-QUERY_BLOCKS = 8  # blocks of the base, 256 MiB: so much less often is the base decoded
+QUERY_BLOCKS = 4  # blocks of the base, 128 MiB, of which two are held: so much less often is the base decoded
 
 
 def query_blocks(queries: Rows, base: Rows, begin: int = 0, end: int | None = None) -> Iterator[Block]:

@@ -94,8 +94,8 @@ def topk(
     Memory above inputs and outputs is at most 34 MiB and 3 MiB a thread, whatever n, m, d and k are (40 k bytes a thread if
     that is more). To this come, where inputs must be converted, two blocks of 32 MiB; where they are not in memory, two
     blocks, each of 32 MiB or of one chunk if that is more (the next one is read meanwhile), with what decoding takes beside
-    them, and a block of up to 256 MiB of the queries, for each of which the base is read once; up to 96 MiB where an array is
-    searched against itself; for `base_mask` 4 bytes for each row that it leaves; for ``groups="same"`` 12 bytes a row and 40
+    them, and two of 128 MiB of the queries, for each of which the base is read once; up to 96 MiB where an array is searched
+    against itself; for `base_mask` 4 bytes for each row that it leaves; for ``groups="same"`` 12 bytes a row and 40
     a group; and 8 bytes for each label, group or excluded row that is not given as int64.
 
     Examples

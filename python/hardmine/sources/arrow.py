@@ -42,7 +42,9 @@ def column(array: Any) -> Source:
         if array.dtype == object:
             return Objects(array.to_numpy())
         array = getattr(array, "array", array)  # a pandas extension array knows its Arrow array
-        array = array.__arrow_array__() if hasattr(array, "__arrow_array__") else np.asarray(array)
+        if not hasattr(array, "__arrow_array__"):
+            raise Unsuitable(f"expected a column of lists of numbers, got one of {array.dtype}")
+        array = array.__arrow_array__()
     lib = pyarrow("a column of Arrow, pandas or polars")
     if isinstance(array, lib.Array):
         array = lib.chunked_array([array])
@@ -90,7 +92,12 @@ class ArrowColumn(Source):
 
 
 class ParquetColumn(Source):
-    """A column of a Parquet file, whose row groups are decoded a block at a time."""
+    """A column of a Parquet file, whose row groups are decoded a block at a time.
+
+    Each pass opens the file for itself: several may go on at once, on threads of their own.
+    """
+
+    streams = True
 
     def __init__(self, path: str, name: str | None) -> None:
         pyarrow("a Parquet file")
@@ -98,7 +105,7 @@ class ParquetColumn(Source):
 
         self._path, self.name = path, path
         try:
-            file = parquet.ParquetFile(path, buffer_size=PARQUET_BUFFER, memory_map=False)
+            file = parquet.ParquetFile(path)
         except pyarrow("a Parquet file").ArrowInvalid as error:
             raise Unsuitable(f"expected a Parquet file, got something else ({error})") from None
         schema = file.schema_arrow
@@ -110,7 +117,7 @@ class ParquetColumn(Source):
         if name not in schema.names:
             raise Unsuitable(f"expected a column that is one of {', '.join(schema.names)}, got {name!r}")
         self._column, self.name = name, f"{path}:{name}"
-        self._file = file
+        self._metadata = file.metadata
         self.dtype, width = list_type(schema.field(name).type)
         sizes = [file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)]
         self.ends = np.cumsum([0, *sizes])[1:].astype(np.int64)
@@ -139,11 +146,14 @@ class ParquetColumn(Source):
 
     def _parts(self, begin: int, end: int, most: int) -> Iterator[tuple[int, NDArray[Any]]]:
         """Rows of up to `most` at a time, of row groups that are streamed and never decoded whole."""
+        import pyarrow.parquet as parquet
+
         assert isinstance(self.ends, np.ndarray)
         low, high = int(np.searchsorted(self.ends, begin, "right")), int(np.searchsorted(self.ends, end, "left"))
         first = int(self.ends[low - 1]) if low else 0
         groups = list(range(low, min(high, len(self.ends) - 1) + 1))
-        for batch in self._file.iter_batches(batch_size=most, row_groups=groups, columns=[self._column]):
+        file = parquet.ParquetFile(self._path, metadata=self._metadata, buffer_size=PARQUET_BUFFER)
+        for batch in file.iter_batches(batch_size=most, row_groups=groups, columns=[self._column]):
             last = first + len(batch)
             if first >= end:
                 return

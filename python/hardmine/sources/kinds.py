@@ -39,7 +39,7 @@ def _is_shard(part: Any) -> bool:
 def _shard(number: int, part: Any) -> Source:
     called = f"shard {number}"
     if isinstance(part, (str, os.PathLike)):
-        return as_part(os.fspath(part), open_rows(part))  # type: ignore[arg-type]
+        return as_part(os.fspath(part), open_rows(part))
     if isinstance(part, Source):
         return part
     if is_column(part):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,14 @@ class Shards(Source):
         rows = [part.fetch(low, high) for part, low, high in self._within(begin, end)]
         return np.asarray(rows[0]) if len(rows) == 1 else np.concatenate([np.asarray(part) for part in rows])
 
+    def blocks(self, name: str, begin: int, end: int, most: int) -> Iterator[tuple[int, NDArray[Any]]]:
+        if not any(part.streams for part in self._parts):
+            yield from super().blocks(name, begin, end, most)
+            return
+        for part, low, high in self._within(begin, end):
+            yield from map(partial(_numbered, begin - low), part.blocks(name, low, high, most))
+            begin += high - low
+
     def cut(self, first: int, last: int) -> int:
         """Whole chunks of the last shard; a shard that ends within is read with the next."""
         at = int(np.searchsorted(self._starts, last, "right")) - 1
@@ -81,3 +90,8 @@ class Shards(Source):
             if end <= self._starts[at + 1]:
                 break
         return found
+
+
+def _numbered(before: int, block: tuple[int, NDArray[Any]]) -> tuple[int, NDArray[Any]]:
+    """A block of a shard, with the number that its first row has among all."""
+    return block[0] + before, block[1]

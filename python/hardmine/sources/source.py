@@ -38,6 +38,7 @@ class Source:
     shape: tuple[int, int]
     dtype: np.dtype[Any]
     numbers = False  # whether integers stand for numbers, as in files of vectors, and are compared as floats
+    streams = False  # whether `blocks` holds less than a chunk at a time
     ends: int | NDArray[np.int64] | None = None  # the rows of each chunk; or where each ends; None: rows are stored one by one
 
     def fetch(self, begin: int, end: int) -> Any:
