@@ -62,6 +62,11 @@ class Shards(Source):
             yield from map(partial(_numbered, begin - low), part.blocks(name, low, high, most))
             begin += high - low
 
+    def end_of_chunk(self, row: int, most: int) -> int:
+        at = int(np.searchsorted(self._starts, row, "right")) - 1
+        start = int(self._starts[at])
+        return min(self._parts[at].end_of_chunk(row - start, most) + start, int(self._starts[at + 1]))
+
     def cut(self, first: int, last: int) -> int:
         """Whole chunks of the last shard; a shard that ends within is read with the next."""
         at = int(np.searchsorted(self._starts, last, "right")) - 1

@@ -100,12 +100,16 @@ class Source:
         done = 0
         while done < len(asked):
             first = int(asked[done])
-            until = int(np.searchsorted(asked, self.cut(first, first + most)))
+            until = int(np.searchsorted(asked, self.end_of_chunk(first, most)))
             for begin, block in self.blocks(name, first, int(asked[until - 1]) + 1, most):
                 low, high = np.searchsorted(asked, [begin, begin + len(block)])
                 rows[low:high] = block[asked[low:high] - begin]
             done = until
         return rows[place.reshape(-1)]
+
+    def end_of_chunk(self, row: int, most: int) -> int:
+        """Where the chunk of a row ends, or where rows are stored one by one, `most` rows on."""
+        return row + most if self.ends is None else self.cut(row, row + 1)
 
     def cut(self, first: int, last: int) -> int:
         """The last end of a chunk up to `last`, or if there is none after `first`, the next one."""
@@ -147,6 +151,9 @@ class Part(Source):
     def blocks(self, name: str, begin: int, end: int, most: int) -> Iterator[tuple[int, NDArray[Any]]]:
         blocks = self._whole.blocks(name, begin + self._begin, end + self._begin, most)
         return map(self._numbered, blocks)  # which holds no block, as a loop would until its next turn
+
+    def end_of_chunk(self, row: int, most: int) -> int:
+        return self._whole.end_of_chunk(row + self._begin, most) - self._begin
 
     def cut(self, first: int, last: int) -> int:
         return self._whole.cut(first + self._begin, last + self._begin) - self._begin
