@@ -205,7 +205,7 @@ def cases_of_files(folder):
     np.save(folder / "widths/b.npy", x[:, :3])
     yield "short.fbin", ValueError, "short.fbin: expected 56 bytes for 3 rows of 4 float32, got 51"
     yield "short.fvecs", ValueError, "got dimension 4 and 55 bytes"
-    yield "short.npy", ValueError, "short.npy: expected a whole .npy file of numbers, got another"
+    yield "short.npy", ValueError, "short.npy: expected a .npy file of numbers, got another, or a part of one"
     yield "head.fbin", ValueError, "head.fbin: expected 8 bytes, the numbers of rows and of dimensions, got 3"
     yield "zero.fvecs", ValueError, "got dimension 0 and 40 bytes"
     yield "mixed.fvecs", ValueError, "expected rows of 4 numbers as the first one, got 3 in row 1"

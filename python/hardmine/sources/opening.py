@@ -136,7 +136,7 @@ def _npy(path: str) -> NDArray[Any]:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError, BadZipFile) as error:
-        raise Unsuitable(f"expected a whole .npy file of numbers, got another ({error})") from None
+        raise Unsuitable(f"expected a .npy file of numbers, got another, or a part of one ({error})") from None
     if not isinstance(array, np.ndarray):
         raise Unsuitable("expected a .npy file of numbers, got an archive")
     return array
