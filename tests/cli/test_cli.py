@@ -183,7 +183,7 @@ def test_mine_with_every_option(files, capsys):
 @pytest.mark.parametrize(
     "line, message",
     [
-        ("topk absent.npy -o out.npz", "No such file or directory: 'absent.npy'"),
+        ("topk absent.npy -o out.npz", "absent.npy: expected a file or a folder, got no such file"),
         ("topk text.npy -o out.npz", "text.npy: expected a .npy file of numbers"),
         ("topk archive.npz -o out.npz", "archive.npz: expected a file that ends with one of .npy"),
         ("mine q.npy b.npy --max-score 4 --metric euclidean -o out.npz", "max_score: expected -inf to 0, between which"),
