@@ -15,6 +15,7 @@ from bench.mining import Epoch, EveryFilter, ManyPositives, NearDuplicates, Refi
 from bench.near import Closest, CodeRadius, Histogram, NearHistogram, Radius
 from bench.retrieval import Ranks, Retrieval
 from bench.search import AveragePrecision, CodeSearch, IndexSearch, KeptSearch, Matrix, Search
+from bench.sources import SourceSearch
 
 
 def exclude_100(rng: Any, n: int, m: int) -> hardmine.Filter:
@@ -74,6 +75,13 @@ CASES: list[Case] = [
         rivals=(rivals.torch_cdist, rivals.sklearn_distances, rivals.scipy_cdist),
     ),
     Search("million", "memory at a million rows", 3000, 1_000_000, 128, 10),
+    *(
+        SourceSearch(
+            f"on-disk-{kind}", "a base of 4 GiB on local disk, beside the same rows in memory", 3000, 8 << 20, 128, 10,
+            rivals=(rivals.in_memory,), kind=kind,
+        )
+        for kind in ("zarr", "parquet", "h5")
+    ),
     CodeSearch("bits64-k10", "codes of 64 bits", 2000, 1_000_000, 64, 10),
     CodeSearch("bits64-k100", "the same, a wider window", 2000, 1_000_000, 64, 100),
     CodeSearch("bits64-k5000", "the k of mAP@5000", 500, 1_000_000, 64, 5000),

@@ -55,6 +55,11 @@ def without_index(case: Case, inputs: Inputs, threads: int) -> Call:
     return unfiltered(case, inputs, threads)
 
 
+def in_memory(case: Case, inputs: Inputs, threads: int) -> Call:
+    """hardmine's `topk` of the rows in memory."""
+    return unfiltered(case, inputs, threads)
+
+
 def sklearn(case: Case, inputs: Inputs, threads: int) -> Call:
     """`NearestNeighbors(algorithm="brute")`."""
     from sklearn.neighbors import NearestNeighbors

@@ -47,6 +47,8 @@ from hardmine.search.neighbors import Neighbors, merge
 from hardmine.search.pairs import Pairs
 from hardmine.search.radius_neighbors import radius_neighbors
 from hardmine.search.topk import topk
+from hardmine.sources.opening import open_rows
+from hardmine.sources.writing import write_rows
 
 __version__ = "0.1.0"
 
@@ -93,6 +95,7 @@ __all__ = [
     "mine_pairs",
     "mine_triplets",
     "near_duplicates",
+    "open_rows",
     "pack",
     "pair_distances",
     "pair_roc",
@@ -114,4 +117,5 @@ __all__ = [
     "total_relevance",
     "unpack",
     "verify",
+    "write_rows",
 ]

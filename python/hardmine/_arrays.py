@@ -1,8 +1,8 @@
-"""Array-likes in, the same kind out: the only module that knows dtypes, torch, DLPack and memory maps.
+"""Array-likes in, the same kind out: the module that knows dtypes, torch, DLPack and memory maps.
 
 The core reads float32 rows of adjacent numbers in place, whatever the distance between rows. Everything else (other
 floats, byte orders, strides inside a row) is rounded to float32 once, block by block, so that a memory map or a large
-float16 array is never copied whole.
+float16 array is never copied whole. What is not in memory at all comes from `sources/`, a block ahead.
 """
 
 from __future__ import annotations
@@ -10,61 +10,24 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from copy import copy
-from typing import Any, NamedTuple, Protocol, TypeAlias, TypeGuard, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeGuard, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hardmine import _arguments, _core
+from hardmine.sources.kinds import source_of
+from hardmine.sources.protocols import SupportsArray, SupportsDLPack, SupportsRows
+from hardmine.sources.reading import ahead
+from hardmine.sources.shards import InMemory
+from hardmine.sources.source import Source
+from hardmine.sources.tensors import DeviceTensor, Tensor, on_cpu
 
 Floats: TypeAlias = NDArray[np.float32]
 Ints: TypeAlias = NDArray[np.int64]
 Number = TypeVar("Number", bound=np.generic)
 
-
-class SupportsArray(Protocol):
-    """What NumPy can make an array of, a tensor for example."""
-
-    def __array__(self) -> NDArray[Any]: ...
-
-
-class SupportsDLPack(Protocol):
-    """An array of another library."""
-
-    def __dlpack__(self, *, stream: None = None) -> Any: ...
-    def __dlpack_device__(self) -> Any: ...
-
-
-class Tensor(Protocol):
-    """A torch tensor, as far as a caller of this library or the library itself needs its type."""
-
-    @property
-    def shape(self) -> Any: ...
-    @property
-    def dtype(self) -> Any: ...
-    @property
-    def layout(self) -> Any: ...
-    @property
-    def device(self) -> Any: ...
-    def detach(self) -> Tensor: ...
-    def resolve_neg(self) -> Tensor: ...
-    def float(self) -> Tensor: ...
-    def numpy(self) -> NDArray[Any]: ...
-    def __array__(self) -> NDArray[Any]: ...
-    def __len__(self) -> int: ...
-    def __getitem__(self, key: Any) -> Any: ...
-    def __add__(self, other: Any) -> Any: ...
-    def __sub__(self, other: Any) -> Any: ...
-    def __rsub__(self, other: Any) -> Any: ...
-    def __mul__(self, other: Any) -> Any: ...
-    def __truediv__(self, other: Any) -> Any: ...
-    def __lt__(self, other: Any) -> Any: ...
-    def __le__(self, other: Any) -> Any: ...
-    def __gt__(self, other: Any) -> Any: ...
-    def __ge__(self, other: Any) -> Any: ...
-
-
-ArrayLike: TypeAlias = NDArray[Any] | SupportsArray | SupportsDLPack | Sequence[Any]
+ArrayLike: TypeAlias = NDArray[Any] | SupportsArray | SupportsDLPack | SupportsRows | Sequence[Any]
 # What a function returns is a tensor where its first argument is one.
 FloatArray: TypeAlias = Floats | Tensor
 RealArray: TypeAlias = NDArray[np.float64] | Tensor
@@ -84,20 +47,26 @@ def is_torch(array: object) -> TypeGuard[Tensor]:
     return torch is not None and isinstance(array, torch.Tensor)
 
 
+def device_of(array: object) -> Any:
+    """The device of a tensor, which `like` gives results back on; None of anything else."""
+    return array.device if is_torch(array) else None
+
+
 def to_numpy(name: str, array: ArrayLike | float) -> NDArray[Any]:
     """View `array` as NumPy without a copy where that is possible; bfloat16 tensors are converted to float32."""
     if is_torch(array):
-        check_on_cpu(name, array)
-        tensor = array.detach().resolve_neg()
-        known = str(tensor.dtype) not in ("torch.bfloat16", "torch.float8_e4m3fn", "torch.float8_e5m2")
-        return np.asarray(tensor.numpy() if known else tensor.float().numpy())
+        check_tensor(name, array)
+        return on_cpu(array)
     if isinstance(array, np.ma.MaskedArray):
         raise TypeError(f"{name}: expected an array without a mask, got a masked array")
     if isinstance(array, np.ndarray):
         return array
+    if isinstance(array, Source):
+        return array.read(name, 0, len(array))
     if hasattr(array, "__dlpack__") and not hasattr(array, "__array__"):
+        there: Any = array
         try:
-            return np.from_dlpack(array)
+            return np.from_dlpack(there)
         except (BufferError, RuntimeError) as error:
             raise RuntimeError(f"{name}: expected an array on the CPU, got one NumPy cannot view ({error})") from None
     try:
@@ -106,12 +75,21 @@ def to_numpy(name: str, array: ArrayLike | float) -> NDArray[Any]:
         raise ValueError(f"{name}: expected an array, got rows of different lengths") from None
 
 
-def check_on_cpu(name: str, tensor: Tensor) -> None:
-    """Raise unless a tensor is a dense one on the CPU."""
+def rows_of(name: str, array: ArrayLike) -> NDArray[Any] | Tensor | Source:
+    """An array in memory as it is, a tensor detached, and as a `Source` what is fetched: of files, of a device."""
+    if is_torch(array):
+        check_tensor(name, array)
+        return array.detach() if array.device.type == "cpu" or len(array.shape) != 2 else DeviceTensor(array)
+    source = source_of(name, array)
+    return to_numpy(name, array) if source is None else source
+
+
+def check_tensor(name: str, tensor: Tensor) -> None:
+    """Raise unless a tensor is a dense one that holds numbers."""
     if str(tensor.layout) != "torch.strided":
         raise TypeError(f"{name}: expected a dense tensor, got layout {tensor.layout}")
-    if tensor.device.type != "cpu":
-        raise RuntimeError(f"{name}: this build computes on the CPU, got a tensor on {tensor.device}; pass tensor.cpu()")
+    if tensor.device.type == "meta":
+        raise RuntimeError(f"{name}: expected a tensor that holds numbers, got one on meta")
 
 
 class Block(NamedTuple):
@@ -126,10 +104,11 @@ class Rows:
     """A 2-D array-like, seen as blocks of rows that the core can read in place: `FloatRows`, `CodeRows` or an index's."""
 
     name: str
-    torch: bool
+    torch: Any  # the device of a tensor, None for anything else: what `like` takes
     count: int
     width: int
     item: int  # bytes of a number of a block
+    decoded = False  # whether each pass fetches the rows anew
     _array: Any  # as it was given
 
     @property
@@ -137,42 +116,64 @@ class Rows:
         """Of the rows as they were given."""
         return str(self._array.dtype).removeprefix("torch.")
 
-    def blocks(self, begin: int = 0, end: int | None = None) -> Iterator[Block]:
-        """Yield the rows from `begin` to `end`: one block without a copy where they can be read in place."""
+    def blocks(self, begin: int = 0, end: int | None = None, size: int | None = None) -> Iterator[Block]:
+        """Yield the rows from `begin` to `end`: one block without a copy where they can be read in place.
+
+        Others come in blocks of `size` bytes, those of a source (whole chunks, at least one) a block ahead.
+        """
         end = self.count if end is None else end
         whole = self._in_place()
         if whole is not None:
             yield Block(begin, whole[begin:end])
             return
-        step = max(1, BLOCK_BYTES // (self.item * self.width))
+        step = max(1, (size or BLOCK_BYTES) // (self.item * self.width))
+        if isinstance(self._array, Source):
+            # `map` holds no block, as a loop would until its next turn.
+            yield from ahead(map(self._block, self._array.blocks(self.name, begin, end, step)))
+            return
         for first in range(begin, end, step):
             yield Block(first, self._convert(self._array[first : min(end, first + step)]))
 
     def take_all(self) -> NDArray[Any]:
         """All rows as one block, converted whole if need be."""
         whole = self._in_place()
-        return self._convert(self._array) if whole is None else whole
+        if whole is not None:
+            return whole
+        if not self.decoded:
+            return self._convert(self._array)
+        rows: NDArray[Any] = np.empty((self.count, self.width), np.float32 if self.item == 4 else np.uint8)
+        for first, block, _ in self.blocks():
+            rows[first : first + len(block)] = block
+        return rows
 
     def at(self, numbers: Ints) -> NDArray[Any]:
         """Some rows, as a block of their own."""
-        return self._convert(self._array[like(numbers, is_torch(self._array))])
+        if isinstance(self._array, Source):
+            return self._convert(self._array.at(self.name, numbers))
+        return self._convert(self._array[like(numbers, device_of(self._array))])
 
     def only(self, numbers: Ints) -> Rows:
         """Some rows, as rows of their own."""
         part = copy(self)
-        part._array, part.count, part.torch = self.at(numbers), len(numbers), False
+        part._array, part.count, part.torch, part.decoded = self.at(numbers), len(numbers), None, False
         return part
 
     def part(self, begin: int, end: int) -> Rows:
         """Rows that follow one another, as rows of their own; nothing is copied."""
         part = copy(self)
-        part._array, part.count = self._array[begin:end], end - begin
+        fetched = isinstance(self._array, Source)
+        part._array, part.count = self._array.part(begin, end) if fetched else self._array[begin:end], end - begin
         return part
 
     def overlaps(self, other: NDArray[Any]) -> bool:
         """Whether writing to `other` might change these rows."""
+        if isinstance(self._array, Source):
+            return self._array.may_share_memory(other)
         whole = self._in_place()
         return whole is not None and np.may_share_memory(whole, other)
+
+    def _block(self, part: tuple[int, NDArray[Any]]) -> Block:
+        return Block(part[0], self._convert(part[1]))
 
     def _in_place(self) -> NDArray[Any] | None:
         raise AssertionError("every kind of rows that is asked says so itself")
@@ -192,15 +193,12 @@ class FloatRows(Rows):
     item = 4
 
     def __init__(self, name: str, array: ArrayLike) -> None:
-        self.name, self.torch = name, is_torch(array)
-        if self.torch:
-            tensor: Any = array
-            check_on_cpu(name, tensor)
-            self._array = tensor.detach()
-            floating = self._array.dtype.is_floating_point
-        else:
-            self._array = to_numpy(name, array)
-            floating = self._array.dtype.kind == "f"
+        self.name, self.torch, self._array = name, device_of(array), rows_of(name, array)
+        self.decoded = isinstance(self._array, Source)
+        kind = self._array.dtype
+        floating = kind.is_floating_point if is_torch(self._array) else kind.kind == "f"
+        if self.decoded and self._array.numbers:
+            floating = floating or kind.kind in "iu"
         shape = tuple(self._array.shape)
         if len(shape) != 2:
             raise ValueError(f"{name}: expected an array of shape (rows, dimensions), got shape {shape}")
@@ -222,7 +220,7 @@ class FloatRows(Rows):
                     raise ValueError(f"{self.name}: expected finite numbers, got NaN or infinity in row {row}")
 
     def _in_place(self) -> Floats | None:
-        if self.torch and str(self._array.dtype) != "torch.float32":
+        if self.decoded or (is_torch(self._array) and str(self._array.dtype) != "torch.float32"):
             return None
         array = to_numpy(self.name, self._array)
         adjacent = array.strides[1] == 4 or self.width == 1
@@ -231,10 +229,14 @@ class FloatRows(Rows):
         return array if array.strides[0] % 4 == 0 else None
 
     def _convert(self, part: Any) -> Floats:
-        if self.torch:
-            part = to_numpy(self.name, part)
+        if is_torch(part):
+            part = on_cpu(part)
         with np.errstate(over="ignore"):  # what overflows is infinite, and reported as such
-            return np.require(part, np.float32, ["C_CONTIGUOUS", "ALIGNED"])
+            rows: Floats = np.require(part, np.float32, ["C_CONTIGUOUS", "ALIGNED"])
+        if part.dtype.kind in "iu" and part.dtype.itemsize > 2 and (rows != part.astype(np.float64)).any():
+            bad = part[rows != part.astype(np.float64)][0]
+            raise ValueError(f"{self.name}: expected integers that float32 holds exactly, got {bad}")
+        return rows
 
 
 class CodeRows(Rows):
@@ -243,11 +245,14 @@ class CodeRows(Rows):
     item = 1
 
     def __init__(self, name: str, array: ArrayLike, bits: int | None = None, else_: str = "hardmine.pack makes them") -> None:
-        self.name, self.torch = name, is_torch(array)
-        self._array = to_numpy(name, array)
+        self.name, self.torch = name, device_of(array)
+        rows = rows_of(name, array)
+        rows = rows.array if isinstance(rows, InMemory) else rows  # bytes of a file are read where they lie
+        self._array: Any = on_cpu(rows) if is_torch(rows) else rows
+        self.decoded = isinstance(self._array, Source)
         if self._array.dtype != np.uint8:
             raise TypeError(f"{name}: expected packed codes, uint8, got {self._array.dtype}; {else_}")
-        shape = self._array.shape
+        shape = tuple(self._array.shape)
         if len(shape) != 2 or not 1 <= shape[1] <= MOST_CODE_BYTES:
             raise ValueError(f"{name}: expected an array of shape (rows, 1 to {MOST_CODE_BYTES} bytes), got shape {shape}")
         self._check_count(shape)
@@ -264,7 +269,7 @@ class CodeRows(Rows):
         return bits
 
     def _in_place(self) -> NDArray[np.uint8] | None:
-        if self.width > 1 and self._array.strides[1] != 1:
+        if self.decoded or (self.width > 1 and self._array.strides[1] != 1):
             return None
         padding = 0xFF >> (self.bits - 1) % 8 + 1
         return None if padding and (self._array[:, -1] & padding).any() else self._array
@@ -275,12 +280,14 @@ class CodeRows(Rows):
         return rows
 
 
-def like(array: NDArray[Number], torch_wanted: bool) -> NDArray[Number] | Tensor:
-    """Give a result back as the caller's kind, without a copy."""
-    if not torch_wanted:
+def like(array: NDArray[Number], device: Any) -> NDArray[Number] | Tensor:
+    """Give a result back as the caller's kind: as a tensor where `device` is one, without a copy on the CPU."""
+    if device is None:
         return array
-    tensor: Tensor = sys.modules["torch"].from_numpy(array)
-    return tensor
+    tensor: Any = sys.modules["torch"].from_numpy(array)
+    if device.type == "mps" and array.dtype == np.float64:  # which it lacks
+        return tensor  # type: ignore[no-any-return]
+    return tensor.to(device)  # type: ignore[no-any-return]
 
 
 def outline(value: object) -> str:

@@ -48,7 +48,7 @@ CASES = [
     (
         lambda: topk(torch.ones(4, 3, device="meta")),
         RuntimeError,
-        "queries: this build computes on the CPU, got a tensor on meta",
+        "queries: expected a tensor that holds numbers, got one on meta",
     ),
     # values of rows
     (lambda: topk(NAN), ValueError, "queries: expected finite numbers, got NaN or infinity in row 1"),
@@ -329,14 +329,6 @@ def test_pairs_that_change_after_they_were_checked_are_never_read_beyond_the_row
 def test_one_row_has_no_neighbour_but_itself():
     found = topk(X[:1], k=3)
     assert found.indices.tolist() == [[-1, -1, -1]]
-
-
-def test_a_cuda_tensor_is_refused_with_the_remedy():
-    if torch.cuda.is_available():
-        with pytest.raises(RuntimeError, match=r"pass tensor.cpu\(\)"):
-            topk(torch.ones(4, 3, device="cuda"))
-    with pytest.raises(RuntimeError, match=r"pass tensor.cpu\(\)"):
-        topk(torch.ones(4, 3, device="meta"))
 
 
 def test_public_names_are_documented():

@@ -29,6 +29,22 @@ class _OnlyDlpack:
         return self._array.__dlpack_device__()
 
 
+class _InChunks:
+    """An array that is not in memory: fetched by slices, in chunks of three rows."""
+
+    def __init__(self, array: Any) -> None:
+        self._array, self.shape, self.dtype, self.chunks = array, array.shape, array.dtype, (3, array.shape[1:])
+
+    def __len__(self) -> int:
+        return len(self._array)
+
+    def __getitem__(self, rows: Any) -> Any:
+        return self._array[rows]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        return np.array(self._array, dtype)
+
+
 def _filled(shape: tuple[int, int], dtype: Any) -> Any:
     """What lies between the rows, and must not be read."""
     return np.full(shape, np.nan if dtype == np.float32 else 85, dtype)
@@ -108,6 +124,7 @@ FLOATS: dict[str, Callable[[Any], Any]] = {
     "memory map of float16": lambda x: _memory_map(_half(x)),
     "list": lambda x: x.tolist() if x.size else x,
     "DLPack": _OnlyDlpack,
+    "in chunks": _InChunks,
 }
 TENSORS: dict[str, Callable[[Any], Any]] = {
     "tensor": lambda x: torch.from_numpy(x),
@@ -121,7 +138,7 @@ if torch is not None:
     FLOATS |= TENSORS
 
 _OF_CODES = ("in place", "every third row", "rows reversed", "numbers reversed", "Fortran", "one row for all")
-_OF_CODES += ("read-only", "memory map", "tensor", "tensor, transposed", "DLPack")
+_OF_CODES += ("read-only", "memory map", "tensor", "tensor, transposed", "DLPack", "in chunks")
 CODES = {name: FLOATS[name] for name in _OF_CODES if name in FLOATS}
 
 

@@ -124,7 +124,7 @@ def _info(_: argparse.Namespace) -> None:
 
 
 def _mine(arguments: argparse.Namespace) -> None:
-    queries, base = inputs.load(arguments.queries), inputs.load(arguments.base)
+    queries, base = inputs.load_rows(arguments.queries), inputs.load_rows(arguments.base)
     mined = hardmine.mine_hard_negatives(
         queries,
         base,

@@ -10,7 +10,7 @@ import numpy as np
 
 import hardmine
 from hardmine._files import check_writable, save_npz
-from hardmine.cli.inputs import add_checkpoint, add_output, going_on, load, progress
+from hardmine.cli.inputs import add_checkpoint, add_output, going_on, load, load_rows, progress
 from hardmine.cli.searches import explaining
 from hardmine.duplicates.keeping import RULES
 from hardmine.duplicates.linkage import Linkage
@@ -22,7 +22,7 @@ ARRAYS = ("labels", "sizes", "diameters", "densities", "open_triangles", "chaine
 def add(commands: Any) -> None:
     """Add it to the parsers of an `argparse` command."""
     duplicates = commands.add_parser("duplicates", help="near-duplicates of an array: pairs, clusters, and which rows to keep")
-    duplicates.add_argument("rows", type=Path, metavar="X.npy", help="rows of floats or packed codes, memory-mapped")
+    duplicates.add_argument("rows", metavar="X", help="rows of floats or packed codes: files as of topk")
     duplicates.add_argument(
         "-t", "--threshold", type=float, required=True, metavar="T", help="the largest distance of near-duplicates"
     )
@@ -65,7 +65,7 @@ def _run(given: argparse.Namespace) -> None:
             check_writable(path)
     with explaining(given):
         found = hardmine.near_duplicates(
-            load(given.rows),
+            load_rows(given.rows),
             given.threshold,
             metric=given.metric,
             groups=load(given.groups),

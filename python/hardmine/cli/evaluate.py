@@ -9,7 +9,7 @@ from zipfile import is_zipfile
 
 import hardmine
 from hardmine._files import load_npz, save_npz
-from hardmine.cli.inputs import add_rows, listed, load, progress
+from hardmine.cli.inputs import add_rows, listed, load, load_rows, progress
 from hardmine.evaluation.measures import EXPECTED
 from hardmine.evaluation.rankings import Ties
 from hardmine.evaluation.retrieval_metrics import METRICS
@@ -41,11 +41,11 @@ def _run(given: argparse.Namespace) -> None:
         queries = (saved["distances"], saved["indices"])
         n = len(saved["indices"])
     else:
-        queries = load(given.queries)
+        queries = load_rows(given.queries)
         n = len(queries)
     found = hardmine.retrieval_metrics(
         queries,
-        load(given.base),
+        load_rows(given.base),
         relevant=_pairs("relevant", given.relevant, n),
         query_labels=load(given.query_labels),
         base_labels=load(given.base_labels),

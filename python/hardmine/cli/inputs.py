@@ -13,12 +13,19 @@ from zipfile import BadZipFile
 import numpy as np
 
 from hardmine.jobs.folder import told
+from hardmine.sources.opening import ENDINGS, open_rows
+from hardmine.sources.vectors import BIN, VECS
 
 
 def add_rows(command: argparse.ArgumentParser, kinds: str) -> None:
     """Add what every command that compares rows takes: its files of rows, and threads."""
-    command.add_argument("queries", type=Path, metavar="Q.npy", help=f"rows of {kinds}, memory-mapped")
-    command.add_argument("base", type=Path, metavar="B.npy", nargs="?", help="the same; by default the queries themselves")
+    command.add_argument(
+        "queries",
+        metavar="Q",
+        help=f"rows of {kinds}, a block at a time: a file by its ending ({', '.join(ENDINGS)}; FILE:NAME of several arrays), "
+        "a folder, or a pattern in quotes",
+    )
+    command.add_argument("base", metavar="B", nargs="?", help="the same; by default the queries themselves")
     command.add_argument(
         "--query-rows", type=Path, metavar="R.npy", help="the base row that each query is, -1 for none: it is left out"
     )
@@ -46,9 +53,11 @@ def going_on(folder: Path | None) -> Path | None:
 
 
 def load(path: Path | None) -> Any:
-    """The array of a .npy file, memory-mapped; None of no path."""
+    """The array of a .npy file, memory-mapped; integers of a file of vectors (.ivecs, .ibin); None of no path."""
     if path is None:
         return None
+    if path.suffix in (*VECS, *BIN):
+        return np.asarray(open_rows(path))
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError, BadZipFile):
@@ -56,6 +65,11 @@ def load(path: Path | None) -> Any:
     if not isinstance(array, np.ndarray):
         raise ValueError(f"{path}: expected a .npy file of numbers, got an archive of {', '.join(array.files)}")
     return array
+
+
+def load_rows(path: str | None) -> Any:
+    """The rows of whatever the path names; None of no path."""
+    return None if path is None else open_rows(path)
 
 
 def number_or_file(text: str) -> float | Path:

@@ -10,7 +10,7 @@ import numpy as np
 
 import hardmine
 from hardmine._files import check_writable, replacing
-from hardmine.cli.inputs import add_checkpoint, function, going_on, load, progress
+from hardmine.cli.inputs import add_checkpoint, function, going_on, load, load_rows, progress
 from hardmine.overlap.candidates import DIRECTIONS
 from hardmine.overlap.evidence import AGGREGATES
 from hardmine.overlap.judging import SCOPES
@@ -24,8 +24,8 @@ OUTPUTS = ("saved", "csv", "classes", "removed", "kept", "review")
 def add(commands: Any) -> None:
     """Add it to the parsers of an `argparse` command."""
     overlap = commands.add_parser("overlap", help="rows and classes of a training set that are also in an evaluation set")
-    overlap.add_argument("train", type=Path, metavar="TRAIN.npy", help="rows of floats or packed codes, memory-mapped")
-    overlap.add_argument("evaluation", type=Path, metavar="EVAL.npy", help="the same")
+    overlap.add_argument("train", metavar="TRAIN", help="rows of floats or packed codes: files as of topk")
+    overlap.add_argument("evaluation", metavar="EVAL", help="the same")
     overlap.add_argument("-k", type=int, help="candidates: the k nearest of either side")
     overlap.add_argument("-r", "--radius", type=float, metavar="R", help="candidates: no farther apart; -k, this, or both")
     overlap.add_argument("--metric", choices=METRICS, default="cosine", help="(%(default)s)")
@@ -38,9 +38,7 @@ def add(commands: Any) -> None:
         )
     overlap.add_argument("--verifier", metavar="MODULE:FUNCTION", help="(training rows, evaluation rows) -> bools or scores")
     overlap.add_argument("--min-verified", type=float, metavar="X", help="the least of its scores that verifies")
-    overlap.add_argument(
-        "--score-norm", type=Path, metavar="B.npy", help="background rows, or a number for each evaluation row"
-    )
+    overlap.add_argument("--score-norm", metavar="B", help="background rows, or a number for each evaluation row")
     overlap.add_argument("--aggregate", choices=AGGREGATES, default="any", help="classes of an evaluation row (%(default)s)")
     overlap.add_argument("--max-pairs", type=int, metavar="N", help="fail if there are more candidates")
     overlap.add_argument("--threads", type=int, help="by default every core the process may use")
@@ -122,8 +120,8 @@ def _check(given: argparse.Namespace) -> None:
 
 def _found(given: argparse.Namespace) -> hardmine.OverlapReport:
     return hardmine.find_overlap(
-        load(given.train),
-        load(given.evaluation),
+        load_rows(given.train),
+        load_rows(given.evaluation),
         train_labels=load(given.train_labels),
         evaluation_labels=load(given.evaluation_labels),
         ids=None if given.train_ids is None else (load(given.train_ids), load(given.evaluation_ids)),
@@ -133,7 +131,7 @@ def _found(given: argparse.Namespace) -> hardmine.OverlapReport:
         directions=given.directions,
         verifier=function("verifier", given.verifier),
         min_verified=given.min_verified,
-        score_norm=load(given.score_norm),
+        score_norm=load_rows(given.score_norm),
         aggregate=given.aggregate,
         max_pairs=given.max_pairs,
         bits=given.bits,

@@ -1,4 +1,4 @@
-"""The commands topk, radius and pairs: the searches, with every filter, over .npy files."""
+"""The commands topk, radius and pairs: the searches, with every filter, over files of rows."""
 
 from __future__ import annotations
 
@@ -20,17 +20,28 @@ from hardmine.cli.inputs import (
     listed,
     load,
     load_number,
+    load_rows,
     number_or_file,
     progress,
 )
 from hardmine.search.metric import METRICS
+
+RESULTS = (".ibin", ".ivecs", ".fvecs", ".fbin")  # of benchmarks; anything else is .npz
 
 
 def add(commands: Any) -> None:
     """Add them to the parsers of an `argparse` command."""
     topk = commands.add_parser("topk", help="the k nearest base rows of each query")
     add_search(topk)
-    add_output(topk)
+    topk.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="OUT",
+        help="where the result goes: .npz; or a benchmark's format, .ibin (ground truth: indices and distances), .ivecs "
+        "(indices), .fvecs and .fbin (distances)",
+    )
     add_checkpoint(topk)
     topk.add_argument("-k", type=int, default=10, help="rows to keep for each query (%(default)s)")
     topk.set_defaults(run=_topk)
@@ -80,7 +91,7 @@ def add_search(command: argparse.ArgumentParser) -> None:
 
 def arguments(given: argparse.Namespace) -> dict[str, Any]:
     """The arguments that the functions share."""
-    queries = load(given.queries)
+    queries = load_rows(given.queries)
     where = hardmine.Filter(
         query_groups=load(given.query_groups),
         base_groups=load(given.base_groups),
@@ -93,7 +104,7 @@ def arguments(given: argparse.Namespace) -> dict[str, Any]:
     )
     return {
         "queries": queries,
-        "base": load(given.base),
+        "base": load_rows(given.base),
         "metric": given.metric,
         "where": where,
         "query_rows": load(given.query_rows),
@@ -115,7 +126,10 @@ def explaining(given: argparse.Namespace) -> Iterator[None]:
 def _topk(given: argparse.Namespace) -> None:
     with explaining(given):
         found = hardmine.topk(**arguments(given), k=given.k, checkpoint=going_on(given.checkpoint))
-    save_npz(given.output, distances=found.distances, indices=found.indices)
+    if given.output.suffix in RESULTS:
+        hardmine.write_rows(given.output, found)
+    else:
+        save_npz(given.output, distances=found.distances, indices=found.indices)
     print(f"{given.output}: distances and indices {found.indices.shape}")
 
 

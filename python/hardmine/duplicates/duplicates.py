@@ -84,7 +84,7 @@ class Duplicates:
         labels = self._array("labels")
         rows = np.arange(len(labels))
         rows[labels >= 0] = self._array("kept")[labels[labels >= 0]]
-        return _arrays.like(rows, _arrays.is_torch(self.labels))
+        return _arrays.like(rows, _arrays.device_of(self.labels))
 
     @property
     def mixed(self) -> BoolArray:
@@ -98,7 +98,7 @@ class Duplicates:
         differs = number.reshape(-1) != np.append(of_first, -1)[labels]
         found = np.zeros(len(self.sizes), bool)
         found[labels[differs & (labels >= 0)]] = True
-        return _arrays.like(found, _arrays.is_torch(self.labels))
+        return _arrays.like(found, _arrays.device_of(self.labels))
 
     def summary(self) -> str:
         """The numbers in words, a few lines to print."""

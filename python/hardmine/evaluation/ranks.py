@@ -19,7 +19,7 @@ from hardmine.search.index import Base
 from hardmine.search.metric import FLOAT_METRICS, Metric
 from hardmine.search.neighbors import Distances
 from hardmine.search.pairs import PairSearch, check_search
-from hardmine.search.sides import blocks_beside
+from hardmine.search.sides import blocks_beside, query_blocks
 
 MOST_PLACES = 1 << 20  # in one go: 32 MiB
 AT_FIRST, AT_LAST = 0, 2**32 - 1  # indices before and after those of all rows at a distance
@@ -95,7 +95,7 @@ def rank_of(
         search.queries, search.base, *listed, metric=search.metric, threads=search.threads, all_finite=True
     )
     counted = search.allowed.allows(*listed, distances).astype(np.int64)
-    torch_wanted = search.queries.torch
+    device = search.queries.torch
     order = np.lexsort((listed[1], distances, listed[0]))
     asked, of = np.unique(listed[0][order], return_inverse=True)
     if len(asked) < search.queries.count:
@@ -107,7 +107,7 @@ def rank_of(
             part = order[ends[first] : ends[last]]
             places = Places(first, ends[first : last + 1] - ends[first], distances[part], listed[1][part])
             ranks[part] = _ranks(search, places, counted[part], ties, bar.part((last - first) * search.base.count))
-    return _arrays.like(ranks, torch_wanted)
+    return _arrays.like(ranks, device)
 
 
 class Places(NamedTuple):
@@ -154,7 +154,7 @@ def count_before(search: PairSearch, places: Places, report: Report | None) -> I
     indices = np.ascontiguousarray(places.indices, np.int64)
     counts, done = np.zeros(len(distances), np.int64), 0
     every, total = search.allowed.core(search.allowed.nearer_than), (last - places.first) * search.base.count
-    for q_block in search.queries.blocks(places.first, last):
+    for q_block in query_blocks(search.queries, search.base, places.first, last):
         for b_block in blocks_beside(q_block, search.queries, search.base):
             counts += _core.ranks(
                 queries=q_block,

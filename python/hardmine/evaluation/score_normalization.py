@@ -79,7 +79,7 @@ def score_normalize(
     if b.width != q.width:
         raise ValueError(f"base: expected rows of {q.width} numbers like queries, got shape ({b.count}, {b.width})")
     b.check_finite()
-    count = _arrays.to_numpy("train", train).shape[0] if not isinstance(train, Index) else len(train)
+    count = len(train) if isinstance(train, Index) else FloatRows("train", train).count
     if count <= last:
         raise ValueError(f"train: expected more than {last} rows, got {count}")
     near = topk(queries, train, k=last + 1, metric="inner_product", threads=threads).scores

@@ -24,7 +24,7 @@ from hardmine.search.distances import listed_distances
 from hardmine.search.metric import FLOAT_METRICS
 from hardmine.search.neighbors import Distances
 from hardmine.search.pairs import PairSearch
-from hardmine.search.sides import blocks_beside
+from hardmine.search.sides import blocks_beside, query_blocks
 from hardmine.search.topk import scan
 
 Bools = NDArray[np.bool_]
@@ -190,7 +190,7 @@ class SearchedRankings:
             above = np.nextafter(values, np.float32(np.inf))
         edges = np.concatenate([np.array([-np.inf], np.float32), np.stack([values, above], axis=1).ravel()])
         counts = np.zeros(len(edges) - 1, np.uint64)
-        for q_block in search.queries.blocks():
+        for q_block in query_blocks(search.queries, search.base):
             for b_block in blocks_beside(q_block, search.queries, search.base):
                 counts += _core.distance_histogram(
                     queries=q_block,

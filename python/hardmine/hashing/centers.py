@@ -238,7 +238,7 @@ def semantic_centers(centers: HashCenters | ArrayLike, label_matrix: ArrayLike, 
             raise ValueError(f"label_matrix: expected a label in every row, got none in row {row}")
         votes = has.astype(np.float32) @ signs  # sums of +-1, exact
         voted[first : first + step] = np.packbits(np.where(votes == 0, tie, votes > 0), axis=1)
-    return _arrays.like(voted, _arrays.is_torch(label_matrix))
+    return _arrays.like(voted, _arrays.device_of(label_matrix))
 
 
 def assign_centers(
@@ -341,4 +341,4 @@ def assign_classes(centers: HashCenters | ArrayLike, similarity: ArrayLike) -> I
     if not between_classes and scores.shape[1] != count:
         raise ValueError(f"similarity: expected a symmetric matrix or {count} columns, got neither in shape {scores.shape}")
     matched = matching.quadratic(scores, _signs(codes, bits)) if between_classes else matching.linear(scores)
-    return _arrays.like(matched, _arrays.is_torch(similarity))
+    return _arrays.like(matched, _arrays.device_of(similarity))

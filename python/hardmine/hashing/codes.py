@@ -42,20 +42,22 @@ def pack(x: ArrayLike) -> ByteArray:
     >>> hardmine.pack(np.array([[0.9, -0.2, 0.1, -1.0]]))
     array([[160]], dtype=uint8)
     """
-    values = _arrays.to_numpy("x", x)
+    values = _arrays.rows_of("x", x)
+    if _arrays.is_torch(values):
+        values = _arrays.to_numpy("x", values)
     if values.dtype.kind not in "biuf":
         raise TypeError(f"x: expected real numbers or booleans, got {values.dtype}")
-    if values.ndim != 2 or not 1 <= values.shape[1] <= MOST_BITS:
+    if len(values.shape) != 2 or not 1 <= values.shape[1] <= MOST_BITS:
         raise ValueError(f"x: expected an array of shape (rows, 1 to {MOST_BITS} bits), got shape {values.shape}")
     n, bits = values.shape
     codes = np.empty((n, -(-bits // 8)), np.uint8)
     step = max(1, BLOCK // bits)
     for first in range(0, n, step):
-        block = values[first : first + step]
+        block = np.asarray(values[first : first + step])
         if block.dtype.kind == "f" and np.isnan(block).any():
             raise ValueError(f"x: expected numbers, got NaN in row {first + int(np.isnan(block).any(axis=1).argmax())}")
         codes[first : first + step] = np.packbits(block > 0, axis=1)
-    return _arrays.like(codes, _arrays.is_torch(x))
+    return _arrays.like(codes, _arrays.device_of(x))
 
 
 def unpack(codes: ArrayLike, bits: int) -> BoolArray:

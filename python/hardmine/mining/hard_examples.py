@@ -109,7 +109,7 @@ def select_hard_examples(
         wanted = _times(ratio, np.bincount(segment[chosen], minlength=count))
     selected = np.ones(losses_1d.size, bool)
     selected[ranked] = _hardest(losses_1d[ranked], segment[ranked], np.maximum(wanted, least))
-    return _arrays.like(selected.reshape(values.shape), _arrays.is_torch(losses))
+    return _arrays.like(selected.reshape(values.shape), _arrays.device_of(losses))
 
 
 def _hardest(losses: NDArray[Any], segment: Ints, wanted: Ints) -> NDArray[np.bool_]:

@@ -207,7 +207,7 @@ class MinedNegatives:
             positives=self.positives,
             dropped={name: self.stats["dropped"][name] for name in sorted(left_out, reverse=True)}
             | count_thresholds(self.window, limits, passed),
-            torch_wanted=_arrays.is_torch(self.indices),
+            device=_arrays.device_of(self.indices),
         )
 
     def _check_window(self, passed: NDArray[np.bool_], nothing: NDArray[np.bool_]) -> None:
@@ -303,7 +303,7 @@ class MinedNegatives:
         return _arrays.to_numpy("indices", self.indices)
 
     def _like(self, array: Ints) -> IntArray:
-        return _arrays.like(np.ascontiguousarray(array), _arrays.is_torch(self.indices))
+        return _arrays.like(np.ascontiguousarray(array), _arrays.device_of(self.indices))
 
     def _positive_pairs(self) -> tuple[Ints, Ints]:
         reference = _arrays.to_numpy("positive_indices", self.positive_indices)
@@ -326,18 +326,18 @@ def collect(
     base_rows: int,
     positives: RowLists | None,
     dropped: dict[str, int],
-    torch_wanted: bool,
+    device: Any,
 ) -> MinedNegatives:
     """The result of a draw: the rows and scores that were taken, hardest first."""
     indices, scores = taken
     counts = (indices >= 0).sum(axis=1)
     stats = summarize(scores, positive_scores, counts, options.num_negatives, base_rows) | {"dropped": dropped}
     return MinedNegatives(
-        indices=_arrays.like(indices, torch_wanted),
-        scores=_arrays.like(scores, torch_wanted),
-        positive_indices=_arrays.like(positive_indices, torch_wanted),
-        positive_scores=_arrays.like(positive_scores, torch_wanted),
-        counts=_arrays.like(counts, torch_wanted),
+        indices=_arrays.like(indices, device),
+        scores=_arrays.like(scores, device),
+        positive_indices=_arrays.like(positive_indices, device),
+        positive_scores=_arrays.like(positive_scores, device),
+        counts=_arrays.like(counts, device),
         options=options,
         stats=stats,
         positives=positives,

@@ -246,7 +246,7 @@ def mine_hard_negatives(
         base_rows=m,
         positives=None if known.listed is None else RowLists(*(part.copy() for part in known.listed)),
         dropped=dropped,
-        torch_wanted=sides.queries.torch,
+        device=sides.queries.torch,
     )
 
 

@@ -200,13 +200,13 @@ def _background(
     score_norm: ArrayLike, evaluation: ArrayLike, m: int, metric: str, bits: int | None
 ) -> Rows | NDArray[np.float64]:
     """Background rows, or what is subtracted from the scores of each of m evaluation rows, or raise."""
-    given = score_norm if _arrays.is_torch(score_norm) else _arrays.to_numpy("score_norm", score_norm)
+    given = _arrays.rows_of("score_norm", score_norm)
     if len(given.shape) == 2:
         _, background = check_rows(evaluation, given, metric, bits, ("evaluation", "score_norm"))
         if background.count == 0:
             raise ValueError("score_norm: expected at least one row, got none")
         return background
-    values = _arrays.to_numpy("score_norm", given)
+    values = _arrays.to_numpy("score_norm", score_norm)
     if values.shape != (m,):
         raise ValueError(f"score_norm: expected rows, or {m} numbers, one for each evaluation row, got shape {values.shape}")
     if values.dtype.kind not in "fiu":

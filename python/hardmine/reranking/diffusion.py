@@ -117,5 +117,5 @@ def diffusion(
         reached = np.flatnonzero(f > 0)
         order = reached[np.lexsort((reached, -f[reached]))][:kept]
         distances[i, : len(order)], indices[i, : len(order)] = -f[order], order
-    torch_wanted = _arrays.is_torch(neighbors.indices)
-    return Neighbors(_arrays.like(distances, torch_wanted), _arrays.like(indices, torch_wanted))
+    device = _arrays.device_of(neighbors.indices)
+    return Neighbors(_arrays.like(distances, device), _arrays.like(indices, device))

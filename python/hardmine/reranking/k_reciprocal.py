@@ -135,8 +135,8 @@ def k_reciprocal(
         new = ((1 - lambda_) * (1 - overlap / (2 - overlap)) + lambda_ * scaled).astype(np.float32)
         order = np.lexsort((cols, new))
         distances[i, : len(cols)], indices[i, : len(cols)] = new[order], cols[order]
-    torch_wanted = _arrays.is_torch(neighbors.indices)
-    return Neighbors(_arrays.like(distances, torch_wanted), _arrays.like(indices, torch_wanted))
+    device = _arrays.device_of(neighbors.indices)
+    return Neighbors(_arrays.like(distances, device), _arrays.like(indices, device))
 
 
 def reciprocal_sets(ranks: Ints, k: int) -> Any:

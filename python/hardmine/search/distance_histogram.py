@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hardmine import _arrays, _core, _labels
 from hardmine._arithmetic import in_standard_arithmetic
-from hardmine._arrays import ArrayLike, Floats, Ints, Tensor
+from hardmine._arrays import ArrayLike, Floats, Ints
 from hardmine.jobs.folder import Folder, opened
 from hardmine.search.filter import Filter
 from hardmine.search.index import Base
 from hardmine.search.metric import Metric
 from hardmine.search.pairs import PairSearch, check_search, just_above
 from hardmine.search.radius_neighbors import pairs_within
+from hardmine.sources.tensors import Tensor
 
 
 @in_standard_arithmetic
@@ -83,12 +85,12 @@ def distance_histogram(
     [[1, 0, 1], [0, 2, 1]]
     """
     search = check_search(queries, base, metric, where, query_rows, bits, threads)
-    n, m, torch_wanted = search.queries.count, search.base.count, search.queries.torch
+    n, m, device = search.queries.count, search.base.count, search.queries.torch
     limits = check_edges(edges)
     of_queries, of_base = check_groups(groups, n, m, search.alone)
     with opened(checkpoint, "distance_histogram") as folder:
         counts = counted(search, limits, of_queries, of_base, progress, folder)
-    return counts_like(counts, torch_wanted)
+    return counts_like(counts, device)
 
 
 def counted(
@@ -130,9 +132,9 @@ def counted(
     return counts
 
 
-def counts_like(counts: NDArray[np.uint64], torch_wanted: bool) -> NDArray[np.uint64] | Tensor:
+def counts_like(counts: NDArray[np.uint64], device: Any) -> NDArray[np.uint64] | Tensor:
     """Counts as the caller's kind of array; 2**63 pairs are more than anyone counts."""
-    return _arrays.like(counts.view(np.int64), True) if torch_wanted else counts
+    return counts if device is None else _arrays.like(counts.view(np.int64), device)
 
 
 def check_edges(edges: ArrayLike | None) -> Floats:

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from hardmine import _arrays, _core
 from hardmine._arguments import check_threads
 from hardmine._arithmetic import in_standard_arithmetic
-from hardmine._arrays import ArrayLike, Block, Ints, Rows
+from hardmine._arrays import ArrayLike, Block, FloatRows, Ints, Rows
 from hardmine.search.index import Base, metric_of
 from hardmine.search.metric import FLOAT_METRICS, Metric, distance_type
 from hardmine.search.neighbors import DistanceArray, Distances
-from hardmine.search.sides import check_rows
+from hardmine.search.sides import check_rows, query_blocks
 
 
 @in_standard_arithmetic
@@ -92,7 +92,7 @@ def pairwise(
             raise ValueError("out: expected rows that follow one another without overlap")
         if q.overlaps(result) or b.overlaps(result):
             raise ValueError("out: expected memory of its own, got memory shared with an input")
-    for q_block in q.blocks():
+    for q_block in query_blocks(q, b):
         rows = slice(q_block.first, q_block.first + len(q_block.rows))
         for b_block in b.blocks():
             part = result[rows, b_block.first : b_block.first + len(b_block.rows)]
@@ -176,11 +176,13 @@ def listed_distances(
     Of the queries only those from the first to the last one listed are read and checked for NaN, unless `all_finite` asks for
     all: whoever asks many times about a few of them, after a scan of all, would spend most of the time on that.
     """
+    if b.decoded and b is not q and len(rows):
+        return _of_listed_rows(q, b, rows, cols, metric=metric, threads=threads, all_finite=all_finite)
     core = partial(_core.pair_distances, metric=FLOAT_METRICS.get(metric), threads=threads, progress=None)
     distances: Distances = np.empty(len(rows), distance_type(metric))
     rows, cols = np.ascontiguousarray(rows), np.ascontiguousarray(cols)
     first, last = (0, q.count) if all_finite or len(rows) == 0 else (int(rows.min()), int(rows.max()) + 1)
-    for q_block in q.blocks(first, last):
+    for q_block in query_blocks(q, b, first, last):
         for b_block in b.blocks():
             if len(q_block.rows) == q.count and len(b_block.rows) == b.count:
                 distances = core(queries=q_block, base=b_block, rows=rows, cols=cols)
@@ -188,6 +190,24 @@ def listed_distances(
                 listed = _within(rows, q_block) & _within(cols, b_block)
                 within = {"rows": rows[listed] - q_block.first, "cols": cols[listed] - b_block.first}
                 distances[listed] = core(queries=q_block, base=b_block, **within)
+    return distances
+
+
+def _of_listed_rows(q: Rows, b: Rows, rows: Ints, cols: Ints, *, metric: str, threads: int, all_finite: bool) -> Distances:
+    """The same where a pass over the base decodes it: only chunks that have listed rows are read, each once."""
+    asked, place = np.unique(cols, return_inverse=True)
+    place = place.reshape(-1)
+    distances: Distances = np.empty(len(rows), distance_type(metric))
+    step = max(1, _arrays.BLOCK_BYTES // (b.item * b.width))
+    for first in range(0, len(asked), step):
+        numbers = asked[first : first + step]
+        part = b.only(numbers)
+        if isinstance(part, FloatRows):
+            part.check_finite(numbers)
+        at = np.flatnonzero((place >= first) & (place < first + len(numbers)))
+        distances[at] = listed_distances(
+            q, part, rows[at], place[at] - first, metric=metric, threads=threads, all_finite=all_finite and first == 0
+        )
     return distances
 
 

@@ -276,7 +276,7 @@ class IndexRows(Rows):
     item = 4
 
     def __init__(self, name: str, index: Index) -> None:
-        self.name, self.torch, self._parts = name, False, index._parts
+        self.name, self.torch, self._parts = name, None, index._parts
         self._check_count((sum(len(part.rows) for part in self._parts), self._parts[0].rows.shape[1]))
 
     @property
@@ -284,7 +284,7 @@ class IndexRows(Rows):
         """Of the rows as the index has them."""
         return "float32"
 
-    def blocks(self, begin: int = 0, end: int | None = None) -> Iterator[Block]:
+    def blocks(self, begin: int = 0, end: int | None = None, size: int | None = None) -> Iterator[Block]:
         """Yield the rows from `begin` to `end`, a block for each part."""
         end = self.count if end is None else end
         for first, part in _numbered(self._parts):

@@ -173,5 +173,5 @@ def merge(*neighbors: tuple[ArrayLike, ArrayLike], k: int | None = None) -> Neig
     kept = max(part[0].shape[1] for part in parts) if k is None else _arguments.positive("k", k)
     check_padding("k", kept, len(parts[0][0]), sum(part[0].shape[1] for part in parts))
     best, rows = _core.merge([(np.ascontiguousarray(distances), indices) for distances, indices in parts], kept)
-    torch_wanted = _arrays.is_torch(neighbors[0][0])
-    return Neighbors(_arrays.like(best, torch_wanted), _arrays.like(rows, torch_wanted), *metrics)
+    device = _arrays.device_of(neighbors[0][0])
+    return Neighbors(_arrays.like(best, device), _arrays.like(rows, device), *metrics)

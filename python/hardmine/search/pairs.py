@@ -19,7 +19,7 @@ from hardmine.search.filter import CoreFilter, Filter, check_filter
 from hardmine.search.index import Base, metric_of
 from hardmine.search.metric import FLOAT_METRICS, Metric
 from hardmine.search.neighbors import DistanceArray, Distances
-from hardmine.search.sides import check_rows
+from hardmine.search.sides import check_rows, query_blocks
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -74,7 +74,7 @@ class Pairs:
         rows = _arrays.to_numpy("rows", self.rows)
         if np.any(rows[1:] < rows[:-1]):
             raise ValueError("indptr: expected pairs in the order of rows, got others; to_csr() gives them in that order")
-        return _arrays.like(np.searchsorted(rows, np.arange(self.shape[0] + 1)).astype(np.int64), _arrays.is_torch(self.rows))
+        return _arrays.like(np.searchsorted(rows, np.arange(self.shape[0] + 1)).astype(np.int64), _arrays.device_of(self.rows))
 
     def to_csr(self) -> tuple[IntArray, IntArray, DistanceArray]:
         """Return (indptr, cols, distances): the pairs by row, and of one row as they are.
@@ -87,7 +87,7 @@ class Pairs:
         if np.any(arrays[0][1:] < arrays[0][:-1]):
             order = np.argsort(arrays[0], kind="stable")
             arrays = [array[order] for array in arrays]
-        rows, cols, distances = (_arrays.like(array, _arrays.is_torch(self.rows)) for array in arrays)
+        rows, cols, distances = (_arrays.like(array, _arrays.device_of(self.rows)) for array in arrays)
         return Pairs(rows, cols, distances, self.shape).indptr, cols, distances
 
 
@@ -188,7 +188,7 @@ def blocks_of_pairs(queries: Rows, base: Rows, begin: int = 0, end: int | None =
 
     A block with itself is one array on both sides, which the core looks at once. The queries are those from `begin` to `end`.
     """
-    for q_block in queries.blocks(begin, end):
+    for q_block in query_blocks(queries, base, begin, end):
         first = 0
         if base is queries:
             yield q_block, q_block

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hardmine import _arguments
+from hardmine import _arguments, _arrays
 from hardmine._arrays import ArrayLike, Block, CodeRows, FloatRows, Rows
 from hardmine.search.index import Base, Index, IndexRows
 from hardmine.search.metric import METRICS
@@ -35,6 +35,14 @@ def check_rows(
     if isinstance(q, CodeRows) and isinstance(b, CodeRows):
         b.bits = q.bits
     return q, b
+
+
+QUERY_BLOCKS = 4  # blocks of the base, 128 MiB, of which two are held: so much less often is the base decoded
+
+
+def query_blocks(queries: Rows, base: Rows, begin: int = 0, end: int | None = None) -> Iterator[Block]:
+    """The blocks of the queries, larger ones where each means that the base is decoded once more."""
+    return queries.blocks(begin, end, _arrays.BLOCK_BYTES * (QUERY_BLOCKS if base.decoded else 1))
 
 
 def blocks_beside(q_block: Block, queries: Rows, base: Rows) -> Iterator[Block]:

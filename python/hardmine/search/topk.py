@@ -27,7 +27,7 @@ from hardmine.search.index import Base, metric_of
 from hardmine.search.kept_join import join_kept
 from hardmine.search.metric import FLOAT_METRICS, Metric, distance_type
 from hardmine.search.neighbors import Distances, Neighbors, check_padding, no_distance
-from hardmine.search.sides import blocks_beside, check_rows
+from hardmine.search.sides import blocks_beside, check_rows, query_blocks
 
 
 @in_standard_arithmetic
@@ -49,9 +49,11 @@ def topk(
     Parameters
     ----------
     queries : array of shape (n, d), any float dtype
-        NumPy, torch (CPU) or anything with DLPack or ``__array__``. Float32 rows of adjacent numbers are read in place,
-        memory maps too; others are rounded to float32 once, block by block. For ``metric="hamming"`` packed codes, uint8 of
-        shape (n, bytes), as `pack` makes them.
+        NumPy, torch (tensors on a device are copied block by block), anything with DLPack or ``__array__``, and rows that
+        are not in memory, which are read block by block: h5py data sets, Zarr and Dask arrays, columns of lists of Arrow,
+        pandas and polars, what `open_rows` opens, and a list of any of these, or of paths, as one array. Float32 rows of
+        adjacent numbers are read in place, memory maps too; others are rounded to float32 once, block by block. For
+        ``metric="hamming"`` packed codes, uint8 of shape (n, bytes), as `pack` makes them.
     base : array of shape (m, d) or Index, optional
         By default the queries themselves, each row's own pair left out. Or an `Index` of rows that are searched many times.
     k : int
@@ -82,16 +84,17 @@ def topk(
     -------
     Neighbors
         distances (n, k) float32 (int32 for codes) and indices (n, k) int64, in the order of (distance, index); tensors if
-        `queries` is one.
+        `queries` is one, on its device.
 
     Raises
     ------
     TypeError, ValueError
         For an argument of the wrong kind or value; NaN and infinity are reported with their row.
     RuntimeError
-        For a tensor on a device that this build cannot use; for a `checkpoint` that another process works in.
+        For a tensor that holds no numbers (on "meta"); for a `checkpoint` that another process works in.
     OSError
-        If `checkpoint` cannot be written to. What was finished is kept.
+        If rows cannot be read: the message says which, of what. If `checkpoint` cannot be written to; what was finished is
+        kept.
 
     Notes
     -----
@@ -101,9 +104,11 @@ def topk(
     float64: some 4 to 8 times the time of ordinary rows. Ctrl-C ends a scan between blocks, each a small part of a second.
 
     Memory above inputs and outputs is at most 34 MiB and 3 MiB a thread, whatever n, m, d and k are (40 k bytes a thread if
-    that is more). To this come, where inputs must be converted, two blocks of 32 MiB; up to 96 MiB where an array is searched
-    against itself; for `base_mask` 4 bytes for each row that it leaves; for ``groups="same"`` 12 bytes a row and 40 a group;
-    and 8 bytes for each label, group or excluded row that is not given as int64.
+    that is more). To this come, where inputs must be converted, two blocks of 32 MiB; where they are not in memory, two
+    blocks, each of 32 MiB or of one chunk if that is more (the next one is read meanwhile), with what decoding takes beside
+    them, and two of 128 MiB of the queries, for each of which the base is read once; up to 96 MiB where an array is searched
+    against itself; for `base_mask` 4 bytes for each row that it leaves; for ``groups="same"`` 12 bytes a row and 40
+    a group; and 8 bytes for each label, group or excluded row that is not given as int64.
 
     Examples
     --------
@@ -151,7 +156,7 @@ def scan(
     n = (q.count if last is None else last) - first
     result: tuple[Distances, Ints] | None = None
     with Progress(progress, n * b.count) as bar:
-        for q_block in q.blocks(first, last):
+        for q_block in query_blocks(q, b, first, last):
             rows = slice(q_block.first, q_block.first + len(q_block.rows))
             counted: dict[str, Any] = {} if too_near is None else {"too_near": too_near[rows]}
             bound = allowed.nearer_than

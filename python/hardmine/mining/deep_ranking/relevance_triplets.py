@@ -186,7 +186,7 @@ class RelevanceTripletSampler:
             if rows is not None:
                 reservoir.keep(kept, rows, part)
         self._whole.update(names.tolist() if totals is None else ())
-        self._torch = _arrays.is_torch(ids)
+        self._torch = _arrays.device_of(ids)
         self._width = self._width if rows is None else rows.width
 
     def sample(self, n: int) -> tuple[IntArray, IntArray, IntArray]:

@@ -1,0 +1,1 @@
+"""Rows from anywhere: what is read block by block, each block once, and never held whole."""
