@@ -1,4 +1,4 @@
-"""Cases of `hardmine.torch`: losses beside the plain expression of their formula, miners beside pytorch-metric-learning's."""
+"""Cases of the miners of `hardmine.torch`, beside pytorch-metric-learning's."""
 
 from __future__ import annotations
 
@@ -7,89 +7,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.nn.functional import binary_cross_entropy, cross_entropy, normalize, softplus
 
-import hardmine
 from bench.case import Call, Case, Inputs
 from bench.data import SEED
-from hardmine.torch import losses, miners
-
-
-def forward_and_backward(loss: Any, outputs: torch.Tensor, labels: torch.Tensor) -> Call:
-    """The value and the gradient, anew at each call."""
-
-    def run() -> tuple[Any, Any]:
-        leaf = outputs.clone().requires_grad_()
-        value = loss(leaf, labels)
-        value.backward()
-        return np.asarray(value.item()), leaf.grad.numpy()
-
-    return run
-
-
-def plain_central(centers: torch.Tensor) -> Any:
-    return lambda u, y: (
-        binary_cross_entropy((u.tanh() + 1) / 2, (centers[y] + 1) / 2) + 1e-4 * (u.tanh().abs() - 1).square().mean()
-    )
-
-
-def plain_pairs(centers: torch.Tensor) -> Any:
-    def loss(u: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        alike, t = (y[:, None] == y).to(u.dtype), u @ u.T / 2
-        others = ~torch.eye(len(u), dtype=torch.bool)
-        return (softplus(t) - alike * t)[others].mean() + 0.1 * (u - u.sign()).square().mean()
-
-    return loss
-
-
-def plain_cosines(centers: torch.Tensor) -> Any:
-    unit = normalize(centers)
-
-    def loss(u: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        cosines = normalize(u) @ unit.T
-        return cross_entropy(8 * (cosines - 0.2 * torch.nn.functional.one_hot(y, len(centers))), y)
-
-    return loss
-
-
-LOSSES: dict[str, tuple[Any, Any]] = {
-    "csq": (lambda c: losses.CSQLoss(c, quantization="squared", from_logits=True), plain_central),
-    "dpsh": (lambda c: losses.DPSHLoss(), plain_pairs),
-    "orthohash": (losses.OrthoHashLoss, plain_cosines),
-}
-
-
-def plain(case: Any, inputs: Inputs, threads: int) -> Call:
-    """The formula as one writes it."""
-    return forward_and_backward(LOSSES[case.loss][1](inputs.arguments["centers"]), *case.tensors(inputs))
-
-
-@dataclass(frozen=True)
-class Loss(Case):
-    """A loss forward and backward; `n` rows, `m` classes, `d` bits."""
-
-    loss: str = "csq"
-
-    def inputs(self, scale: float) -> Inputs:
-        rng = np.random.default_rng(SEED)
-        rows = rng.standard_normal((self.n, self.d), dtype=np.float32)
-        centers = torch.from_numpy(hardmine.hash_centers(self.m, self.d).signs())
-        return Inputs(rows, None, {"labels": rng.integers(0, self.m, self.n), "centers": centers})
-
-    def tensors(self, inputs: Inputs) -> tuple[torch.Tensor, torch.Tensor]:
-        return torch.from_numpy(inputs.queries), torch.from_numpy(inputs.arguments["labels"])
-
-    def call(self, inputs: Inputs, threads: int) -> Call:
-        return forward_and_backward(LOSSES[self.loss][0](inputs.arguments["centers"]), *self.tensors(inputs))
-
-    def check(self, inputs: Inputs, found: Any) -> None:
-        rows, labels = self.tensors(inputs)
-        expected = forward_and_backward(LOSSES[self.loss][1](inputs.arguments["centers"].double()), rows.double(), labels)()
-        for one, other in zip(found, expected):
-            np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-7)
-
-    def work(self, inputs: Inputs) -> float | None:
-        return None
+from hardmine.torch import miners
 
 
 def pml_miner(case: Any, inputs: Inputs, threads: int) -> Call:

@@ -8,7 +8,7 @@ import torch
 from torch.nn.functional import logsigmoid
 
 from hardmine import _arguments
-from hardmine.torch.losses.labels import check_labels, off_diagonal, signs, similar
+from hardmine.torch.losses.labels import check_labels, mean, off_diagonal, signs, similar
 from hardmine.torch.losses.precision import in_full_precision
 
 CELLS = 1 << 23  # triplets in memory at a time
@@ -54,10 +54,10 @@ class TripletHingeLoss(torch.nn.Module):
             shapes = [tuple(rows.shape) for rows in (query, positive, negative)]
             raise ValueError(f"query, positive, negative: expected one shape (triplets, d), got {shapes}")
         near, far = ((query - rows).square().sum(dim=1) for rows in (positive, negative))
-        losses = (self.gap + near - far).clamp_min(0)
+        losses = torch.relu(self.gap + near - far)
         if self.reduction == "none":
             return losses
-        return losses.sum() if self.reduction == "sum" else losses.mean()
+        return losses.sum() if self.reduction == "sum" else mean(losses)
 
 
 class AllTriplets(torch.autograd.Function):
@@ -139,5 +139,5 @@ class DTSHLoss(torch.nn.Module):
             a, p, n = triplets
             t = theta[a, p] - theta[a, n] - self.margin
             likelihood = -logsigmoid(t).sum() / max(1, len(a))
-        quantization: torch.Tensor = (outputs - signs(outputs)).square().mean()
-        return likelihood + self.weight * quantization
+        result: torch.Tensor = likelihood + self.weight * mean((outputs - signs(outputs)).square())
+        return result
