@@ -35,6 +35,16 @@ class GreedyHashLoss(torch.nn.Module):
     References
     ----------
     .. [1] Su, Zhang, Han and Tian, "Greedy hash: towards fast optimization for accurate hash coding in CNN", 2018.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from hardmine.torch.losses import GreedyHashLoss
+    >>> loss = GreedyHashLoss(bits=8, classes=3)
+    >>> outputs = torch.randn(5, 8, requires_grad=True)
+    >>> loss(outputs, torch.tensor([0, 1, 2, 0, 1])).backward()
+    >>> outputs.grad.shape, [tuple(part.shape) for part in loss.parameters()]
+    (torch.Size([5, 8]), [(3, 8)])
     """
 
     def __init__(self, bits: int, classes: int, weight: float = 0.1) -> None:
@@ -75,6 +85,14 @@ class DPNLoss(torch.nn.Module):
     References
     ----------
     .. [1] Fan et al., "Deep polarized network for supervised learning of accurate binary hashing codes", 2020.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from hardmine.torch.losses import DPNLoss
+    >>> loss = DPNLoss(torch.tensor([[1.0, 1.0], [1.0, -1.0]]))
+    >>> loss(torch.tensor([[1.0, 0.0]]), torch.tensor([0])).item()
+    0.5
     """
 
     def __init__(self, centers: HashCenters | Any, margin: float = 1.0, *, over_bits: Bits = "mean", seed: int = 0) -> None:

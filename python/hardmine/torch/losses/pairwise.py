@@ -113,6 +113,13 @@ class DHNLoss(DPSHLoss):
     References
     ----------
     .. [1] Zhu, Long, Wang and Cao, "Deep hashing network for efficient similarity retrieval", 2016.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from hardmine.torch.losses import DHNLoss
+    >>> DHNLoss(weight=0)(torch.tensor([[1.0], [-1.0]]), torch.tensor([0, 1])).item()  # log(1 + exp(-1 / 2))
+    0.4740769863128662
     """
 
     @in_full_precision
@@ -219,6 +226,14 @@ class DCHLoss(torch.nn.Module):
     References
     ----------
     .. [1] Cao, Long, Liu and Wang, "Deep Cauchy hashing for Hamming space retrieval", 2018.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from hardmine.torch.losses import DCHLoss
+    >>> u = torch.tensor([[1.0, 1.0], [1.0, 1.0], [-1.0, -1.0]])
+    >>> DCHLoss()(u, torch.tensor([0, 0, 1])).item() < DCHLoss()(u, torch.tensor([1, 0, 0])).item()
+    True
     """
 
     def __init__(self, gamma: float = 20.0, weight: float = 0.1) -> None:
