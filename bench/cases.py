@@ -150,5 +150,9 @@ CASES: list[Case] = [
         "memory-bank", "the nearest negatives of a batch in a memory; the rival finds multi-similarity pairs",
         256, 65_536, 128, 10, rivals=(pytorch.pml_miner,),
     ),
+    pytorch.Refresh(
+        "refresh", "mining of a refresh; the rival is an epoch of a small CNN: over 50 is under 2 %",
+        50_000, 50_000, 128, 10, rivals=(pytorch.training,),
+    ),
     AveragePrecision("map-5000", "mAP@5000, COCO's size", 5000, 117_000, 64, 5000, rivals=(rivals.argsort_loop,)),
 ]  # fmt: skip
