@@ -61,7 +61,7 @@ class TripletHingeLoss(torch.nn.Module):
 
 
 class AllTriplets(torch.autograd.Function):
-    """The mean logistic loss of t_ap - t_an - margin over all triplets of a matrix t, in blocks of anchors.
+    """The mean logistic loss of t_ap - t_an - margin over all triplets of a matrix t, in blocks.
 
     The gradient is a matrix too, summed on the way forward: memory is that of a block, not of all triplets.
     """
@@ -70,6 +70,18 @@ class AllTriplets(torch.autograd.Function):
     def forward(ctx: Any, theta: torch.Tensor, positive: torch.Tensor, negative: torch.Tensor, margin: float) -> torch.Tensor:
         count = (positive.sum(dim=1) * negative.sum(dim=1)).sum().clamp_min(1)
         gradient, total = torch.zeros_like(theta), theta.new_zeros(())
+        if not torch.compiler.is_compiling():  # positives are few, but a compiled graph cannot depend on how many
+            anchors, others = positive.nonzero(as_tuple=True)
+            step = max(1, CELLS // max(1, theta.shape[1]))
+            for first in range(0, len(anchors), step):
+                a, p = anchors[first : first + step], others[first : first + step]
+                t = theta[a, p][:, None] - theta[a] - margin
+                total -= torch.where(negative[a], logsigmoid(t), 0).sum()
+                slope = torch.where(negative[a], torch.sigmoid(-t), 0)
+                gradient.index_add_(0, a, slope)
+                gradient[a, p] -= slope.sum(dim=1)
+            ctx.save_for_backward(gradient / count)
+            return total / count
         step = max(1, CELLS // max(1, theta.shape[1] ** 2))
         for first in range(0, len(theta), step):
             rows = slice(first, first + step)
@@ -103,7 +115,7 @@ class DTSHLoss(torch.nn.Module):
     -----
     Called with `outputs` u, (rows, bits), and `labels` as `CentralSimilarityLoss` has them; returns the mean of
     log(1 + exp(t)) - t, t = scale (u_a u_p - u_a u_n) - margin, over all triplets of the batch, or over `triplets`, a tuple of
-    indices (anchors, positives, negatives) from a miner. O(rows^2 bits + triplets) time; memory O(rows^2), and a block of
+    indices (anchors, positives, negatives) from a miner. O(rows^2 bits + rows positive pairs) time; memory O(rows^2), and a block of
     2**23 triplets. All triplets have no second derivative. Not run on a GPU yet.
 
     References
