@@ -113,10 +113,11 @@ class DTSHLoss(torch.nn.Module):
 
     Notes
     -----
-    Called with `outputs` u, (rows, bits), and `labels` as `CentralSimilarityLoss` has them; returns the mean of
-    log(1 + exp(t)) - t, t = scale (u_a u_p - u_a u_n) - margin, over all triplets of the batch, or over `triplets`, a tuple of
-    indices (anchors, positives, negatives) from a miner. O(rows^2 bits + rows positive pairs) time; memory O(rows^2), and a block of
-    2**23 triplets. All triplets have no second derivative. Not run on a GPU yet.
+    Called with `outputs` u, (rows, bits), and `labels` as `CentralSimilarityLoss` has them; returns the mean of log(1 +
+    exp(t)) - t, t = scale (u_a u_p - u_a u_n) - margin, over all triplets of the batch, or over `triplets`, a tuple of
+    indices (anchors, positives, negatives) from a miner. Time O(rows^2 bits) and that of the positive pairs with all rows
+    (compiled, of all triplets); memory O(rows^2), and a block of 2**23 triplets. All triplets have no second derivative.
+    Not run on a GPU yet.
 
     References
     ----------
