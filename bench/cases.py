@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import hardmine
-from bench import mining_rivals, near_rivals, pytorch, rivals
+from bench import losses, mining_rivals, near_rivals, pytorch, rivals
 from bench.batch import AllTriplets, HardTriplets, Triplets
 from bench.case import Case
 from bench.duplicates import Clusters, Curve, search_alone
@@ -157,13 +157,18 @@ CASES: list[Case] = [
         "cosine",
     ),
     Ranks("ranks", "the ranks of planted rows, and topk alone", 5000, 1_000_000, 256, 10),
-    pytorch.Loss("loss-csq", "CSQ forward and backward, 1,000 classes", 512, 1000, 64, rivals=(pytorch.plain,), loss="csq"),
-    pytorch.Loss("loss-dpsh", "DPSH's pairs of a batch", 512, 1000, 64, rivals=(pytorch.plain,), loss="dpsh"),
-    pytorch.Loss("loss-orthohash", "OrthoHash, 1,000 classes", 512, 1000, 64, rivals=(pytorch.plain,), loss="orthohash"),
+    *(
+        losses.TrainingLoss(f"loss-{name}", "forward and backward", 512, 1000, 64, rivals=(losses.plain,), loss=name)
+        for name in losses.LOSSES
+    ),
     pytorch.Batch("batch-miner", "BatchMiner, batch_hard; k rows a class", 600, 600, 128, 4, rivals=(pytorch.pml_miner,)),
     pytorch.Bank(
         "memory-bank", "the nearest negatives of a batch in a memory; the rival finds multi-similarity pairs",
         256, 65_536, 128, 10, rivals=(pytorch.pml_miner,),
+    ),
+    pytorch.Refresh(
+        "refresh", "mining of a refresh; the rival is an epoch of a small CNN: over 50 is under 2 %",
+        50_000, 50_000, 128, 10, rivals=(pytorch.training,),
     ),
     AveragePrecision("map-5000", "mAP@5000, COCO's size", 5000, 117_000, 64, 5000, rivals=(rivals.argsort_loop,)),
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Cases of `hardmine.torch`: losses beside the plain expression of their formula, miners beside pytorch-metric-learning's."""
+"""Cases of the miners of `hardmine.torch`, beside pytorch-metric-learning's."""
 
 from __future__ import annotations
 
@@ -7,89 +7,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.nn.functional import binary_cross_entropy, cross_entropy, normalize, softplus
 
-import hardmine
-from bench.case import Call, Case, Inputs
-from bench.data import SEED
-from hardmine.torch import losses, miners
-
-
-def forward_and_backward(loss: Any, outputs: torch.Tensor, labels: torch.Tensor) -> Call:
-    """The value and the gradient, anew at each call."""
-
-    def run() -> tuple[Any, Any]:
-        leaf = outputs.clone().requires_grad_()
-        value = loss(leaf, labels)
-        value.backward()
-        return np.asarray(value.item()), leaf.grad.numpy()
-
-    return run
-
-
-def plain_central(centers: torch.Tensor) -> Any:
-    return lambda u, y: (
-        binary_cross_entropy((u.tanh() + 1) / 2, (centers[y] + 1) / 2) + 1e-4 * (u.tanh().abs() - 1).square().mean()
-    )
-
-
-def plain_pairs(centers: torch.Tensor) -> Any:
-    def loss(u: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        alike, t = (y[:, None] == y).to(u.dtype), u @ u.T / 2
-        others = ~torch.eye(len(u), dtype=torch.bool)
-        return (softplus(t) - alike * t)[others].mean() + 0.1 * (u - u.sign()).square().mean()
-
-    return loss
-
-
-def plain_cosines(centers: torch.Tensor) -> Any:
-    unit = normalize(centers)
-
-    def loss(u: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        cosines = normalize(u) @ unit.T
-        return cross_entropy(8 * (cosines - 0.2 * torch.nn.functional.one_hot(y, len(centers))), y)
-
-    return loss
-
-
-LOSSES: dict[str, tuple[Any, Any]] = {
-    "csq": (lambda c: losses.CSQLoss(c, quantization="squared", from_logits=True), plain_central),
-    "dpsh": (lambda c: losses.DPSHLoss(), plain_pairs),
-    "orthohash": (losses.OrthoHashLoss, plain_cosines),
-}
-
-
-def plain(case: Any, inputs: Inputs, threads: int) -> Call:
-    """The formula as one writes it."""
-    return forward_and_backward(LOSSES[case.loss][1](inputs.arguments["centers"]), *case.tensors(inputs))
-
-
-@dataclass(frozen=True)
-class Loss(Case):
-    """A loss forward and backward; `n` rows, `m` classes, `d` bits."""
-
-    loss: str = "csq"
-
-    def inputs(self, scale: float) -> Inputs:
-        rng = np.random.default_rng(SEED)
-        rows = rng.standard_normal((self.n, self.d), dtype=np.float32)
-        centers = torch.from_numpy(hardmine.hash_centers(self.m, self.d).signs())
-        return Inputs(rows, None, {"labels": rng.integers(0, self.m, self.n), "centers": centers})
-
-    def tensors(self, inputs: Inputs) -> tuple[torch.Tensor, torch.Tensor]:
-        return torch.from_numpy(inputs.queries), torch.from_numpy(inputs.arguments["labels"])
-
-    def call(self, inputs: Inputs, threads: int) -> Call:
-        return forward_and_backward(LOSSES[self.loss][0](inputs.arguments["centers"]), *self.tensors(inputs))
-
-    def check(self, inputs: Inputs, found: Any) -> None:
-        rows, labels = self.tensors(inputs)
-        expected = forward_and_backward(LOSSES[self.loss][1](inputs.arguments["centers"].double()), rows.double(), labels)()
-        for one, other in zip(found, expected):
-            np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-7)
-
-    def work(self, inputs: Inputs) -> float | None:
-        return None
+from bench.case import Call, Case, Inputs, Share
+from bench.data import SEED, around
+from hardmine.torch import miners
+from hardmine.torch.losses import TripletHingeLoss
 
 
 def pml_miner(case: Any, inputs: Inputs, threads: int) -> Call:
@@ -156,6 +78,60 @@ class Bank(Case):
         cosines = x @ base.T / np.linalg.norm(x, axis=1)[:, None] / np.linalg.norm(base, axis=1)
         cosines[inputs.arguments["labels"][:20, None] == inputs.arguments["base_labels"]] = -2
         np.testing.assert_allclose(1 - found[0][:20], -np.sort(-cosines, axis=1)[:, : self.k], atol=1e-5)
+
+    def work(self, inputs: Inputs) -> float | None:
+        return None
+
+
+def small_cnn(dim: int) -> torch.nn.Module:
+    """Three convolutions of 32, 64 and 128 channels over 32 x 32 pixels."""
+    layers: list[torch.nn.Module] = []
+    for before, after in ((3, 32), (32, 64), (64, 128)):
+        layers += [torch.nn.Conv2d(before, after, 3, padding=1), torch.nn.ReLU(), torch.nn.MaxPool2d(2)]
+    return torch.nn.Sequential(*layers, torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(128, dim))
+
+
+def training(case: Any, inputs: Inputs, threads: int) -> Call:
+    """An epoch of a small CNN on as many images of 3 x 32 x 32, from a few of its steps."""
+    steps, size = 4, 128
+    model, loss = small_cnn(case.d), TripletHingeLoss()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    images = torch.rand(3 * size, 3, 32, 32, generator=torch.Generator().manual_seed(SEED))
+
+    def run() -> tuple[()]:
+        for _ in range(steps):
+            optimizer.zero_grad()
+            loss(*model(images).chunk(3)).backward()
+            optimizer.step()
+        return ()
+
+    return Share(run, min(1.0, steps * size / len(inputs.queries)))
+
+
+@dataclass(frozen=True)
+class Refresh(Case):
+    """RefreshingMiner: the mining of a refresh, whose encoder only looks rows up; `k` rows of a class."""
+
+    def inputs(self, scale: float) -> Inputs:
+        rng = np.random.default_rng(SEED)
+        n = self.size(scale)[0]
+        labels = np.arange(n) // self.k
+        centers = rng.standard_normal((labels[-1] + 1, self.d), dtype=np.float32)
+        return Inputs(around(rng, centers, labels, 1.5), None, {"labels": labels})
+
+    def call(self, inputs: Inputs, threads: int) -> Call:
+        rows, labels = torch.from_numpy(inputs.queries), torch.from_numpy(inputs.arguments["labels"])
+        miner = miners.RefreshingMiner(lambda x: x, rows, labels, every=1, batch_size=len(rows), threads=threads)
+        return lambda: tuple(part.numpy() for part in next(miner))
+
+    def check(self, inputs: Inputs, found: Any) -> None:
+        labels, (anchors, positives, negatives) = inputs.arguments["labels"], found
+        assert np.array_equal(np.sort(anchors), np.arange(len(labels)))
+        assert (labels[anchors] == labels[positives]).all() and (anchors != positives).all()
+        unit = inputs.queries / np.linalg.norm(inputs.queries.astype(np.float64), axis=1, keepdims=True)
+        for a, n in list(zip(anchors, negatives))[:20]:
+            cosines = np.where(labels == labels[a], -2, unit @ unit[a])
+            assert abs(cosines[n] - cosines.max()) < 1e-5
 
     def work(self, inputs: Inputs) -> float | None:
         return None

@@ -24,13 +24,14 @@ from . import (
     retrieval,
     sampling,
     search,
+    training,
     verification,
 )
 from .cases import Property
 
 MODULES = (
     search, indexes, near_pairs, duplicates, distances, invariance, merging, codes, rankings, retrieval, judging, mining,
-    refiltering, batches, sampling, intervals, verification, overlaps, mutation, large,
+    refiltering, batches, training, sampling, intervals, verification, overlaps, mutation, large,
 )  # fmt: skip
 PROPERTIES: dict[str, Property] = {one.name: one for module in MODULES for one in module.PROPERTIES}
 

@@ -29,3 +29,4 @@ def test_every_public_name_is_listed():
     for package in (losses, miners, modules):
         assert all(callable(getattr(package, name)) and getattr(package, name).__doc__ for name in package.__all__)
         assert package.__all__ == sorted(package.__all__)
+        assert all("Examples\n    --------\n" in getattr(package, name).__doc__ for name in package.__all__)

@@ -140,6 +140,22 @@ def test_resumed_is_uninterrupted_bit_for_bit(first):
     }
 
 
+def test_resumed_after_all_triplets_were_given():
+    """In the second order of the same refresh, and on into the third."""
+    one = miner_of(network(), every=1000, batch_size=30)
+    for _ in range(4):
+        next(one)
+    other = miner_of(network(), every=1000, batch_size=30)
+    other.load_state_dict(one.state_dict())
+    assert one.passes == 1 and all(torch.equal(a, b) for _ in range(4) for a, b in zip(next(one), next(other)))
+
+
+def test_each_refresh_draws_other_negatives():
+    miner = miner_of(network().eval(), every=1, batch_size=N, range_max=20, sampling_strategy="random")
+    drawn = [sorted(zip(anchors.tolist(), negatives.tolist())) for _, (anchors, _, negatives) in zip(range(2), miner)]
+    assert drawn[0] != drawn[1]
+
+
 class Pairs(torch.utils.data.Dataset):
     def __len__(self):
         return N

@@ -9,7 +9,7 @@ import torch
 
 from hardmine import _arguments
 from hardmine.hashing.centers import HashCenters
-from hardmine.torch.losses.labels import check_labels, log_cosh
+from hardmine.torch.losses.labels import check_labels, log_cosh, mean
 from hardmine.torch.losses.precision import in_full_precision
 from hardmine.torch.losses.targets import CenterTargets
 
@@ -60,11 +60,11 @@ class CentralSimilarityLoss(torch.nn.Module):
         check_labels(outputs, labels, self.targets.classes)
         agreement = outputs * self.targets(labels).to(outputs.dtype)
         if self.from_logits:  # (1 + tanh x) / 2 is the logistic function of 2 x
-            return -torch.nn.functional.logsigmoid(2 * agreement).mean()
+            return -mean(torch.nn.functional.logsigmoid(2 * agreement))
         agreement = agreement.clamp_min(torch.finfo(agreement.dtype).eps - 1)
         wrong = agreement < 0  # log((1 + a) / 2) in the form that keeps its digits: near 0 at a = 1, near a pole at -1
         losses = torch.log1p(torch.where(wrong, agreement, (agreement - 1) / 2))
-        return (wrong.to(losses.dtype) * math.log(2) - losses).mean()
+        return mean(wrong.to(losses.dtype) * math.log(2) - losses)
 
 
 class QuantizationLoss(torch.nn.Module):
@@ -101,7 +101,7 @@ class QuantizationLoss(torch.nn.Module):
     @in_full_precision
     def forward(self, outputs: torch.Tensor) -> torch.Tensor:
         away = outputs.abs() - 1
-        return log_cosh(away).sum(dim=1).mean() if self.kind == "log_cosh" else away.square().mean()
+        return mean(log_cosh(away).sum(dim=1) if self.kind == "log_cosh" else away.square())
 
 
 class CSQLoss(torch.nn.Module):

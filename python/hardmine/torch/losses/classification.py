@@ -9,7 +9,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy,
 
 from hardmine import _arguments
 from hardmine.hashing.centers import HashCenters
-from hardmine.torch.losses.labels import check_labels, signs
+from hardmine.torch.losses.labels import check_labels, mean, signs
 from hardmine.torch.losses.precision import in_full_precision
 from hardmine.torch.losses.targets import CenterTargets, center_signs
 
@@ -35,6 +35,16 @@ class GreedyHashLoss(torch.nn.Module):
     References
     ----------
     .. [1] Su, Zhang, Han and Tian, "Greedy hash: towards fast optimization for accurate hash coding in CNN", 2018.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from hardmine.torch.losses import GreedyHashLoss
+    >>> loss = GreedyHashLoss(bits=8, classes=3)
+    >>> outputs = torch.randn(5, 8, requires_grad=True)
+    >>> loss(outputs, torch.tensor([0, 1, 2, 0, 1])).backward()
+    >>> outputs.grad.shape, [tuple(part.shape) for part in loss.parameters()]
+    (torch.Size([5, 8]), [(3, 8)])
     """
 
     def __init__(self, bits: int, classes: int, weight: float = 0.1) -> None:
@@ -49,10 +59,10 @@ class GreedyHashLoss(torch.nn.Module):
         codes = signs(outputs) + (outputs - outputs.detach())  # exactly the signs, with the gradient of the outputs
         scores = codes @ self.classifier.weight.to(codes.dtype).T
         if labels.ndim == 1:
-            loss = cross_entropy(scores, labels)
+            loss = mean(cross_entropy(scores, labels, reduction="none"))
         else:
-            loss = binary_cross_entropy_with_logits(scores, (labels != 0).to(scores.dtype))
-        return loss + self.weight * (outputs.abs() - 1).abs().pow(3).mean()
+            loss = mean(binary_cross_entropy_with_logits(scores, (labels != 0).to(scores.dtype), reduction="none"))
+        return loss + self.weight * mean((outputs.abs() - 1).abs().pow(3))
 
 
 class DPNLoss(torch.nn.Module):
@@ -75,6 +85,14 @@ class DPNLoss(torch.nn.Module):
     References
     ----------
     .. [1] Fan et al., "Deep polarized network for supervised learning of accurate binary hashing codes", 2020.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from hardmine.torch.losses import DPNLoss
+    >>> loss = DPNLoss(torch.tensor([[1.0, 1.0], [1.0, -1.0]]))
+    >>> loss(torch.tensor([[1.0, 0.0]]), torch.tensor([0])).item()
+    0.5
     """
 
     def __init__(self, centers: HashCenters | Any, margin: float = 1.0, *, over_bits: Bits = "mean", seed: int = 0) -> None:
@@ -85,8 +103,8 @@ class DPNLoss(torch.nn.Module):
     @in_full_precision
     def forward(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         check_labels(outputs, labels, self.targets.classes)
-        losses = (self.margin - outputs * self.targets(labels).to(outputs.dtype)).clamp_min(0)
-        return losses.mean() if self.over_bits == "mean" else losses.sum(dim=1).mean()
+        losses = torch.relu(self.margin - outputs * self.targets(labels).to(outputs.dtype))
+        return mean(losses if self.over_bits == "mean" else losses.sum(dim=1))
 
 
 class OrthoHashLoss(torch.nn.Module):
@@ -127,12 +145,13 @@ class OrthoHashLoss(torch.nn.Module):
     @in_full_precision
     def forward(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         check_labels(outputs, labels, len(self.centers))
-        bits = self.centers.shape[1]
-        cosines = normalize(outputs) @ self.centers.to(outputs.dtype).T / bits**0.5
+        unit = normalize(outputs) * (self.scale / self.centers.shape[1] ** 0.5)  # the matrix of classes is read seldom
+        scores = unit @ self.centers.to(outputs.dtype).T
+        margin = self.scale * self.margin
         if labels.ndim == 1:
-            has = torch.nn.functional.one_hot(labels, len(self.centers)).to(outputs.dtype)
-        else:
-            has = (labels != 0).to(outputs.dtype)
+            own = labels[:, None]
+            scores = scores.scatter_add(1, own, torch.full_like(own, -margin, dtype=scores.dtype))
+            return mean(cross_entropy(scores, labels, reduction="none"))
+        has = (labels != 0).to(outputs.dtype)
         share = has / has.sum(dim=1, keepdim=True).clamp_min(1)
-        scores = self.scale * (cosines - self.margin * has)
-        return -(share * log_softmax(scores, dim=1)).sum(dim=1).mean()
+        return mean(-(share * log_softmax(scores - margin * has, dim=1)).sum(dim=1))

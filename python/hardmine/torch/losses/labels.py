@@ -38,6 +38,11 @@ def off_diagonal(matrix: torch.Tensor) -> torch.Tensor:
     return ~torch.eye(len(matrix), dtype=torch.bool, device=matrix.device)
 
 
+def mean(values: torch.Tensor) -> torch.Tensor:
+    """The mean, 0 of nothing: a batch without rows, or of which a miner kept no triplet, teaches nothing."""
+    return values.mean() if values.numel() else values.sum()
+
+
 def mean_of(values: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
     """The mean of the chosen values, 0 where none are."""
     return torch.where(chosen, values, 0).sum() / chosen.sum().clamp_min(1)

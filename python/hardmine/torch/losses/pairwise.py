@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch.nn.functional import logsigmoid, normalize
 
-from hardmine.torch.losses.labels import check_labels, log_cosh, mean_of, off_diagonal, shared, signs, similar
+from hardmine.torch.losses.labels import check_labels, log_cosh, mean, mean_of, off_diagonal, shared, signs, similar
 from hardmine.torch.losses.precision import in_full_precision
 
 BLOCK = 1 << 22  # pairs of a batch and a bank in memory at a time
@@ -102,7 +102,7 @@ class DPSHLoss(torch.nn.Module):
         bank_labels: torch.Tensor | None = None,
     ) -> torch.Tensor:
         check_labels(outputs, labels)
-        return likelihood(outputs, labels, bank, bank_labels) + self.weight * (outputs - signs(outputs)).square().mean()
+        return likelihood(outputs, labels, bank, bank_labels) + self.weight * mean((outputs - signs(outputs)).square())
 
 
 class DHNLoss(DPSHLoss):
@@ -113,6 +113,13 @@ class DHNLoss(DPSHLoss):
     References
     ----------
     .. [1] Zhu, Long, Wang and Cao, "Deep hashing network for efficient similarity retrieval", 2016.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from hardmine.torch.losses import DHNLoss
+    >>> DHNLoss(weight=0)(torch.tensor([[1.0], [-1.0]]), torch.tensor([0, 1])).item()  # log(1 + exp(-1 / 2))
+    0.4740769863128662
     """
 
     @in_full_precision
@@ -124,7 +131,7 @@ class DHNLoss(DPSHLoss):
         bank_labels: torch.Tensor | None = None,
     ) -> torch.Tensor:
         check_labels(outputs, labels)
-        return likelihood(outputs, labels, bank, bank_labels) + self.weight * log_cosh(outputs.abs() - 1).mean()
+        return likelihood(outputs, labels, bank, bank_labels) + self.weight * mean(log_cosh(outputs.abs() - 1))
 
 
 def balance(similarity: torch.Tensor, chosen: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
@@ -219,6 +226,14 @@ class DCHLoss(torch.nn.Module):
     References
     ----------
     .. [1] Cao, Long, Liu and Wang, "Deep Cauchy hashing for Hamming space retrieval", 2018.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from hardmine.torch.losses import DCHLoss
+    >>> u = torch.tensor([[1.0, 1.0], [1.0, 1.0], [-1.0, -1.0]])
+    >>> DCHLoss()(u, torch.tensor([0, 0, 1])).item() < DCHLoss()(u, torch.tensor([1, 0, 0])).item()
+    True
     """
 
     def __init__(self, gamma: float = 20.0, weight: float = 0.1) -> None:
@@ -237,4 +252,4 @@ class DCHLoss(torch.nn.Module):
         ratio = torch.where(alike, apart.clamp_min(0) / self.gamma, self.gamma / apart.clamp_min(NEAREST))
         pairs = mean_of(balance(alike, chosen, outputs.dtype) * torch.log1p(ratio), chosen)
         from_ones = bits / 2 * (1 - unit.abs().sum(dim=1) / bits**0.5)
-        return pairs + self.weight * torch.log1p(from_ones.clamp_min(0) / self.gamma).mean()
+        return pairs + self.weight * mean(torch.log1p(from_ones.clamp_min(0) / self.gamma))

@@ -33,18 +33,14 @@ class CenterTargets(torch.nn.Module):
     def __init__(self, centers: HashCenters | Any, seed: int = 0) -> None:
         super().__init__()
         values = center_signs(centers)
-        bits = values.shape[1]
+        self.classes, bits = values.shape
         word = np.random.default_rng(_arguments.whole("seed", seed)).integers(0, 2, -(-bits // 8) * 8, dtype=np.uint8)[:bits]
         self.register_buffer("signs", values)
         self.register_buffer("tie", torch.from_numpy(word.astype(np.float32) * 2 - 1))
 
-    @property
-    def classes(self) -> int:
-        return int(self.signs.shape[0])
-
     def forward(self, labels: torch.Tensor) -> torch.Tensor:
         if labels.ndim == 1:
-            return self.signs.float()[labels]
+            return self.signs[labels]
         has = (labels != 0).float()
         votes = has @ self.signs.float()
         voted = torch.where(votes == 0, self.tie.float(), votes.sign())

@@ -8,7 +8,7 @@ import torch
 from torch.nn.functional import logsigmoid
 
 from hardmine import _arguments
-from hardmine.torch.losses.labels import check_labels, off_diagonal, signs, similar
+from hardmine.torch.losses.labels import check_labels, mean, off_diagonal, signs, similar
 from hardmine.torch.losses.precision import in_full_precision
 
 CELLS = 1 << 23  # triplets in memory at a time
@@ -54,14 +54,14 @@ class TripletHingeLoss(torch.nn.Module):
             shapes = [tuple(rows.shape) for rows in (query, positive, negative)]
             raise ValueError(f"query, positive, negative: expected one shape (triplets, d), got {shapes}")
         near, far = ((query - rows).square().sum(dim=1) for rows in (positive, negative))
-        losses = (self.gap + near - far).clamp_min(0)
+        losses = torch.relu(self.gap + near - far)
         if self.reduction == "none":
             return losses
-        return losses.sum() if self.reduction == "sum" else losses.mean()
+        return losses.sum() if self.reduction == "sum" else mean(losses)
 
 
 class AllTriplets(torch.autograd.Function):
-    """The mean logistic loss of t_ap - t_an - margin over all triplets of a matrix t, in blocks of anchors.
+    """The mean logistic loss of t_ap - t_an - margin over all triplets of a matrix t, in blocks.
 
     The gradient is a matrix too, summed on the way forward: memory is that of a block, not of all triplets.
     """
@@ -70,6 +70,18 @@ class AllTriplets(torch.autograd.Function):
     def forward(ctx: Any, theta: torch.Tensor, positive: torch.Tensor, negative: torch.Tensor, margin: float) -> torch.Tensor:
         count = (positive.sum(dim=1) * negative.sum(dim=1)).sum().clamp_min(1)
         gradient, total = torch.zeros_like(theta), theta.new_zeros(())
+        if not torch.compiler.is_compiling():  # positives are few, but a compiled graph cannot depend on how many
+            anchors, others = positive.nonzero(as_tuple=True)
+            step = max(1, CELLS // max(1, theta.shape[1]))
+            for first in range(0, len(anchors), step):
+                a, p = anchors[first : first + step], others[first : first + step]
+                t = theta[a, p][:, None] - theta[a] - margin
+                total -= torch.where(negative[a], logsigmoid(t), 0).sum()
+                slope = torch.where(negative[a], torch.sigmoid(-t), 0)
+                gradient.index_add_(0, a, slope)
+                gradient[a, p] -= slope.sum(dim=1)
+            ctx.save_for_backward(gradient / count)
+            return total / count
         step = max(1, CELLS // max(1, theta.shape[1] ** 2))
         for first in range(0, len(theta), step):
             rows = slice(first, first + step)
@@ -101,10 +113,11 @@ class DTSHLoss(torch.nn.Module):
 
     Notes
     -----
-    Called with `outputs` u, (rows, bits), and `labels` as `CentralSimilarityLoss` has them; returns the mean of
-    log(1 + exp(t)) - t, t = scale (u_a u_p - u_a u_n) - margin, over all triplets of the batch, or over `triplets`, a tuple of
-    indices (anchors, positives, negatives) from a miner. O(rows^2 bits + triplets) time; memory O(rows^2), and a block of
-    2**23 triplets. All triplets have no second derivative. Not run on a GPU yet.
+    Called with `outputs` u, (rows, bits), and `labels` as `CentralSimilarityLoss` has them; returns the mean of log(1 +
+    exp(t)) - t, t = scale (u_a u_p - u_a u_n) - margin, over all triplets of the batch, or over `triplets`, a tuple of
+    indices (anchors, positives, negatives) from a miner. Time O(rows^2 bits) and that of the positive pairs with all rows
+    (compiled, of all triplets); memory O(rows^2), and a block of 2**23 triplets. All triplets have no second derivative.
+    Not run on a GPU yet.
 
     References
     ----------
@@ -139,5 +152,5 @@ class DTSHLoss(torch.nn.Module):
             a, p, n = triplets
             t = theta[a, p] - theta[a, n] - self.margin
             likelihood = -logsigmoid(t).sum() / max(1, len(a))
-        quantization: torch.Tensor = (outputs - signs(outputs)).square().mean()
-        return likelihood + self.weight * quantization
+        result: torch.Tensor = likelihood + self.weight * mean((outputs - signs(outputs)).square())
+        return result

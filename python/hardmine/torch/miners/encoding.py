@@ -15,10 +15,10 @@ def encode_rows(
 ) -> torch.Tensor:
     """The embeddings of those rows, float32 on the CPU; what `encode` returns is copied batch by batch."""
     rows = torch.empty(0, 0)
-    first = 0
+    first, device = 0, device_of(encode)
     with torch.no_grad(), evaluating(encode):
         for inputs in batches(dataset, numbers, batch_size, loader):
-            part = encode(inputs)
+            part = encode(inputs.to(device) if isinstance(inputs, torch.Tensor) and device is not None else inputs)
             if part.ndim != 2:
                 raise ValueError(f"encode: expected embeddings of shape (n, d), got shape {tuple(part.shape)}")
             if first == 0:
@@ -28,6 +28,12 @@ def encode_rows(
     if first != len(numbers):
         raise ValueError(f"encode: expected an embedding of each of {len(numbers)} inputs, got {first}")
     return rows
+
+
+def device_of(encode: Any) -> torch.device | None:
+    """Where a module computes; None of a function, which sees to its inputs itself."""
+    parameters = encode.parameters() if isinstance(encode, torch.nn.Module) else iter(())
+    return next((parameter.device for parameter in parameters), None)
 
 
 def batches(dataset: Any, numbers: torch.Tensor, batch_size: int, loader: dict[str, Any]) -> Iterator[Any]:

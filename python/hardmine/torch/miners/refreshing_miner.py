@@ -29,7 +29,8 @@ class RefreshingMiner:
     Parameters
     ----------
     encode : callable
-        ``encode(inputs)`` gives embeddings of shape (n, d), on any device. A module is set to `eval` meanwhile, and back.
+        ``encode(inputs)`` gives embeddings of shape (n, d), on any device. A module is set to `eval` meanwhile, and back, and
+        gets inputs on the device of its first parameter; a function sees to that itself.
     dataset : tensor of shape (n, ...), or a data set with a length and items by number
         The inputs. Of an item that is a tuple the first part is the input.
     labels : tensor of shape (n,), integers
@@ -69,11 +70,11 @@ class RefreshingMiner:
     Notes
     -----
     Iterating never ends: stop it, or ``zip(range(steps), miner)``. Each batch is a tuple of three tensors (anchors,
-    positives, negatives) of int64 numbers of the data set, on the CPU. Between refreshes triplets come in a random order, and
-    in another one when all were given, whole batches only where there are enough for one. `state_dict` after a step, loaded
-    into a new miner beside the state of model and optimiser, goes on as if nothing had happened, bit for bit; global random
-    numbers are never drawn. A refresh takes the time of encoding, and that of `hardmine.mine_hard_negatives` on the CPU;
-    memory 4 d bytes a row of the pool. Not run on a GPU yet.
+    positives, negatives) of int64 numbers of the data set, on the device of a tensor, else on the CPU. Between refreshes
+    triplets come in a random order, and in another one when all were given, whole batches only where there are enough for
+    one. `state_dict` after a step, loaded into a new miner beside the state of model and optimiser, goes on as if nothing
+    had happened, bit for bit; global random numbers are never drawn. A refresh takes the time of encoding, and that of
+    `hardmine.mine_hard_negatives` on the CPU; memory 4 d bytes a row of the pool. Not run on a GPU yet.
 
     Examples
     --------
@@ -110,6 +111,7 @@ class RefreshingMiner:
             raise ValueError(f"labels: expected {len(dataset)} integers, got shape {tuple(self.labels.shape)}")
         if self.labels.is_floating_point() or self.labels.dtype == torch.bool:
             raise TypeError(f"labels: expected integers, got {self.labels.dtype}")
+        self.device = dataset.device if isinstance(dataset, torch.Tensor) else torch.device("cpu")
         self.every, self.batch_size = _arguments.positive("every", every), _arguments.positive("batch_size", batch_size)
         self.pool_size = None if pool_size is None else _arguments.whole("pool_size", pool_size, 2, len(dataset))
         _arguments.one_of("positive", positive, get_args(Positive))
@@ -140,7 +142,7 @@ class RefreshingMiner:
             self._order = self._shuffled()
         chosen = self._order[self.place : self.place + self.batch_size]
         self.place, self.step = self.place + len(chosen), self.step + 1
-        anchors, positives, negatives = self._triplets[:, chosen]
+        anchors, positives, negatives = self._triplets[:, chosen].to(self.device)
         self._given = time.perf_counter()
         return anchors, positives, negatives
 
@@ -179,7 +181,7 @@ class RefreshingMiner:
         Returns
         -------
         dict
-            Integers, floats and the triplets of the last refresh, a tensor of shape (3, t); `torch.save` takes it.
+            Integers, floats and the triplets of the last refresh, a tensor of shape (3, t) on the CPU; `torch.save` takes it.
         """
         counts = {"step": self.step, "refreshes": self.refreshes, "place": self.place, "passes": self.passes}
         return {**counts, "seconds": dict(self.seconds), "triplets": self._triplets.clone()}
@@ -194,7 +196,7 @@ class RefreshingMiner:
         """
         self.step, self.refreshes = state["step"], state["refreshes"]
         self.place, self.passes = state["place"], state["passes"]
-        self.seconds, self._triplets = dict(state["seconds"]), state["triplets"].clone()
+        self.seconds, self._triplets = dict(state["seconds"]), on_cpu(state["triplets"]).clone()
         self._order, self._given = self._shuffled(), None
 
     def _pool(self) -> torch.Tensor:

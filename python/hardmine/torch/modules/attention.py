@@ -25,6 +25,13 @@ class SqueezeExcitation(torch.nn.Module):
     References
     ----------
     .. [1] Hu, Shen and Sun, "Squeeze-and-excitation networks", 2018.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from hardmine.torch.modules import SqueezeExcitation
+    >>> SqueezeExcitation(8, reduction=4)(torch.rand(2, 8, 5, 5)).shape
+    torch.Size([2, 8, 5, 5])
     """
 
     def __init__(self, channels: int, reduction: int = 16) -> None:
@@ -60,6 +67,14 @@ class SelectiveKernel(torch.nn.Module):
     References
     ----------
     .. [1] Li, Wang, Hu and Yang, "Selective kernel networks", 2019.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from hardmine.torch.modules import SelectiveKernel
+    >>> module, x = SelectiveKernel(8, branches=3), torch.rand(2, 8, 5, 5)
+    >>> module(x).shape, module.weights(x).shape
+    (torch.Size([2, 8, 5, 5]), torch.Size([2, 3, 8]))
     """
 
     def __init__(self, channels: int, branches: int = 2, reduction: int = 16, least: int = 32, groups: int = 1) -> None:

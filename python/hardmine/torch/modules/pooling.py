@@ -77,6 +77,13 @@ class ASPP(torch.nn.Module):
     References
     ----------
     .. [1] Chen, Papandreou, Schroff and Adam, "Rethinking atrous convolution for semantic image segmentation", 2017.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from hardmine.torch.modules import ASPP
+    >>> ASPP(8, 6, rates=(1, 2))(torch.rand(2, 8, 5, 5)).shape
+    torch.Size([2, 6, 5, 5])
     """
 
     def __init__(self, channels: int, out_channels: int | None = None, rates: Sequence[int] = (6, 12, 18)) -> None:
