@@ -237,3 +237,25 @@ def test_without_dask_the_error_names_the_extra():
     program = "\n".join([*lines, "except ImportError as error: print(error)"])
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == 'hardmine.dask needs dask: pip install "hardmine[dask]"\n'
+
+
+@settings(max_examples=25)
+@given(
+    st.integers(0, 2**32),
+    st.sampled_from(["single", "complete", "star"]),
+    st.sampled_from(["first", "hard", "easy", "center", "random"]),
+)
+def test_near_duplicates_of_one_process(seed, linkage, rule):
+    pytest.importorskip("scipy")
+    rng = np.random.default_rng(seed)
+    x = rng.integers(0, 3, (int(rng.integers(1, 60)), 3)).astype(np.float32) + rng.normal(0, 0.01, 3).astype(np.float32)
+    metric, threshold = [("sqeuclidean", 1.0), ("euclidean", 0.5), ("cosine", 0.05)][rng.integers(3)]
+    options = {"metric": metric, "linkage": linkage, "which_to_keep": rule, "groups": rng.integers(0, 2, len(x))}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dask_rows, "LEAST_ROWS", 0)
+        got = lazy.near_duplicates(chunked(rng, x), threshold, **options).compute()
+    want = hardmine.near_duplicates(x, threshold, **options)
+    equal(got.pairs, want.pairs)
+    names = ("labels", "sizes", "diameters", "densities", "open_triangles", "chained", "kept", "keep", "drop", "groups")
+    equal([getattr(got, name) for name in names], [getattr(want, name) for name in names])
+    assert repr(got) == repr(want) and got.summary() == want.summary()

@@ -13,7 +13,8 @@ try:
 except ImportError:
     raise ImportError('hardmine.dask needs dask: pip install "hardmine[dask]"') from None
 
+from hardmine.dask.duplicates import near_duplicates
 from hardmine.dask.neighbors import topk
 from hardmine.dask.pairs import closest_pairs, distance_histogram, radius_neighbors
 
-__all__ = ["closest_pairs", "distance_histogram", "radius_neighbors", "topk"]
+__all__ = ["closest_pairs", "distance_histogram", "near_duplicates", "radius_neighbors", "topk"]

@@ -100,7 +100,7 @@ def radius_neighbors(
     >>> rows.tolist(), cols.tolist(), distances.tolist()
     ([0, 2], [1, 3], [1.0, 4.0])
     """
-    search = _pair_search("radius_neighbors", queries, base, metric, where, query_rows, bits, threads, split_every)
+    search = pair_search("radius_neighbors", queries, base, metric, where, query_rows, bits, threads, split_every)
     check_in_memory("radius", radius)
     reach = check_radius(radius, search.queries.rows)
     most = NO_LIMIT if max_pairs is None else min(_arguments.whole("max_pairs", max_pairs), NO_LIMIT)
@@ -152,7 +152,7 @@ def closest_pairs(
     >>> hardmine.dask.closest_pairs(points, n_pairs=2).compute().cols.tolist()
     [3, 2]
     """
-    search = _pair_search("closest_pairs", queries, base, metric, where, query_rows, bits, threads, split_every)
+    search = pair_search("closest_pairs", queries, base, metric, where, query_rows, bits, threads, split_every)
     n, m = search.queries.rows, search.base.rows
     kept = min(_arguments.positive("n_pairs", n_pairs), max(1, n * (n - 1) // 2 if search.alone else n * m))
     stages = search.stages()
@@ -204,7 +204,7 @@ def distance_histogram(
     >>> hardmine.dask.distance_histogram(points, edges=[0, 2, 4, 6], metric="euclidean").compute()
     array([1, 2, 2], dtype=uint64)
     """
-    search = _pair_search("distance_histogram", queries, base, metric, where, query_rows, bits, threads, split_every)
+    search = pair_search("distance_histogram", queries, base, metric, where, query_rows, bits, threads, split_every)
     if search.rule.max_per_group:
         raise ValueError(
             f"max_per_group: expected None, got {search.rule.max_per_group}; hardmine.distance_histogram takes it"
@@ -225,7 +225,8 @@ def distance_histogram(
     return stages.array("counts", tuple((size,) for size in shape), np.uint64)
 
 
-def _pair_search(what: str, *given: Any) -> Search:
+def pair_search(what: str, *given: Any) -> Search:
+    """A search of all pairs, whose arguments are those of `Search`."""
     search = Search(what, *given)
     if search.rule.max_per_group and search.alone:
         raise ValueError(

@@ -63,12 +63,14 @@ class MappedFile:
         return np.asarray(whole[rows])
 
 
-def check_sides(queries: RowsLike, base: RowsLike | None, metric: str, bits: int | None) -> tuple[DaskRows, DaskRows]:
+def check_sides(
+    queries: RowsLike, base: RowsLike | None, metric: str, bits: int | None, name: str = "queries"
+) -> tuple[DaskRows, DaskRows]:
     """Both sides, one object where the queries are searched against themselves, or raise; nothing is read."""
     _arguments.one_of("metric", metric, METRICS)
     if metric != "hamming" and bits is not None:
         raise ValueError(f'bits: expected None beside metric="{metric}", got {bits}')
-    q = _side("queries", queries, metric, bits)
+    q = _side(name, queries, metric, bits)
     b = q if base is None else _side("base", base, metric, q.bits)
     if b.width != q.width:
         unit = "bytes" if metric == "hamming" else "numbers"

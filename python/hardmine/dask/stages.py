@@ -93,8 +93,9 @@ class Search:
         bits: int | None,
         threads: int | None,
         split_every: int | None,
+        name: str = "queries",
     ) -> None:
-        self.queries, self.base = check_sides(queries, base, metric, bits)
+        self.queries, self.base = check_sides(queries, base, metric, bits, name)
         self.alone = self.base is self.queries
         self.metric = metric
         _check_in_memory(where, query_rows)
