@@ -25,7 +25,6 @@ class Lists(NamedTuple):
     distances: Distances
     indices: Ints
     groups: Ints | None = None  # of the rows, where a cap counts them
-    too_near: Ints | None = None  # how many rows of each query `farther_than` alone kept out, where mining counts them
 
 
 def topk(
@@ -105,9 +104,9 @@ def topk(
     return Neighbors(distances, indices, metric)
 
 
-def nearest_lists(search: Search, stages: Stages, kept: int, k: int, counted: bool = False) -> list[Ref]:
+def nearest_lists(search: Search, stages: Stages, kept: int, k: int) -> list[Ref]:
     """The `Lists` of each block of queries, (rows, k), of which `kept` may be rows."""
-    found = _both_sides(search, stages, kept) if search.alone else _rectangle(search, stages, kept, counted)
+    found = _both_sides(search, stages, kept) if search.alone else _rectangle(search, stages, kept)
     rule, dtype = search.rule, np.dtype(distance_type(search.metric))
     lists = []
     for i, parts in enumerate(found):
@@ -119,7 +118,7 @@ def nearest_lists(search: Search, stages: Stages, kept: int, k: int, counted: bo
     return lists
 
 
-def _rectangle(search: Search, stages: Stages, kept: int, counted: bool) -> list[list[Ref]]:
+def _rectangle(search: Search, stages: Stages, kept: int) -> list[list[Ref]]:
     """Each block of queries against each of the base: first against those that begin at its own place, without a limit."""
     n, m = search.queries.blocks, search.base.blocks
     dtype = np.dtype(distance_type(search.metric))
@@ -136,7 +135,7 @@ def _rectangle(search: Search, stages: Stages, kept: int, counted: bool) -> list
                     known = stages.reduce("first", (i,), merged, parts[:], search.split_every, kept, search.rule, dtype)
                 parts = [known]
             block = search.query_block(i), search.base_block(j)
-            parts.append(stages.add("blocks", (i, j), nearest, search.rule, kept, *block, known, counted))
+            parts.append(stages.add("blocks", (i, j), nearest, search.rule, kept, *block, known))
         found.append(parts)
     return found
 
@@ -157,11 +156,11 @@ def _both_sides(search: Search, stages: Stages, kept: int) -> list[list[Ref]]:
 
 
 @in_standard_arithmetic
-def nearest(rule: Rule, k: int, queries: RowBlock, base: RowBlock, known: Lists | None = None, counted: bool = False) -> Lists:
+def nearest(rule: Rule, k: int, queries: RowBlock, base: RowBlock, known: Lists | None = None) -> Lists:
     """The task of two blocks. `known` is what the queries have found in others."""
     meeting = meet(rule, queries, base, alone=False)
     limits = _narrowed(meeting.allowed.nearer_than, known, k, base.begin)
-    return _lists(rule, k, meeting, limits, counted)
+    return _lists(rule, k, meeting, limits)
 
 
 @in_standard_arithmetic
@@ -192,16 +191,13 @@ def nearest_both(
     return _lists(rule, k, meeting, both), _lists(rule, k, turned, both)
 
 
-def _lists(rule: Rule, k: int, meeting: Meeting, limits: Floats | None, counted: bool = False) -> Lists:
-    too_near = np.zeros(len(meeting.queries.rows), np.int64) if counted else None
+def _lists(rule: Rule, k: int, meeting: Meeting, limits: Floats | None) -> Lists:
     with engine_threads(rule.threads) as threads:
         given = meeting.arguments(rule, threads, limits)
-        if too_near is not None:
-            given["too_near"] = too_near
         distances, indices = _core.topk(**given, k=min(k, len(meeting.base.rows)), block=0)
     groups = meeting.allowed.base_groups
     of_rows = groups[indices] if rule.max_per_group and groups is not None and len(groups) else None
-    return Lists(distances, meeting.cols(indices), of_rows, too_near)
+    return Lists(distances, meeting.cols(indices), of_rows)
 
 
 def _narrowed(nearer_than: Floats | None, known: Lists | None, k: int, begin: int) -> Floats | None:
@@ -223,7 +219,6 @@ def _narrowed(nearer_than: Floats | None, known: Lists | None, k: int, begin: in
 @in_standard_arithmetic
 def merged(parts: list[Lists], k: int, rule: Rule, dtype: np.dtype[Any]) -> Lists:
     """The k nearest of several lists of the same queries."""
-    too_near = None if parts[0].too_near is None else np.sum([np.asarray(part.too_near) for part in parts], axis=0)
     if len(parts) == 1 and parts[0].distances.shape[1] == k:
         return parts[0]
     lists = [(np.ascontiguousarray(part.distances, dtype), np.ascontiguousarray(part.indices)) for part in parts]
@@ -248,7 +243,7 @@ def merged(parts: list[Lists], k: int, rule: Rule, dtype: np.dtype[Any]) -> List
         of_rows = groups[indices] if len(groups) else np.zeros(indices.shape, np.int64)
         real = numbers[missing:]
         indices = np.where(indices < 0, -1, real[indices]) if len(real) else indices
-    return Lists(distances, indices, of_rows, too_near)
+    return Lists(distances, indices, of_rows)
 
 
 def _raveled(part: Lists) -> Ints:
