@@ -16,6 +16,7 @@ from searches import KINDS, draw_filter
 dask = pytest.importorskip("dask", reason="needs the extra hardmine[dask]")
 da = pytest.importorskip("dask.array")
 import hardmine.dask as lazy  # noqa: E402
+from hardmine.dask import neighbors  # noqa: E402
 from hardmine.dask import rows as dask_rows  # noqa: E402
 
 
@@ -86,6 +87,8 @@ def test_the_bits_of_one_process(seed, metric, kind):
     given_where = Filter(**where)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(dask_rows, "LEAST_ROWS", 0)
+        at_once = int(rng.integers(1, 6))  # blocks of the base that are searched without a limit
+        patch.setattr(neighbors, "workers", lambda: at_once)
         sides = (chunked(rng, base),) if alone else (chunked(rng, queries), chunked(rng, base))
         plain = (base,) if alone else (queries, base)
         common = {"metric": metric, "query_rows": rows}
@@ -173,7 +176,8 @@ def test_an_array_with_itself_is_a_triangle_of_tasks(rng, small_chunks):
     near = stages(lazy.radius_neighbors(x, radius=1.0).rows, "radius_neighbors")
     assert near == {"queries": 6, "blocks": 21, "pairs": 6, "rows": 6}
     assert stages(lazy.closest_pairs(x).rows, "closest_pairs")["blocks"] == 21
-    assert stages(lazy.topk(x, x, k=2).indices, "topk")["blocks"] == 36
+    whole = stages(lazy.topk(x, x, k=2).indices, "topk")
+    assert whole["first"] == 6 and whole["blocks"] == 30
     merges = stages(lazy.topk(x[:10], x, k=2, split_every=2).indices, "topk")
     assert merges["merge"] == 3 + 2 + 1 and merges["lists"] == 1
 
@@ -226,10 +230,17 @@ def test_memory_maps_travel_as_their_path(rng, tmp_path, monkeypatch):
     assert max(len(pickle.dumps(task)) for task in dict(found.indices.dask).values()) < 20_000
 
 
-def test_schedulers_of_threads_and_processes(rng, small_chunks):
+def test_the_scheduler_of_threads(rng, small_chunks):
     x = rng.standard_normal((200, 4)).astype(np.float32)
     cut = da.from_array(x, chunks=(70, 4))
     equal(dask.compute(lazy.topk(cut, k=3), scheduler="threads")[0], hardmine.topk(x, k=3))
+
+
+@pytest.mark.slow
+def test_the_scheduler_of_processes(rng, small_chunks):
+    x = rng.standard_normal((200, 4)).astype(np.float32)
+    cut = da.from_array(x, chunks=(70, 4))
+    equal(dask.compute(lazy.topk(cut, k=3), scheduler="processes", num_workers=2)[0], hardmine.topk(x, k=3))
 
 
 def test_without_dask_the_error_names_the_extra():

@@ -132,10 +132,12 @@ def _rectangle(search: Search, stages: Stages, kept: int) -> list[list[Ref]]:
             if turn == first:
                 known = parts[0]
                 if first > 1:
-                    known = stages.reduce("first", (i,), merged, parts[:], search.split_every, kept, search.rule, dtype)
+                    known = stages.reduce("limit", (i,), merged, parts[:], search.split_every, kept, search.rule, dtype)
                 parts = [known]
             block = search.query_block(i), search.base_block(j)
-            parts.append(stages.add("blocks", (i, j), nearest, search.rule, kept, *block, known))
+            # Layers of their own: Dask has no layers that need each other.
+            stage = "first" if turn < first else "blocks"
+            parts.append(stages.add(stage, (i, j), nearest, search.rule, kept, *block, known))
         found.append(parts)
     return found
 
