@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hardmine import _arguments, _arrays, _labels
 from hardmine._arithmetic import in_standard_arithmetic
-from hardmine._arrays import ArrayLike
+from hardmine._arrays import ArrayLike, Floats, Rows
 from hardmine.duplicates.duplicates import Duplicates
 from hardmine.duplicates.keeping import Rule, check_rule, kept_rows
 from hardmine.duplicates.linkage import Linkage, cluster
@@ -19,7 +19,7 @@ from hardmine.duplicates.measures import Inside, measure
 from hardmine.jobs.folder import opened
 from hardmine.search.filter import Filter
 from hardmine.search.metric import Metric
-from hardmine.search.pairs import check_search
+from hardmine.search.pairs import Pairs, check_search
 from hardmine.search.radius_neighbors import NO_LIMIT, check_radius, pairs_within
 
 METRICS = ("cosine", "sqeuclidean", "euclidean", "hamming")  # by which equal rows are nearest
@@ -119,9 +119,40 @@ def near_duplicates(
     >>> found.sizes.tolist(), found.open_triangles.tolist(), found.chained.tolist()
     ([3, 2], [1, 0], [True, False])
     """
-    _arguments.one_of("metric", metric, METRICS)
-    search = check_search(x, None, metric, where, None, bits, threads)
-    n = search.queries.count
+    search = check_search(x, None, _check_metric(metric), where, None, bits, threads)
+    given = threshold, metric, groups, linkage, which_to_keep, seed, max_pairs
+    choices, reach, most = check_choices(*given, search.queries.count)
+    with opened(checkpoint, "near_duplicates") as folder:
+        pairs = search.pairs(pairs_within(search, reach, progress, most, folder))
+    rows, cols, distances = (_arrays.to_numpy("pairs", array) for array in pairs)
+    inside = Inside.of(cluster(linkage, rows, cols, distances, search.queries.count), rows, cols, distances)
+    return duplicates_of(pairs, inside, search.queries, choices, search.threads)
+
+
+class Choices(NamedTuple):
+    """What is looked for and what is kept, checked."""
+
+    metric: Metric
+    threshold: float
+    limit: Any  # as distances have it
+    groups: NDArray[Any] | None
+    linkage: Linkage
+    rule: str | NDArray[Any]
+    seed: int
+
+
+def check_choices(
+    threshold: float,
+    metric: Metric,
+    groups: ArrayLike | None,
+    linkage: Linkage,
+    which_to_keep: Rule | ArrayLike,
+    seed: int,
+    max_pairs: int | None,
+    n: int,
+) -> tuple[Choices, Floats, int]:
+    """The choices of a call for n rows, the radius of each row, and the most pairs there may be, or raise."""
+    _check_metric(metric)
     reach = check_radius(_check_threshold(threshold), n)
     of_rows = None if groups is None else _labels.labels("groups", groups, n, "x").copy()
     _arguments.one_of("linkage", linkage, get_args(Linkage))
@@ -131,35 +162,39 @@ def near_duplicates(
         import scipy.sparse.csgraph  # noqa: F401
     except ImportError:
         raise ImportError('near_duplicates needs scipy: pip install "hardmine[duplicates]"') from None
-
-    with opened(checkpoint, "near_duplicates") as folder:
-        pairs = search.pairs(pairs_within(search, reach, progress, most, folder))
-    rows, cols, distances = (_arrays.to_numpy("pairs", array) for array in pairs)
-    labels = cluster(linkage, rows, cols, distances, n)
-    inside = Inside.of(labels, rows, cols, distances)
-    measures = measure(search.queries, inside, metric, search.threads)
-    kept = kept_rows(rule, search.queries, inside, metric, seed, search.threads)
-    dropped = labels >= 0
-    dropped[kept] = False
     limit = reach[0] if n else np.float32(threshold)
+    return Choices(metric, float(threshold), limit, of_rows, linkage, rule, seed), reach, most
+
+
+def duplicates_of(pairs: Pairs, inside: Inside, x: Rows, choices: Choices, threads: int) -> Duplicates:
+    """The clusters' numbers, and which rows to keep; of `x` only rows of partial clusters are read."""
+    measures = measure(x, inside, choices.metric, threads)
+    kept = kept_rows(choices.rule, x, inside, choices.metric, choices.seed, threads)
+    dropped = inside.labels >= 0
+    dropped[kept] = False
 
     def given(array: NDArray[Any]) -> Any:
-        return _arrays.like(array, search.queries.torch)
+        return _arrays.like(array, x.torch)
 
     return Duplicates(
         pairs=pairs,
-        labels=given(labels),
+        labels=given(inside.labels),
         **{name: given(array) for name, array in measures._asdict().items()},
-        chained=given(measures.diameters > limit),
+        chained=given(measures.diameters > choices.limit),
         kept=given(kept),
         keep=given(np.flatnonzero(~dropped)),
         drop=given(np.flatnonzero(dropped)),
-        groups=of_rows,
-        metric=metric,
-        threshold=float(threshold),
-        linkage=linkage,
-        which_to_keep=rule if isinstance(rule, str) else "scores",
+        groups=choices.groups,
+        metric=choices.metric,
+        threshold=choices.threshold,
+        linkage=choices.linkage,
+        which_to_keep=choices.rule if isinstance(choices.rule, str) else "scores",
     )
+
+
+def _check_metric(metric: Metric) -> Metric:
+    _arguments.one_of("metric", metric, METRICS)
+    return metric
 
 
 def _check_threshold(threshold: float) -> float:
