@@ -120,12 +120,16 @@ def _farthest(x: Rows, metric: Metric, threads: int) -> Any:
     largest = -1.0
     for first in range(0, n, step):
         values = np.asarray(pairwise(rows[first : first + step], rows[first:], metric=metric, threads=threads or None))
-        largest = max(largest, float(values.max()))
+        of_row = values.max(axis=1)
+        largest = max(largest, float(of_row.max()))
         if metric == "hamming":
             best = largest
             continue
         # An overflow here may be a canonical distance that is just not infinite.
-        i, j = np.nonzero(values >= np.float32(share * min(largest, float(np.finfo(np.float32).max))))
+        least = np.float32(share * min(largest, float(np.finfo(np.float32).max)))
+        reaching = np.flatnonzero(of_row >= least)  # few of the rows
+        i, j = np.nonzero(values[reaching] >= least)
+        i = reaching[i]
         for at in range(0, len(i), MOST_ENTRIES):
             listed = i[at : at + MOST_ENTRIES] + first, j[at : at + MOST_ENTRIES] + first
             scored = float(listed_distances(x, x, *listed, metric=metric, threads=threads).max())

@@ -92,9 +92,10 @@ def near_duplicates(
 
     Of a cluster that is a clique, as 1,500 copies of a blank image are, only the listed pairs are looked at. Of another one,
     of m rows, the diameter takes the distances of all its pairs, O(m^2 d), in float32 from 512 rows on but for those that may
-    be the farthest; open triangles O(p m / 8) where it is dense, else O(p^1.5), without a look at triples; and
-    ``which_to_keep="hard"`` or "easy" all its distances in float64. Memory above that of the search is some 60 bytes a pair,
-    and 4 d bytes for each row of the largest cluster that is no clique.
+    be the farthest; open triangles the less of O(p m / 8) bytes of popcount and O(p^1.5), without a look at triples; and
+    ``which_to_keep="hard"`` or "easy" all its distances in float64. So where a loose threshold chains most of the rows into
+    one cluster, its diameter can cost some times what the search did. Memory above that of the search is some 80 bytes a
+    pair, 64 MiB, and 4 d bytes for each row of the largest cluster that is no clique.
 
     Labels, numbers and choices are the same for any threads, blocks and CPU.
 

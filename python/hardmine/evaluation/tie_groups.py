@@ -5,7 +5,7 @@ That is all that the measures of a ranking depend on; the rows between the group
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,12 +61,31 @@ def groups_of_lists(distances: Distances | None, hits: NDArray[np.bool_], real: 
 
 def pooled(distances: Distances, hits: NDArray[np.bool_]) -> TieGroups:
     """The groups of one ranking of all entries of all lists."""
-    order = np.argsort(distances.astype(np.float64))  # not stable, and several times as fast: ties are counted as groups
-    ascending = distances[order]
-    new = np.ones(len(order), bool)
-    new[1:] = ascending[1:] != ascending[:-1]
+    ascending, hits = _ascending(distances, hits)
+    new = np.ones(len(hits), bool)
+    np.not_equal(ascending[1:], ascending[:-1], out=new[1:])
     begin = np.flatnonzero(new)
-    n = np.diff(np.append(begin, len(order)))
-    p = np.diff(np.append(0, np.cumsum(hits[order]))[np.append(begin, len(order))])
+    ends = np.append(begin[1:], len(hits))
+    seen = np.append(0, np.cumsum(hits))
+    p = seen[ends] - seen[begin]
     kept = np.flatnonzero(p)
-    return tie_groups(1, np.zeros(len(kept), np.intp), n[kept], p[kept], (np.cumsum(n) - n)[kept])
+    begin = begin[kept]
+    return tie_groups(1, np.zeros(len(kept), np.intp), ends[kept] - begin, p[kept], begin)
+
+
+def _ascending(distances: Distances, hits: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """The distances, or whole numbers in their order, ascending, and which are hits; in any order where they are equal.
+
+    NumPy sorts numbers several times as fast as places of numbers, so 4 bytes of a distance have their hit below them.
+    """
+    if distances.dtype.itemsize == 4:
+        whole = (distances + distances.dtype.type(0)).view(np.int32)  # -0.0 is 0.0
+        if distances.dtype.kind == "f":
+            whole ^= (whole >> 31) & np.int32(2**31 - 1)  # of negative ones the larger bits are farther below 0
+        keys = whole.astype(np.int64)
+        keys <<= 1
+        keys |= hits
+        keys.sort()
+        return keys >> 1, (keys & 1).astype(bool)
+    order = np.argsort(distances)
+    return distances[order], hits[order]
