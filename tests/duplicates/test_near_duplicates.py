@@ -205,7 +205,7 @@ def test_the_farthest_of_a_large_cluster_looks_at_each_pair_once(rng, monkeypatc
     x = np.cumsum(rng.standard_normal((n, 16)), axis=0).astype(np.float32)
     found = near_duplicates(x, 10.0, metric="euclidean")
     assert found.sizes.tolist() == [n] and found.chained.all()
-    assert looked["pairwise"] <= n * n / 2 + n * 100 and looked["listed_distances"] <= n
+    assert looked["pairwise"] <= n * n / 2 + n * 300 and looked["listed_distances"] <= n
 
 
 def test_a_cluster_of_copies_looks_at_its_pairs_alone(rng, monkeypatch):

@@ -52,10 +52,10 @@ def groups_of_lists(distances: Distances | None, hits: NDArray[np.bool_], real: 
         return tie_groups(rankings, row, one, one, at)
     new = np.ones(hits.shape, bool)
     new[:, 1:] = ~tied
-    group = np.cumsum(new) - 1  # across all lists: the first entry of each is new
-    n, p = (np.bincount(group, mask.ravel(), 1).astype(np.int64) for mask in (real, hits))
-    begin = np.flatnonzero(new)
-    kept = np.flatnonzero(p) if len(begin) else np.empty(0, np.intp)
+    begin, end = _ends(new)  # across all lists: the first entry of each is new
+    n = end - begin if real.all() else _among(real, begin, end)
+    p = _among(hits, begin, end)
+    kept = np.flatnonzero(p)
     return tie_groups(rankings, begin[kept] // k, n[kept], p[kept], begin[kept] % k)
 
 
@@ -64,13 +64,24 @@ def pooled(distances: Distances, hits: NDArray[np.bool_]) -> TieGroups:
     ascending, hits = _ascending(distances, hits)
     new = np.ones(len(hits), bool)
     np.not_equal(ascending[1:], ascending[:-1], out=new[1:])
-    begin = np.flatnonzero(new)
-    ends = np.append(begin[1:], len(hits))
-    seen = np.append(0, np.cumsum(hits))
-    p = seen[ends] - seen[begin]
+    begin, end = _ends(new)
+    p = _among(hits, begin, end)
     kept = np.flatnonzero(p)
     begin = begin[kept]
-    return tie_groups(1, np.zeros(len(kept), np.intp), ends[kept] - begin, p[kept], begin)
+    return tie_groups(1, np.zeros(len(kept), np.intp), end[kept] - begin, p[kept], begin)
+
+
+def _ends(new: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Where groups begin, and where they end."""
+    begin = np.flatnonzero(new)
+    return begin, np.append(begin[1:], new.size)[: len(begin)]
+
+
+def _among(mask: NDArray[np.bool_], begin: NDArray[np.intp], end: NDArray[np.intp]) -> Ints:
+    """How many entries of each group the mask has."""
+    before = np.zeros(mask.size + 1, np.int64)
+    np.cumsum(mask, out=before[1:])
+    return before[end] - before[begin]
 
 
 def _ascending(distances: Distances, hits: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
@@ -80,10 +91,9 @@ def _ascending(distances: Distances, hits: NDArray[np.bool_]) -> tuple[NDArray[A
     """
     if distances.dtype.itemsize == 4:
         whole = (distances + distances.dtype.type(0)).view(np.int32)  # -0.0 is 0.0
-        if distances.dtype.kind == "f":
+        if distances.dtype.kind == "f" and whole.min(initial=0) < 0:
             whole ^= (whole >> 31) & np.int32(2**31 - 1)  # of negative ones the larger bits are farther below 0
-        keys = whole.astype(np.int64)
-        keys <<= 1
+        keys = np.left_shift(whole, 1, dtype=np.int64)
         keys |= hits
         keys.sort()
         return keys >> 1, (keys & 1).astype(bool)
