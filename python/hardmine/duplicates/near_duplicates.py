@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hardmine import _arguments, _arrays, _labels
 from hardmine._arithmetic import in_standard_arithmetic
-from hardmine._arrays import ArrayLike
+from hardmine._arrays import ArrayLike, FloatRows
 from hardmine.duplicates.duplicates import Duplicates
 from hardmine.duplicates.keeping import Rule, check_rule, kept_rows
 from hardmine.duplicates.linkage import Linkage, cluster
@@ -118,7 +118,7 @@ def near_duplicates(
     ([3, 2], [1, 0], [True, False])
     """
     _arguments.one_of("metric", metric, METRICS)
-    search = check_search(x, None, metric, where, None, bits, threads)
+    search = check_search(x, None, metric, where, None, bits, threads, ("x", "x"))
     n = search.queries.count
     reach = check_radius(_check_threshold(threshold), n)
     of_rows = None if groups is None else _labels.labels("groups", groups, n, "x").copy()
@@ -130,6 +130,8 @@ def near_duplicates(
     except ImportError:
         raise ImportError('near_duplicates needs scipy: pip install "hardmine[duplicates]"') from None
 
+    if isinstance(search.queries, FloatRows):
+        search.queries.check_finite()
     pairs = search.pairs(pairs_within(search, reach, progress, most))
     rows, cols, distances = (_arrays.to_numpy("pairs", array) for array in pairs)
     labels = cluster(linkage, rows, cols, distances, n)
