@@ -50,7 +50,7 @@ class Retrieval(Case):
 class Ranks(Case):
     """`rank_of` the row that each query is a noisy copy of."""
 
-    noise: float = 1.5
+    noise: float = 3  # ranks of 1 to some hundreds of a million, in 256 dimensions
     rivals: tuple[Rival, ...] = (unfiltered,)
 
     def inputs(self, scale: float) -> Inputs:

@@ -19,9 +19,9 @@ CASES = [
     (lambda: near_duplicates(X, -0.1), ValueError, "threshold: expected a number of at least 0, got -0.1"),
     (lambda: near_duplicates(X, np.nan), ValueError, "threshold: expected a number of at least 0, got nan"),
     (lambda: near_duplicates(X, 1, metric="inner_product"), ValueError, "metric: expected one of cosine, sqeuclidean, eucli"),
-    (lambda: near_duplicates(CODES, 1), TypeError, "queries: expected floating-point numbers, got uint8"),
-    (lambda: near_duplicates(X, 1, metric="hamming"), TypeError, "queries: expected packed codes, uint8, got float32"),
-    (lambda: near_duplicates(hardmine.Index(X), 1), TypeError, "queries: expected an array, got an Index, which is a base"),
+    (lambda: near_duplicates(CODES, 1), TypeError, "x: expected floating-point numbers, got uint8"),
+    (lambda: near_duplicates(X, 1, metric="hamming"), TypeError, "x: expected packed codes, uint8, got float32"),
+    (lambda: near_duplicates(hardmine.Index(X), 1), TypeError, "x: expected an array, got an Index, which is a base"),
     (
         lambda: near_duplicates(X, 1, groups=[0]),
         ValueError,
@@ -123,5 +123,5 @@ def test_without_scipy_the_extra_is_named(monkeypatch, call):
 def test_rows_that_are_not_finite(call):
     x = X.copy()
     x[2, 1] = np.inf
-    with pytest.raises(ValueError, match=r"^queries: expected finite numbers, got NaN or infinity in row 2"):
+    with pytest.raises(ValueError, match=r"^x: expected finite numbers, got NaN or infinity in row 2"):
         call(x)

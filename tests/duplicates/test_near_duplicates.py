@@ -129,22 +129,83 @@ def test_complete_linkage_is_scikit_learns(rng):
 
 def test_open_triangles_of_graphs_that_are_known(rng):
     """A star of m rows has C(m - 1, 2) of them, a path m - 2, a cycle m, a clique without a pair m - 2."""
-    for least in (1, 10**9):  # as a matrix, and as lists
-        m = 90
-        star = np.zeros(m - 1, int), np.arange(1, m)
-        path = np.arange(m - 1), np.arange(1, m)
-        cycle = np.append(path[0], 0), np.append(path[1], m - 1)
-        whole = np.triu_indices(m, 1)
-        less = whole[0][1:], whole[1][1:]
-        graphs = (star, path, cycle, whole, less)
-        rows, cols = (np.concatenate([graph[side] + m * at for at, graph in enumerate(graphs)]) for side in (0, 1))
-        cluster = np.repeat(np.arange(5), [len(graph[0]) for graph in graphs])
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(triangles, "LEAST_PAIRS", least)
-            patch.setattr(triangles, "SPARSE", 10**6)
-            patch.setattr(triangles, "MOST_PATHS", 1000)
-            found = triangles.open_triangles(rows, cols, cluster, np.full(5, m), 1)
-        assert found.tolist() == [88 * 89 // 2, 88, 90, 0, 88]
+    m = 90
+    star = np.zeros(m - 1, int), np.arange(1, m)
+    path = np.arange(m - 1), np.arange(1, m)
+    cycle = np.append(path[0], 0), np.append(path[1], m - 1)
+    whole = np.triu_indices(m, 1)
+    less = whole[0][1:], whole[1][1:]
+    graphs = (star, path, cycle, whole, less)
+    rows, cols = (np.concatenate([graph[side] + m * at for at, graph in enumerate(graphs)]) for side in (0, 1))
+    cluster = np.repeat(np.arange(5), [len(graph[0]) for graph in graphs])
+    for matrix_bytes in (0, m, 2**20):  # as bits, of 8 columns at a time and of all, and as lists
+        for least in (1, 10**9):
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(triangles, "LEAST_PAIRS", least)
+                patch.setattr(triangles, "BYTES_OF_PATH", 10**6)
+                patch.setattr(triangles, "MATRIX_BYTES", matrix_bytes)
+                patch.setattr(triangles, "SLAB_BYTES", 1000)
+                patch.setattr(triangles, "MOST_LISTED", 100)
+                patch.setattr(triangles, "MOST_PATHS", 1000)
+                found = triangles.open_triangles(rows, cols, cluster, np.full(5, m), 1)
+            assert found.tolist() == [88 * 89 // 2, 88, 90, 0, 88]
+
+
+def test_a_large_cluster_takes_the_way_to_triangles_with_less_to_do(rng, monkeypatch):
+    """Counted in the bytes and the paths of both, not in seconds; a hub that is near everything costs nothing."""
+    from scipy.sparse import csr_array
+
+    done = []
+
+    def walked(low, high, cluster, n, count):
+        done.append("paths")
+        assert np.bincount(low, minlength=n)[high].sum() <= most_paths
+        return real["_triangles"](low, high, cluster, n, count)
+
+    def compared(codes, base, rows, cols, **how):
+        done.append("bits")
+        assert codes.nbytes <= triangles.MATRIX_BYTES
+        return real["pair_distances"](codes, base, rows, cols, **how)
+
+    real = {name: getattr(triangles, name) for name in ("_triangles", "pair_distances")}
+    monkeypatch.setattr(triangles, "_triangles", walked)
+    monkeypatch.setattr(triangles, "pair_distances", compared)
+    n = 2500
+    hub = np.zeros(n - 1, int), np.arange(1, n)
+    few = np.unique(np.sort(rng.integers(0, n, (4400, 2)), axis=1), axis=0)
+    many = np.unique(np.sort(rng.integers(0, n, (n * 100, 2)), axis=1), axis=0)
+    graphs = {"hub": hub, "few": few[few[:, 0] < few[:, 1]].T, "many": many[many[:, 0] < many[:, 1]].T}
+    for name, (rows, cols) in graphs.items():
+        done.clear()
+        most_paths = {"hub": 0, "few": 4 * n, "many": 0}[name]
+        graph = csr_array((np.ones(2 * len(rows), int), (np.append(rows, cols), np.append(cols, rows))), shape=(n, n))
+        pairs = graph.sum(axis=1)
+        expected = (pairs * (pairs - 1) // 2).sum() - (graph @ graph).multiply(graph).sum() // 2
+        assert triangles.open_triangles(rows, cols, np.zeros(len(rows), int), np.array([n]), 1).tolist() == [expected]
+        assert ("bits" in done) == (name == "many")
+
+
+def test_the_farthest_of_a_large_cluster_looks_at_each_pair_once(rng, monkeypatch):
+    """A chain of 3,000 rows: every pair once and in float32, those of a block's own rows twice, and some of all in float64."""
+    looked = {"pairwise": 0, "listed_distances": 0}
+
+    def all_of(queries, base, **how):
+        looked["pairwise"] += len(queries) * len(base)
+        return pairwise(queries, base, **how)
+
+    def some_of(queries, base, rows, cols, **how):
+        looked["listed_distances"] += len(rows)
+        return listed_distances(queries, base, rows, cols, **how)
+
+    pairwise, listed_distances = measures.pairwise, measures.listed_distances
+    monkeypatch.setattr(measures, "pairwise", all_of)
+    monkeypatch.setattr(measures, "listed_distances", some_of)
+    monkeypatch.setattr(measures, "MOST_ENTRIES", 300_000)
+    n = 3000
+    x = np.cumsum(rng.standard_normal((n, 16)), axis=0).astype(np.float32)
+    found = near_duplicates(x, 10.0, metric="euclidean")
+    assert found.sizes.tolist() == [n] and found.chained.all()
+    assert looked["pairwise"] <= n * n / 2 + n * 300 and looked["listed_distances"] <= n
 
 
 def test_a_cluster_of_copies_looks_at_its_pairs_alone(rng, monkeypatch):

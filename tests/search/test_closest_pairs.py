@@ -131,3 +131,14 @@ def test_infinite_distances_of_a_later_block_may_come_first():
     with surroundings(block_bytes=4):  # a base row at a time
         found = closest_pairs(queries, base, n_pairs=2)
     assert [array.tolist() for array in found] == [[0, 0], [0, 1], [np.inf, np.inf]]
+
+
+def test_as_many_as_asked_for(rng):
+    """FAISS's shrinking radius is strict, which drops all pairs at the last distance: 59,986 of 100,000. Others give half."""
+    codes = rng.integers(0, 256, (8000, 8), dtype=np.uint8)
+    found = closest_pairs(codes, n_pairs=100_000, metric="hamming")
+    most = int(found.distances.max())
+    within = hardmine.radius_neighbors(codes, radius=most, metric="hamming")
+    assert len(found) == 100_000 < len(within) and np.count_nonzero(within.distances < most) < 100_000
+    x = rng.standard_normal((40, 8)).astype(np.float32)
+    assert len(closest_pairs(x, n_pairs=100)) == 100 and len(closest_pairs(x, n_pairs=1000)) == 40 * 39 // 2

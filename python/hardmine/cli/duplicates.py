@@ -70,7 +70,7 @@ def _run(given: argparse.Namespace) -> None:
             metric=given.metric,
             groups=load(given.groups),
             linkage=given.linkage,
-            which_to_keep=given.which_to_keep if given.which_to_keep in RULES else load(Path(given.which_to_keep)),
+            which_to_keep=_rule(given.which_to_keep),
             seed=given.seed,
             max_pairs=given.max_pairs,
             bits=given.bits,
@@ -87,3 +87,12 @@ def _run(given: argparse.Namespace) -> None:
         found.review(given.review, given.images)
     print(found.summary())
     print(", ".join(str(path) for path in (given.output, given.csv, given.review) if path is not None))
+
+
+def _rule(text: str) -> Any:
+    """A rule by its name, or the scores of a file."""
+    if text in RULES:
+        return text
+    if not Path(text).exists():
+        raise ValueError(f"which_to_keep: expected one of {', '.join(RULES)}, or a .npy file of scores, got {text}")
+    return load(Path(text))

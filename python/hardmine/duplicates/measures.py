@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -116,18 +117,21 @@ def _farthest(x: Rows, metric: Metric, threads: int) -> Any:
     rows, n = x.take_all(), x.count
     error = max(2.0**-10, 4 * (x.width + 16) * 2.0**-24)
     share, best = 1 - 2.5 * error, None
-    step = max(1, MOST_ENTRIES // n)
-    largest = -1.0
-    for first in range(0, n, step):
-        values = np.asarray(pairwise(rows[first : first + step], rows[first:], metric=metric, threads=threads or None))
-        largest = max(largest, float(values.max()))
+    step, largest = max(1, math.isqrt(MOST_ENTRIES)), -1.0
+    for first, other in ((i, j) for i in range(0, n, step) for j in range(i, n, step)):
+        near, far = rows[first : first + step], rows[other : other + step]
+        values = np.asarray(pairwise(near, far, metric=metric, threads=threads or None))
+        of_row = values.max(axis=1)
+        largest = max(largest, float(of_row.max()))
         if metric == "hamming":
             best = largest
             continue
         # An overflow here may be a canonical distance that is just not infinite.
-        i, j = np.nonzero(values >= np.float32(share * min(largest, float(np.finfo(np.float32).max))))
-        for at in range(0, len(i), MOST_ENTRIES):
-            listed = i[at : at + MOST_ENTRIES] + first, j[at : at + MOST_ENTRIES] + first
+        least = np.float32(share * min(largest, float(np.finfo(np.float32).max)))
+        reaching = np.flatnonzero(of_row >= least)  # few of the rows
+        i, j = np.nonzero(values[reaching] >= least)
+        if len(i):
+            listed = reaching[i] + first, j + other
             scored = float(listed_distances(x, x, *listed, metric=metric, threads=threads).max())
             best = scored if best is None else max(best, scored)
     return best

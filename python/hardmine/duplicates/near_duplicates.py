@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hardmine import _arguments, _arrays, _labels
 from hardmine._arithmetic import in_standard_arithmetic
-from hardmine._arrays import ArrayLike, Floats, Rows
+from hardmine._arrays import ArrayLike, FloatRows, Floats, Rows
 from hardmine.duplicates.duplicates import Duplicates
 from hardmine.duplicates.keeping import Rule, check_rule, kept_rows
 from hardmine.duplicates.linkage import Linkage, cluster
@@ -95,9 +95,10 @@ def near_duplicates(
 
     Of a cluster that is a clique, as 1,500 copies of a blank image are, only the listed pairs are looked at. Of another one,
     of m rows, the diameter takes the distances of all its pairs, O(m^2 d), in float32 from 512 rows on but for those that may
-    be the farthest; open triangles O(p m / 8) where it is dense, else O(p^1.5), without a look at triples; and
-    ``which_to_keep="hard"`` or "easy" all its distances in float64. Memory above that of the search is some 60 bytes a pair,
-    and 4 d bytes for each row of the largest cluster that is no clique.
+    be the farthest; open triangles the less of O(p m / 8) bytes of popcount and O(p^1.5), without a look at triples; and
+    ``which_to_keep="hard"`` or "easy" all its distances in float64. So where a loose threshold chains most of the rows into
+    one cluster, its diameter can cost some times what the search did. Memory above that of the search is some 80 bytes a
+    pair, 64 MiB, and 4 d bytes for each row of the largest cluster that is no clique.
 
     Labels, numbers and choices are the same for any threads, blocks and CPU.
 
@@ -119,9 +120,11 @@ def near_duplicates(
     >>> found.sizes.tolist(), found.open_triangles.tolist(), found.chained.tolist()
     ([3, 2], [1, 0], [True, False])
     """
-    search = check_search(x, None, _check_metric(metric), where, None, bits, threads)
+    search = check_search(x, None, _check_metric(metric), where, None, bits, threads, ("x", "x"))
     given = threshold, metric, groups, linkage, which_to_keep, seed, max_pairs
     choices, reach, most = check_choices(*given, search.queries.count)
+    if isinstance(search.queries, FloatRows) and not search.queries.decoded:
+        search.queries.check_finite()
     with opened(checkpoint, "near_duplicates") as folder:
         pairs = search.pairs(pairs_within(search, reach, progress, most, folder))
     rows, cols, distances = (_arrays.to_numpy("pairs", array) for array in pairs)

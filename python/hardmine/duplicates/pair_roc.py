@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hardmine import _arguments, _arrays
 from hardmine._arithmetic import in_standard_arithmetic
-from hardmine._arrays import ArrayLike
+from hardmine._arrays import ArrayLike, FloatRows
 from hardmine.duplicates.labelled_pairs import (
     Negatives,
     check_clusters,
@@ -109,7 +109,7 @@ def pair_roc(
     >>> roc.tpr_at_fpr(0.0), roc.fpr_at_tpr(1.0), roc.false_alarms_at(roc.thresholds[-2])
     (0.5, 0.07692307692307693, 1)
     """
-    search = check_search(x, None, metric, None, None, bits, threads)
+    search = check_search(x, None, metric, None, None, bits, threads, ("x", "x"))
     n = search.queries.count
     if (positives is None) == (groups is None):
         raise TypeError("positives: expected positives or groups, got " + ("neither" if groups is None else "both"))
@@ -125,6 +125,8 @@ def pair_roc(
     if protocol.kind == "random" and protocol.numbers[0] > n_pairs - n_pos:
         raise ValueError(f"negatives, n: expected at most {n_pairs - n_pos} negative pairs, got {protocol.numbers[0]}")
 
+    if isinstance(search.queries, FloatRows) and not search.queries.decoded:
+        search.queries.check_finite()
     split = None
     if protocol.kind == "hard":
         labels = clusters_of_pairs(rows, cols, n) if labels is None else labels

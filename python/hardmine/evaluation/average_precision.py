@@ -157,13 +157,21 @@ def precision_sums(n: Reals, p: Reals, s: Reals, a: Reals, before: Reals, ties: 
     if (n == 1).all():  # no ties: every bucket is a relevant row
         return s * (before + 1) / (a + 1), s
     seen = relevant_seen(n, p, s, ties)
+    sums: Reals = s * (before + 1) / (a + 1)
+    tied = np.flatnonzero(n > 1)
+    sums[tied] = _of_ties(ties, *(x[tied] for x in (n, p, s, a, before, seen)))
+    return sums, seen
+
+
+def _of_ties(ties: Order, n: Reals, p: Reals, s: Reals, a: Reals, before: Reals, seen: Reals) -> Reals:
     if ties == "expected":
         length = _harmonic(a, a + s)
-        grows = (p - 1) / np.maximum(n - 1, 1)
-        return p / n * ((before + 1) * length + grows * (s - (a + 1) * length)), seen
+        grows = (p - 1) / (n - 1)
+        mixed: Reals = p / n * ((before + 1) * length + grows * (s - (a + 1) * length))
+        return mixed
     # Relevant rows one after the other behind `first` rows: the i-th has precision (A + i) / (first + i).
     first = a if ties == "optimistic" else a + np.minimum(n - p, s)
-    return seen + (before - first) * _harmonic(first, first + seen), seen
+    return seen + (before - first) * _harmonic(first, first + seen)
 
 
 def _harmonic(a: Reals, b: Reals) -> Reals:

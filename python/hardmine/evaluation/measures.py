@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hardmine._arrays import Ints
 from hardmine.evaluation.average_precision import Order, Reals, precision_sums, relevant_seen, sum_by
@@ -49,8 +50,11 @@ class Measure(NamedTuple):
             top = total.astype(np.float64)
         s = np.clip(top[groups.row] - groups.a, 0, groups.n)
         within = s > 0
-        row, s = groups.row[within], s[within]
-        n, p, a, before = (x[within] for x in (groups.n, groups.p, groups.a, groups.before))
+        row: NDArray[np.intp] = groups.row
+        n, p, a, before = groups.n, groups.p, groups.a, groups.before
+        if not within.all():
+            row, s = row[within], s[within]
+            n, p, a, before = (x[within] for x in (n, p, a, before))
         if self.kind in ("precision", "r_precision"):
             values = sum_by(row, relevant_seen(n, p, s, ties), groups.rankings)
             shares: Reals = values / (divisor if self.k is None else np.where(total > 0, self.k, np.nan))
@@ -60,8 +64,8 @@ class Measure(NamedTuple):
         return result
 
     def _of_first(self, groups: TieGroups, total: Ints, ties: Order) -> Reals:
-        row = groups.row[groups.first]
-        n, p, a = (x[groups.first] for x in (groups.n, groups.p, groups.a))
+        first = np.flatnonzero(groups.first)
+        row, n, p, a = groups.row[first], groups.n[first], groups.p[first], groups.a[first]
         rest = n - p
         if self.kind == "median_rank":
             ranks = np.where(total > 0, np.inf, np.nan)

@@ -5,7 +5,7 @@ That is all that the measures of a ranking depend on; the rows between the group
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,21 +52,50 @@ def groups_of_lists(distances: Distances | None, hits: NDArray[np.bool_], real: 
         return tie_groups(rankings, row, one, one, at)
     new = np.ones(hits.shape, bool)
     new[:, 1:] = ~tied
-    group = np.cumsum(new) - 1  # across all lists: the first entry of each is new
-    n, p = (np.bincount(group, mask.ravel(), 1).astype(np.int64) for mask in (real, hits))
-    begin = np.flatnonzero(new)
-    kept = np.flatnonzero(p) if len(begin) else np.empty(0, np.intp)
+    begin, end = _ends(new)  # across all lists: the first entry of each is new
+    n = end - begin if real.all() else _among(real, begin, end)
+    p = _among(hits, begin, end)
+    kept = np.flatnonzero(p)
     return tie_groups(rankings, begin[kept] // k, n[kept], p[kept], begin[kept] % k)
 
 
 def pooled(distances: Distances, hits: NDArray[np.bool_]) -> TieGroups:
     """The groups of one ranking of all entries of all lists."""
-    order = np.argsort(distances.astype(np.float64))  # not stable, and several times as fast: ties are counted as groups
-    ascending = distances[order]
-    new = np.ones(len(order), bool)
-    new[1:] = ascending[1:] != ascending[:-1]
-    begin = np.flatnonzero(new)
-    n = np.diff(np.append(begin, len(order)))
-    p = np.diff(np.append(0, np.cumsum(hits[order]))[np.append(begin, len(order))])
+    ascending, hits = _ascending(distances, hits)
+    new = np.ones(len(hits), bool)
+    np.not_equal(ascending[1:], ascending[:-1], out=new[1:])
+    begin, end = _ends(new)
+    p = _among(hits, begin, end)
     kept = np.flatnonzero(p)
-    return tie_groups(1, np.zeros(len(kept), np.intp), n[kept], p[kept], (np.cumsum(n) - n)[kept])
+    begin = begin[kept]
+    return tie_groups(1, np.zeros(len(kept), np.intp), end[kept] - begin, p[kept], begin)
+
+
+def _ends(new: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Where groups begin, and where they end."""
+    begin = np.flatnonzero(new)
+    return begin, np.append(begin[1:], new.size)[: len(begin)]
+
+
+def _among(mask: NDArray[np.bool_], begin: NDArray[np.intp], end: NDArray[np.intp]) -> Ints:
+    """How many entries of each group the mask has."""
+    before = np.zeros(mask.size + 1, np.int64)
+    np.cumsum(mask, out=before[1:])
+    return before[end] - before[begin]
+
+
+def _ascending(distances: Distances, hits: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """The distances, or whole numbers in their order, ascending, and which are hits; in any order where they are equal.
+
+    NumPy sorts numbers several times as fast as places of numbers, so 4 bytes of a distance have their hit below them.
+    """
+    if distances.dtype.itemsize == 4:
+        whole = (distances + distances.dtype.type(0)).view(np.int32)  # -0.0 is 0.0
+        if distances.dtype.kind == "f" and whole.min(initial=0) < 0:
+            whole ^= (whole >> 31) & np.int32(2**31 - 1)  # of negative ones the larger bits are farther below 0
+        keys = np.left_shift(whole, 1, dtype=np.int64)
+        keys |= hits
+        keys.sort()
+        return keys >> 1, (keys & 1).astype(bool)
+    order = np.argsort(distances)
+    return distances[order], hits[order]

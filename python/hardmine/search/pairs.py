@@ -169,10 +169,11 @@ def check_search(
     query_rows: ArrayLike | None,
     bits: int | None,
     threads: int | None,
+    names: tuple[str, str] = ("queries", "base"),
 ) -> PairSearch:
     """The arguments that the searches of all pairs share, or raise."""
     metric = metric_of(metric, base)
-    q, b = check_rows(queries, base, metric, bits)
+    q, b = check_rows(queries, base, metric, bits, names)
     n_threads = check_threads(threads)
     allowed = check_filter(where, query_rows, q.count, b.count, self_join=q is b)
     if allowed.max_per_group and q is b:
