@@ -1,6 +1,12 @@
 """Deep Ranking on Fashion-MNIST: triplets drawn by relevance (class and pixels) beside uniform ones.
 
-FIGURES
+No figures yet of the full setting, which has not been run to its end. An earlier one, 3,000 images, 200 steps of 64 triplets,
+4,000 held-out triplets by relevance, half of them within a class; mean (least to largest) over three seeds:
+
+    similarity precision    uniform 0.798 (0.791 to 0.802)    by relevance 0.892 (0.891 to 0.893)
+    score@30                uniform 1,207 to 1,305            by relevance 1,777 to 1,798
+
+Held-out triplets come from the law that the second variant trains on; uniform ones know nothing of what is alike in a class.
 """
 
 from __future__ import annotations
