@@ -1,7 +1,7 @@
 """The hard-negative loop on Fashion-MNIST: random negatives, semi-hard ones of the batch, and refreshed hard ones.
 
-No figures yet of the full setting, which has not been run to its end. A trial of one seed, a hundred classes, 300 steps on 5,000
-images, recall@1 and the seconds of one core that these steps took:
+No figures yet of the full setting, which has not been run to its end. A trial of one seed, a hundred classes, 300 steps on
+5,000 images, recall@1 and the seconds of one core that these steps took:
 
     random negatives                    0.394    5.1
     semi-hard of the batch              0.510    5.3
