@@ -1,8 +1,8 @@
 """Attentional localization on synthetic scenes: a digit somewhere on clutter, retrieved with and without the attention.
 
 No figures yet of the full setting, which has not been run to its end. A trial of one seed with a network of three
-convolutions, 300 steps on 2,000 scenes, mAP by the easy, medium and hard protocol: GeM alone 0.719, 0.772, 0.713; attention, then GeM 0.605,
-0.671, 0.602, with soft masks 0.626, 0.690, 0.637. The attention did not win there.
+convolutions, 300 steps on 2,000 scenes, mAP by the easy, medium and hard protocol: GeM alone 0.719, 0.772, 0.713; attention,
+then GeM 0.605, 0.671, 0.602, with soft masks 0.626, 0.690, 0.637. The attention did not win there.
 """
 
 from __future__ import annotations
