@@ -54,8 +54,8 @@ class Results:
         """A pair of axes for each panel: curves, the mean in a band from least to largest, or a dot for each seed."""
         from matplotlib.figure import Figure
 
-        width = 4.2 * len(self.finals) + 2.2
-        figure = Figure(figsize=(width, 4.2 if self.curves else 1.4 + 0.28 * len(self.variants())), layout="constrained")
+        width, height = (4.2, 4.2) if self.curves else (2.6, 1.4 + 0.28 * len(self.variants()))
+        figure = Figure(figsize=(width * len(self.finals) + 3, height), layout="constrained")
         axes = figure.subplots(1, len(self.finals), squeeze=False, sharey=not self.curves)[0]
         for one, panel in zip(axes, self.finals):
             if panel in self.curves:
@@ -64,9 +64,7 @@ class Results:
                 self._draw_dots(one, panel)
             one.set_title(panel, fontsize=10)
             one.grid(alpha=0.3)
-        if self.curves:
-            handles, labels = axes[0].get_legend_handles_labels()
-            figure.legend(handles, labels, loc="outside right center", fontsize=9)
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", fontsize=9)
         figure.suptitle(self.title)
         figure.savefig(path, dpi=120)
 
@@ -90,4 +88,3 @@ class Results:
         axes.set_yticks(range(len(variants)), variants)
         axes.set_ylim(len(variants) - 0.5, -0.5)
         axes.set_xlabel(self.unit)
-        axes.legend(fontsize=8, loc="lower right")
