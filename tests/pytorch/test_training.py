@@ -1,6 +1,7 @@
 """The systems of bench/training at a reduced setting: the direction of each result, on every seed.
 
-Each direction that is asserted held on each of the seeds 0 to 2 here.
+What is asserted of CSQ held on each of the seeds 0 to 2 here; of Deep Ranking it did as a whole, before negatives of the class
+were judged apart; of the hard-negative loop and the attention it has not been run yet.
 """
 
 import dataclasses
