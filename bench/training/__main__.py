@@ -21,7 +21,7 @@ def main() -> int:
     parser.add_argument("name", choices=SYSTEMS)
     parser.add_argument("--seeds", type=int, default=3, help="(%(default)s)")
     parser.add_argument("--reduced", action="store_true", help="the small setting that the tests run")
-    parser.add_argument("--plot", type=pathlib.Path, help="by default bench-NAME.png")
+    parser.add_argument("--plot", type=pathlib.Path, help="where the picture goes, by default bench-NAME.png")
     options = parser.parse_args()
     system = importlib.import_module(f"bench.training.{options.name}")
     setting = system.REDUCED if options.reduced else system.Setting()

@@ -1,4 +1,4 @@
-"""Images to train on, Fashion-MNIST where it was made and scikit-learn's digits elsewhere, and a small network."""
+"""Fashion-MNIST where it was made, scikit-learn's digits elsewhere; other tasks made of them, a small network, its scores."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import numpy as np
 import torch
 
 import hardmine
+
+Triplets = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
 class Split(NamedTuple):
@@ -36,12 +38,27 @@ def load(train: int, test: int, *, digits: bool = False) -> tuple[str, Split, Sp
         x, first = x.reshape(-1, 1, 8, 8).astype(np.float32) / 16, 1200
     else:
         with np.load(path) as archive:
-            name, x, y = "fashion", archive["x"].reshape(-1, 1, 28, 28), archive["label"]
+            name, x, y = "Fashion-MNIST", archive["x"].reshape(-1, 1, 28, 28), archive["label"]
         first = 60_000
     rows = np.random.default_rng(0).permutation(len(x)) if name == "digits" else np.arange(len(x))
     parts = rows[:first][:train], rows[first:][:test]
     one, other = (Split(torch.from_numpy(x[part]), torch.from_numpy(y[part].astype(np.int64))) for part in parts)
     return name, one, other
+
+
+def side_by_side(split: Split, seed: int) -> Split:
+    """As many images of two each, at half their width: the two classes, in their order, are one of a hundred."""
+    other = torch.randperm(len(split.labels), generator=torch.Generator().manual_seed(seed))
+    halves = torch.nn.functional.avg_pool2d(split.images, (1, 2))
+    return Split(torch.cat([halves, halves[other]], dim=-1), 10 * split.labels + split.labels[other])
+
+
+def noisy_copies(photos: torch.Tensor, count: int, seed: int, noise: float = 0.5) -> Split:
+    """So many copies of images drawn at random, each with noise of its own: an image is a class."""
+    random = torch.Generator().manual_seed(seed)
+    labels = torch.randint(len(photos), (count,), generator=random)
+    images = photos[labels]
+    return Split(images + noise * torch.randn(images.shape, generator=random), labels)
 
 
 def network(side: int, features: int = 64) -> torch.nn.Module:
@@ -58,6 +75,19 @@ def network(side: int, features: int = 64) -> torch.nn.Module:
     )
 
 
+def random_triplets(labels: torch.Tensor, count: int) -> Triplets:
+    """Any rows, another of the class of each, and one of another class, all evenly; classes have two rows or more."""
+    order = labels.argsort(stable=True)  # rows by class: those of a class follow one another
+    _, group, sizes = labels[order].unique_consecutive(return_inverse=True, return_counts=True)
+    size, start = sizes[group], (sizes.cumsum(0) - sizes)[group]
+    place = torch.randint(len(labels), (count,))
+    inside = torch.rand(count) * (size[place] - 1)
+    outside = torch.rand(count) * (len(labels) - size[place])
+    positive = start[place] + (place - start[place] + 1 + inside.long()) % size[place]
+    negative = (start[place] + size[place] + outside.long()) % len(labels)
+    return order[place], order[positive], order[negative]
+
+
 def encode(model: torch.nn.Module, images: torch.Tensor) -> torch.Tensor:
     """What the model makes of all images, in evaluation."""
     model.eval()
@@ -71,11 +101,3 @@ def recall_at_1(rows: torch.Tensor, labels: torch.Tensor) -> float:
     """The share of rows whose nearest other row is of their class."""
     nearest = hardmine.topk(rows, k=1, metric="cosine").indices
     return float((labels[torch.as_tensor(nearest)[:, 0]] == labels).double().mean())
-
-
-def mean_ap(rows: torch.Tensor, labels: torch.Tensor) -> float:
-    """The mean average precision of ranking all other rows for each."""
-    order = torch.as_tensor(hardmine.topk(rows, k=len(rows) - 1, metric="cosine").indices)
-    relevant = (labels[order] == labels[:, None]).double()
-    precision = relevant.cumsum(dim=1) / torch.arange(1, order.shape[1] + 1)
-    return float(((precision * relevant).sum(dim=1) / relevant.sum(dim=1).clamp_min(1)).mean())

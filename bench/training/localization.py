@@ -1,7 +1,8 @@
 """Attentional localization on synthetic scenes: a digit somewhere on clutter, retrieved with and without the attention.
 
-No figures yet of the full setting, which has not been run to its end. The reduced one, mean over three seeds:
-mAP after 40 steps with GeM alone 0.189 (0.181 to 0.197), with the attention 0.165 (0.149 to 0.181): it does not win there.
+No figures yet of the full setting, which has not been run to its end. A trial of one seed with a network of three
+convolutions, 300 steps on 2,000 scenes, mAP by the easy, medium and hard protocol: GeM alone 0.719, 0.772, 0.713; attention,
+then GeM 0.605, 0.671, 0.602, with soft masks 0.626, 0.690, 0.637. The attention did not win there.
 """
 
 from __future__ import annotations
@@ -13,67 +14,88 @@ import numpy as np
 import torch
 from sklearn.datasets import load_digits
 
-from bench.training.images import Split, encode, mean_ap
+import hardmine
+from bench.training.images import encode
 from bench.training.results import Report, Results
 from hardmine.torch.modules import AttentionalLocalization, GeM
+from hardmine.torch.modules.localization import Gradient
 
 SIDE = 32
-PLAIN, ATTENTION = "GeM alone", "attentional localization, then GeM"
+KINDS = {"easy": 20, "hard": 80, "junk": 80}  # fragments of other digits; of junk the digit is half outside the scene
+MEAN, ATTENTION_MEAN, GEM, ATTENTION_GEM = "mean alone", "attention, mean", "GeM alone", "attention, GeM"
+VARIANTS: dict[str, tuple[Gradient | None, str]] = {
+    MEAN: (None, "mean"),
+    ATTENTION_MEAN: ("straight_through", "mean"),
+    GEM: (None, "GeM"),
+    ATTENTION_GEM: ("straight_through", "GeM"),
+    "untrained attention, GeM": ("none", "GeM"),
+}
 
 
 @dataclass(frozen=True)
 class Setting:
-    train: int = 2000
-    test: int = 600
-    steps: int = 200
+    train: int = 3000
+    base: int = 1000
+    queries: int = 300
+    steps: int = 400
     batch: int = 64
+    variants: tuple[str, ...] = tuple(VARIANTS)
     seeds: tuple[int, ...] = (0, 1, 2)
 
 
-REDUCED = Setting(train=600, test=200, steps=40, seeds=(0,))
+REDUCED = Setting(train=600, base=200, queries=60, steps=60, variants=(MEAN, ATTENTION_MEAN))
 
 
-def scenes(count: int, digits: np.ndarray, labels: np.ndarray, seed: int) -> Split:
-    """A whole digit at a random place of each scene, among fragments of 3 x 4 pixels of other digits."""
-    rng = np.random.default_rng(seed)
-    images = np.zeros((count, 1, SIDE, SIDE), np.float32)
-    chosen = rng.integers(0, len(digits), count)
-    for image, own in zip(images[:, 0], chosen):
-        for other in rng.integers(0, len(digits), 40):
-            (top, left), (y, x) = rng.integers(0, SIDE - 4, 2), rng.integers(0, 4, 2)
-            image[top : top + 3, left : left + 4] = digits[other, y : y + 3, x : x + 4]
-        top, left = rng.integers(0, SIDE - 8, 2)
+@dataclass(frozen=True)
+class Scenes:
+    """Images of shape (n, 1, SIDE, SIDE), the classes of their digits, and what kind of scene each is."""
+
+    images: torch.Tensor
+    labels: torch.Tensor
+    kinds: np.ndarray
+
+
+def scenes(count: int, seed: int, *, held_out: bool = False, kinds: tuple[str, ...] = ("easy", "hard")) -> Scenes:
+    """A digit at a random place of each scene, among fragments of 4 x 4 pixels of other digits; held-out digits or others."""
+    digits, classes = load_digits(return_X_y=True)
+    digits, classes = (part[1200:] if held_out else part[:1200] for part in (digits, classes))
+    digits, rng = digits.reshape(-1, 8, 8).astype(np.float32) / 16, np.random.default_rng(seed)
+    images = np.zeros((count, 1, SIDE + 8, SIDE + 8), np.float32)  # cut to SIDE at the end
+    chosen, kind = rng.integers(0, len(digits), count), rng.choice(kinds, count)
+    for image, own, name in zip(images[:, 0], chosen, kind):
+        for other in rng.integers(0, len(digits), KINDS[name]):
+            (top, left), (y, x) = rng.integers(0, SIDE + 4, 2), rng.integers(0, 5, 2)
+            image[top : top + 4, left : left + 4] = digits[other, y : y + 4, x : x + 4]
+        top, left = (0 if name == "junk" else rng.integers(4, SIDE - 4)), rng.integers(4, SIDE - 4)
         image[top : top + 8, left : left + 8] = digits[own]
-    return Split(torch.from_numpy(images), torch.from_numpy(labels[chosen].astype(np.int64)))
+    return Scenes(torch.from_numpy(images[:, :, 4:-4, 4:-4].copy()), torch.from_numpy(classes[chosen].astype(np.int64)), kind)
 
 
 class Embedding(torch.nn.Module):
     """Convolutions, perhaps the attention, GeM, a unit row."""
 
-    def __init__(self, attention: bool) -> None:
+    def __init__(self, variant: str) -> None:
         super().__init__()
-        self.features = torch.nn.Sequential(
-            torch.nn.Conv2d(1, 16, 3, padding=1),
+        self.features = torch.nn.Sequential(  # a position sees 9 x 9 pixels, about a digit
+            torch.nn.Conv2d(1, 16, 5, stride=2, padding=2),
             torch.nn.BatchNorm2d(16),
             torch.nn.ReLU(),
-            torch.nn.Conv2d(16, 32, 3, stride=2, padding=1),
-            torch.nn.BatchNorm2d(32),
-            torch.nn.ReLU(),
-            torch.nn.Conv2d(32, 48, 3, padding=1),
+            torch.nn.Conv2d(16, 48, 3, padding=1),
             torch.nn.BatchNorm2d(48),
             torch.nn.ReLU(),
         )
-        self.localize = AttentionalLocalization(48) if attention else torch.nn.Identity()
-        self.pool = GeM()
+        attention, pooling = VARIANTS[variant]
+        self.localize = torch.nn.Identity() if attention is None else AttentionalLocalization(48, gradient=attention)
+        self.pool = GeM() if pooling == "GeM" else GeM(1.0, trainable=False)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         return torch.nn.functional.normalize(self.pool(self.localize(self.features(images))))
 
 
-def train(attention: bool, split: Split, setting: Setting, seed: int) -> Embedding:
+def train(variant: str, split: Scenes, setting: Setting, seed: int) -> Embedding:
     """The embedding, trained to tell classes apart by cosines."""
     torch.manual_seed(seed)
-    model, classes = Embedding(attention), torch.nn.Linear(48, 10, bias=False)
+    model, classes = Embedding(variant), torch.nn.Linear(48, 10, bias=False)
     optimizer = torch.optim.Adam([*model.parameters(), *classes.parameters()], lr=3e-3)
     for _ in range(setting.steps):
         rows = torch.randint(len(split.labels), (setting.batch,))
@@ -85,37 +107,44 @@ def train(attention: bool, split: Split, setting: Setting, seed: int) -> Embeddi
     return model
 
 
+def ground_truth(queries: Scenes, base: Scenes) -> list[dict[str, np.ndarray]]:
+    """For each query the easy, hard and junk scenes of its class."""
+    same = (queries.labels[:, None] == base.labels).numpy()
+    return [{kind: np.flatnonzero(row & (base.kinds == kind)) for kind in KINDS} for row in same]
+
+
 def run(setting: Setting, report: Report) -> Results:
-    """mAP of ranking the other test scenes for each, by variant and seed."""
-    digits, labels = load_digits(return_X_y=True)
-    digits = digits.reshape(-1, 8, 8).astype(np.float32) / 16
-    split, held_out = (
-        scenes(setting.train, digits[:1200], labels[:1200], 0),
-        scenes(setting.test, digits[1200:], labels[1200:], 1),
-    )
-    results = Results(f"scenes of digits on clutter, {setting.steps} steps", "mAP")
-    for variant in (PLAIN, ATTENTION):
+    """mAP by the revisited protocol of ranking the base for each query, by variant and seed."""
+    split = scenes(setting.train, 0)
+    base = scenes(setting.base, 1, held_out=True, kinds=tuple(KINDS))
+    queries = scenes(setting.queries, 2, held_out=True)
+    truth, results = ground_truth(queries, base), Results(f"Scenes of digits on clutter, {setting.steps} steps", "mAP")
+    for variant in setting.variants:
         for seed in setting.seeds:
             report(f"{variant}, seed {seed}")
-            model = train(variant == ATTENTION, split, setting, seed)
-            results.add(variant, mean_ap(encode(model, held_out.images), held_out.labels))
+            model = train(variant, split, setting, seed)
+            rows = (encode(model, part.images) for part in (queries, base))
+            ranked = hardmine.topk(*rows, k=setting.base, metric="cosine")
+            for protocol, found in hardmine.revisited_map(ranked, truth).items():
+                results.add(protocol, variant, found.map)
     return results
 
 
 def draw(path: pathlib.Path, setting: Setting) -> None:
-    """Six scenes, and the attention map over each."""
+    """Six scenes of each kind that is trained on, and the attention map over each."""
     from matplotlib.figure import Figure
 
-    digits, labels = load_digits(return_X_y=True)
-    digits = digits.reshape(-1, 8, 8).astype(np.float32) / 16
-    model = train(True, scenes(setting.train, digits[:1200], labels[:1200], 0), setting, setting.seeds[0]).eval()
-    images = scenes(6, digits[1200:], labels[1200:], 1).images
+    model = train(ATTENTION_GEM, scenes(setting.train, 0), setting, setting.seeds[0]).eval()
+    images = torch.cat([scenes(3, 3, held_out=True, kinds=(kind,)).images for kind in ("easy", "hard")])
     with torch.no_grad():
         maps = model.localize.attention(model.features(images))  # type: ignore[operator]
-    figure = Figure(figsize=(12, 4.2), layout="constrained")
-    for i, axes in enumerate(figure.subplots(2, 6).T):
-        for one in axes:
-            one.imshow(images[i, 0], cmap="gray", extent=(0, SIDE, SIDE, 0))
-            one.set_axis_off()
-        axes[1].imshow(maps[i, 0], cmap="inferno", alpha=0.7, extent=(0, SIDE, SIDE, 0))
+    figure = Figure(figsize=(12, 4.6), layout="constrained")
+    for i, (top, bottom) in enumerate(figure.subplots(2, 6).T):
+        for axes in (top, bottom):
+            axes.imshow(images[i, 0], cmap="gray", extent=(0, SIDE, SIDE, 0))
+            axes.set(xticks=[], yticks=[])
+        shown = bottom.imshow(maps[i, 0], cmap="cividis", alpha=0.75, extent=(0, SIDE, SIDE, 0), vmin=0, vmax=1)
+        top.set_title("easy: 20 fragments" if i < 3 else "hard: 80 fragments", fontsize=10)
+    figure.colorbar(shown, ax=figure.axes, label="attention", shrink=0.5)
+    figure.suptitle("Scenes that were not trained on, and the attention map over them")
     figure.savefig(path, dpi=120)

@@ -1,8 +1,10 @@
 """The systems of bench/training at a reduced setting: the direction of each result, on every seed.
 
-The directions that are asserted held on each of the seeds 0 to 2 here.
+What is asserted of CSQ held on each of the seeds 0 to 2 here; of Deep Ranking it did as a whole, before negatives of the class
+were judged apart; of the hard-negative loop and the attention it has not been run yet.
 """
 
+import dataclasses
 import pathlib
 import sys
 
@@ -17,6 +19,7 @@ pytest.importorskip("sklearn", reason="needs scikit-learn's digits")
 
 sys.path.append(str(pathlib.Path(__file__).parents[2]))  # `bench` is not installed
 from bench.training import csq, deep_ranking, hard_negatives, localization
+from bench.training.images import random_triplets
 
 pytestmark = pytest.mark.slow
 
@@ -25,29 +28,51 @@ def quiet(text):
     return None
 
 
-def test_csq_learns_codes():
-    found = csq.run(csq.REDUCED, quiet).finals
-    untrained, trained = found["16 bits: untrained"], found["16 bits: CSQ, best centers"]
+def test_csq_learns_codes_and_the_best_centers_tell_more_photos_apart(tmp_path):
+    found = csq.run(csq.REDUCED, quiet)
+    untrained = csq.run(dataclasses.replace(csq.REDUCED, steps=0, photos=0), quiet).finals["10 classes, 16 bits"][csq.BEST]
+    trained = found.finals["10 classes, 16 bits"][csq.BEST]
     assert len(trained) == 3 and all(after > before + 0.1 for before, after in zip(untrained, trained))
+    photos = found.finals["100 photos, 16 bits"]
+    assert all(best > random for best, random in zip(photos[csq.BEST], photos[csq.BERNOULLI]))
+    found.plot(tmp_path / "dots.png")
+    assert (tmp_path / "dots.png").stat().st_size > 1000 and csq.PAPER in found.table()
 
 
 def test_triplets_by_relevance_rank_better_than_uniform_ones(tmp_path):
     found = deep_ranking.run(deep_ranking.REDUCED, quiet)
-    uniform, by_relevance = (found.finals[name] for name in (deep_ranking.UNIFORM, deep_ranking.BY_RELEVANCE))
-    assert min(by_relevance) > max(uniform) and len(uniform) == 3
-    assert all(curve[-1][1] > curve[0][1] for curve in found.curves[deep_ranking.BY_RELEVANCE])
+    for panel in (deep_ranking.WITHIN, deep_ranking.SCORE):
+        uniform, by_relevance = (found.finals[panel][name] for name in (deep_ranking.UNIFORM, deep_ranking.BY_RELEVANCE))
+        assert min(by_relevance) > max(uniform) and len(uniform) == 3
+        assert all(curve[-1][1] > curve[0][1] for curve in found.curves[panel][deep_ranking.BY_RELEVANCE])
     found.plot(tmp_path / "curves.png")
-    assert (tmp_path / "curves.png").stat().st_size > 1000 and "score@30" in found.table()
+    assert (tmp_path / "curves.png").stat().st_size > 1000
 
 
-def test_the_hardest_negatives_alone_do_not_beat_random_ones_at_first():
-    """Which lose recall on some seeds, as the field knows of hardest negatives early on."""
+def test_refreshed_negatives_need_a_margin():
+    """Without one they are the hardest, which random ones beat; beyond one they beat random ones."""
     found = hard_negatives.run(hard_negatives.REDUCED, quiet)
-    assert all(curve[-1][1] > curve[0][1] for curve in found.curves[hard_negatives.RANDOM])
-    assert found.mean(hard_negatives.HARD) < found.mean(hard_negatives.RANDOM)
+    finals = found.finals["100 classes"]
+    random, hard, margin = (finals[name] for name in (hard_negatives.RANDOM, hard_negatives.HARD, hard_negatives.MARGIN))
+    assert len(random) == 3 and all(m > r > h for m, r, h in zip(margin, random, hard))
     assert "mining" in found.notes[0]
 
 
-def test_localization_learns_in_both_forms(tmp_path):
-    found = localization.run(localization.REDUCED, quiet)
-    assert all(0.1 < value < 1 for values in found.finals.values() for value in values)
+def test_attention_localizes_where_pooling_does_not():
+    found = localization.run(localization.REDUCED, quiet).finals["medium"]
+    plain, attention = found[localization.MEAN], found[localization.ATTENTION_MEAN]
+    assert len(plain) == 3 and all(b > a for a, b in zip(plain, attention))
+
+
+def test_random_triplets_are_of_every_kind():
+    labels = torch.tensor([0, 1, 1, 2, 2, 2, 0])
+    anchors, positives, negatives = random_triplets(labels, 2000)
+    drawn = set(zip(anchors.tolist(), positives.tolist(), negatives.tolist()))
+    allowed = {
+        (a, p, n)
+        for a in range(7)
+        for p in range(7)
+        for n in range(7)
+        if a != p and labels[a] == labels[p] and labels[a] != labels[n]
+    }
+    assert drawn == allowed

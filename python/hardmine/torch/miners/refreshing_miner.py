@@ -43,7 +43,8 @@ class RefreshingMiner:
         Rows, drawn anew, that a refresh encodes and mines; by default all.
     positive : {"random", "nearest", "farthest"}
         Of each negative's query, which row of its label in the pool is the positive: one drawn for each triplet, or the
-        nearest or farthest by the metric.
+        nearest or farthest by the metric. A margin among the options is relative to the nearest, for "farthest" to that one:
+        a drawn positive may be farther than the negative, whatever the margin.
     encode_batch_size : int
         Inputs for a call of `encode`.
     loader : dict, optional
