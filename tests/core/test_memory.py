@@ -7,7 +7,8 @@ nothing left over from making the inputs hides what the call takes.
 import os
 
 import pytest
-from test_process import run
+
+from fresh_process import run
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif("HARDMINE_SANITIZED" in os.environ, reason="sanitizers keep freed memory")]
 

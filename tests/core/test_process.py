@@ -12,17 +12,11 @@ import numpy as np
 import pytest
 
 import hardmine
+from fresh_process import run
 from hardmine import _core
 from reference import assert_same
 
 pytestmark = pytest.mark.slow
-
-
-def run(code, **environment):
-    """Run Python code in a process of its own; its output and exit code."""
-    return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=600, env={**os.environ, **environment}
-    )
 
 
 def test_a_forked_child_can_search_after_the_parent_did():

@@ -37,7 +37,7 @@ def add(commands: Any) -> None:
 def _run(given: argparse.Namespace) -> None:
     queries: Any
     if is_zipfile(given.queries):
-        saved = load_npz(given.queries, ("distances", "indices"), "hardmine topk")
+        saved = load_npz(Path(given.queries), ("distances", "indices"), "hardmine topk")
         queries = (saved["distances"], saved["indices"])
         n = len(saved["indices"])
     else:

@@ -89,7 +89,7 @@ def near_duplicates(
 class SomeRows(Rows):
     """Of many rows those that are at hand, by the numbers of all."""
 
-    name, torch = "x", False
+    name, torch = "x", None
 
     def __init__(self, count: int, numbers: Ints, rows: NDArray[Any], bits: int | None) -> None:
         self._at_hand = rows_of("x", rows, bits)
