@@ -1,121 +1,72 @@
-"""Exact nearest neighbours among the rows that are allowed: hard negatives mined with them, hash centers, codes judged."""
+"""Exact nearest neighbours among the rows that are allowed: hard negatives mined with them, hash centers, codes judged.
 
-from hardmine.duplicates.duplicates import Duplicates
-from hardmine.duplicates.near_duplicates import near_duplicates
-from hardmine.duplicates.pair_roc import pair_roc
-from hardmine.duplicates.roc import PairROC
-from hardmine.duplicates.split import sample_non_duplicate_split
-from hardmine.evaluation.code_retrieval import (
-    PrecisionRecall,
-    mean_average_precision,
-    precision_at_k,
-    precision_recall_curve,
-    precision_within_radius,
-)
-from hardmine.evaluation.pooled_predictions import MicroAveragePrecision, map_at_k, micro_average_precision
-from hardmine.evaluation.ranks import rank_of
-from hardmine.evaluation.retrieval_metrics import RetrievalMetrics, retrieval_metrics
-from hardmine.evaluation.revisited import RevisitedMap, revisited_map
-from hardmine.evaluation.score_normalization import score_normalize
-from hardmine.evaluation.verification import Verification, verify
-from hardmine.hashing.centers import HashCenters, assign_centers, assign_classes, hash_centers, semantic_centers
-from hardmine.hashing.codes import pack, unpack
-from hardmine.mining.batch.pairs import mine_pairs
-from hardmine.mining.batch.triplets import mine_triplets
-from hardmine.mining.deep_ranking.ranking_triplets import score_at_top_k, similarity_precision
-from hardmine.mining.deep_ranking.relevance import total_relevance
-from hardmine.mining.deep_ranking.relevance_triplets import RelevanceTripletSampler
-from hardmine.mining.hard_examples import select_hard_examples
-from hardmine.mining.mined import MinedNegatives
-from hardmine.mining.negatives import mine_hard_negatives
-from hardmine.overlap.agreement import Agreement, fleiss_kappa
-from hardmine.overlap.clean_split import CleanSplit
-from hardmine.overlap.find import find_overlap
-from hardmine.overlap.leaky_splits import LeakySplits, leaky_splits
-from hardmine.overlap.report import OverlapReport
-from hardmine.reranking.diffusion import diffusion
-from hardmine.reranking.expansion import alpha_query_expansion, database_augmentation
-from hardmine.reranking.k_reciprocal import k_reciprocal
-from hardmine.review.votes import Reviews, load_reviews
-from hardmine.screens import Explanation, explain
-from hardmine.search.closest_pairs import closest_pairs
-from hardmine.search.distance_histogram import distance_histogram
-from hardmine.search.distances import pair_distances, pairwise
-from hardmine.search.filter import Filter
-from hardmine.search.index import Index
-from hardmine.search.neighbors import Neighbors, merge
-from hardmine.search.pairs import Pairs
-from hardmine.search.radius_neighbors import radius_neighbors
-from hardmine.search.topk import topk
-from hardmine.sources.opening import open_rows
-from hardmine.sources.writing import write_rows
+Each name comes from its module when it is first asked for, so that a script waits for no more than it uses. Type checkers read
+`__init__.pyi`, which says the same.
+"""
+
+from importlib import import_module
+from typing import Any
+
+from hardmine import _core as _core  # says at once if it cannot run here
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "Agreement",
-    "CleanSplit",
-    "Duplicates",
-    "Explanation",
-    "Filter",
-    "HashCenters",
-    "Index",
-    "LeakySplits",
-    "MicroAveragePrecision",
-    "MinedNegatives",
-    "Neighbors",
-    "OverlapReport",
-    "PairROC",
-    "Pairs",
-    "PrecisionRecall",
-    "RelevanceTripletSampler",
-    "RetrievalMetrics",
-    "Reviews",
-    "RevisitedMap",
-    "Verification",
-    "alpha_query_expansion",
-    "assign_centers",
-    "assign_classes",
-    "closest_pairs",
-    "database_augmentation",
-    "diffusion",
-    "distance_histogram",
-    "explain",
-    "find_overlap",
-    "fleiss_kappa",
-    "hash_centers",
-    "k_reciprocal",
-    "leaky_splits",
-    "load_reviews",
-    "map_at_k",
-    "mean_average_precision",
-    "merge",
-    "micro_average_precision",
-    "mine_hard_negatives",
-    "mine_pairs",
-    "mine_triplets",
-    "near_duplicates",
-    "open_rows",
-    "pack",
-    "pair_distances",
-    "pair_roc",
-    "pairwise",
-    "precision_at_k",
-    "precision_recall_curve",
+_MODULES = {
+    "duplicates.duplicates": "Duplicates",
+    "duplicates.near_duplicates": "near_duplicates",
+    "duplicates.pair_roc": "pair_roc",
+    "duplicates.roc": "PairROC",
+    "duplicates.split": "sample_non_duplicate_split",
+    "evaluation.code_retrieval": "PrecisionRecall mean_average_precision precision_at_k precision_recall_curve "
     "precision_within_radius",
-    "radius_neighbors",
-    "rank_of",
-    "retrieval_metrics",
-    "revisited_map",
-    "sample_non_duplicate_split",
-    "score_at_top_k",
-    "score_normalize",
-    "select_hard_examples",
-    "semantic_centers",
-    "similarity_precision",
-    "topk",
-    "total_relevance",
-    "unpack",
-    "verify",
-    "write_rows",
-]
+    "evaluation.pooled_predictions": "MicroAveragePrecision map_at_k micro_average_precision",
+    "evaluation.ranks": "rank_of",
+    "evaluation.retrieval_metrics": "RetrievalMetrics retrieval_metrics",
+    "evaluation.revisited": "RevisitedMap revisited_map",
+    "evaluation.score_normalization": "score_normalize",
+    "evaluation.verification": "Verification verify",
+    "hashing.centers": "HashCenters assign_centers assign_classes hash_centers semantic_centers",
+    "hashing.codes": "pack unpack",
+    "mining.batch.pairs": "mine_pairs",
+    "mining.batch.triplets": "mine_triplets",
+    "mining.deep_ranking.ranking_triplets": "score_at_top_k similarity_precision",
+    "mining.deep_ranking.relevance": "total_relevance",
+    "mining.deep_ranking.relevance_triplets": "RelevanceTripletSampler",
+    "mining.hard_examples": "select_hard_examples",
+    "mining.mined": "MinedNegatives",
+    "mining.negatives": "mine_hard_negatives",
+    "overlap.agreement": "Agreement fleiss_kappa",
+    "overlap.clean_split": "CleanSplit",
+    "overlap.find": "find_overlap",
+    "overlap.leaky_splits": "LeakySplits leaky_splits",
+    "overlap.report": "OverlapReport",
+    "reranking.diffusion": "diffusion",
+    "reranking.expansion": "alpha_query_expansion database_augmentation",
+    "reranking.k_reciprocal": "k_reciprocal",
+    "review.votes": "Reviews load_reviews",
+    "screens": "Explanation explain",
+    "search.closest_pairs": "closest_pairs",
+    "search.distance_histogram": "distance_histogram",
+    "search.distances": "pair_distances pairwise",
+    "search.filter": "Filter",
+    "search.index": "Index",
+    "search.neighbors": "Neighbors merge",
+    "search.pairs": "Pairs",
+    "search.radius_neighbors": "radius_neighbors",
+    "search.topk": "topk",
+    "sources.opening": "open_rows",
+    "sources.writing": "write_rows",
+}
+_HOME = {name: module for module, names in _MODULES.items() for name in names.split()}
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'hardmine' has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(f"hardmine.{_HOME[name]}"), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

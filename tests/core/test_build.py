@@ -182,6 +182,19 @@ def test_metric_names_agree():
     assert METRICS == get_args(Metric) == (*reference.METRICS, "hamming")
 
 
+def test_names_and_their_modules_are_those_of_the_stub():
+    """`__init__.pyi` imports what `__init__.py` will import when it is asked."""
+    stub = ast.parse((ROOT / "python/hardmine/__init__.pyi").read_text())
+    imports = [(node.module, alias) for node in stub.body if isinstance(node, ast.ImportFrom) for alias in node.names]
+    assert all(alias.name == alias.asname for _, alias in imports)
+    names = {alias.name: getattr(importlib.import_module(module), alias.name) for module, alias in imports}
+    assert sorted(names) == sorted([*hardmine.__all__, "_core"])
+    assert all(getattr(hardmine, name) is found for name, found in names.items())
+    assert set(hardmine.__all__) <= set(dir(hardmine))
+    with pytest.raises(AttributeError, match="module 'hardmine' has no attribute 'topk2'"):
+        hardmine.topk2  # noqa: B018
+
+
 def test_version_is_in_the_changelog():
     assert f"## {hardmine.__version__}" in (ROOT / "CHANGELOG.md").read_text()
 
@@ -215,7 +228,8 @@ def test_readme_examples():
 
 @pytest.mark.parametrize("name", [name for name, path in MODULES.items() if ">>> " in path.read_text()])
 def test_docstring_examples(name):
-    if name.startswith("hardmine.torch"):
-        pytest.importorskip("torch", reason="needs PyTorch")
+    for package in ("torch", "dask"):
+        if name.startswith(f"hardmine.{package}"):
+            pytest.importorskip(package, reason=f"needs {package}")
     outcome = doctest.testmod(importlib.import_module(name))
     assert outcome.attempted >= 2 and outcome.failed == 0
