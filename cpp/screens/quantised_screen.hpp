@@ -61,7 +61,8 @@ class QuantisedScreen {
 
     static constexpr std::size_t kBlockNumbers = 128 << 10;  // of a block
     static constexpr std::size_t kMostRows = 2048;           // of a block
-    // What the second look at a pair costs, in multiply-adds of floats: a fixed sum, and so many for each dimension.
+    // What the second look at a pair costs, in multiply-adds of floats of 64-byte vectors: a fixed sum, and so many for each
+    // dimension. It waits for memory meanwhile, and shorter vectors would multiply less.
     static constexpr double kLook = 4000, kLookPerDimension = 8;
     // Few queries wait for memory: a row that they need not read saves them, at 128 dimensions, about a third of a look. One in
     // six is on the safe side.
@@ -303,7 +304,10 @@ class QuantisedScreen {
     bool forced_, few_, found_prepared_ = false;
     std::size_t most_rows_, n_ = 0, groups_ = 0, m_ = 0;
     double least_pairs_ = 1;  // for each that is looked at
-    std::size_t waiting_ = 0, wait_ = 1, blocks_ = 0, looked_at_ = 0;
+    // Blocks that are left out: twice as many after each that is given up, half as many after one that is done. Where one kind
+    // of rows lies in one place (rows in order of norm, k = 100) it pays to come back soon.
+    std::size_t waiting_ = 0, wait_ = 1;
+    std::size_t blocks_ = 0, looked_at_ = 0;
     AlignedVector<Code> codes_;  // per query, from here on
     std::vector<std::int32_t> start_;
     std::vector<float> factor_, query_length_, query_residual_, high_, shift_;
