@@ -8,8 +8,8 @@ seeds. It takes a minute of one core (AMD EPYC, Zen 5).
     | uniform triplets      | 0.640 (0.635, 0.646) | 0.953 (0.951 to 0.956) | 0.298 (0.295 to 0.301) |
     | triplets by relevance | 0.842 (0.828, 0.865) | 0.956 (0.954 to 0.959) | 0.464 (0.451 to 0.475) |
 
-Held-out triplets come from the law that the second variant trains on; uniform ones know nothing of what is alike in a class, and
-what the untrained network saw of that (0.70) they take away.
+Held-out triplets come from the law that the second variant trains on; uniform ones know nothing of what is alike in a class,
+and what the untrained network saw of that (0.70) they take away.
 """
 
 from __future__ import annotations
