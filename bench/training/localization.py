@@ -52,7 +52,7 @@ class Setting:
     seeds: tuple[int, ...] = (0, 1, 2)
 
 
-REDUCED = Setting(train=600, base=200, queries=60, steps=60, variants=(MEAN, ATTENTION_MEAN))
+REDUCED = Setting(train=1000, base=200, queries=60, steps=180, variants=(MEAN, ATTENTION_MEAN))
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ class ClosestPairs {
         const Locked locked(lock_, [&] { watch.step(0); });
         if (watch.stopped() || !wants(pair.row, pair.col, pair.distance)) return false;
         try {
-            if (pairs_.size() == pairs_.capacity()) pairs_.reserve(std::min(most_, 2 * pairs_.size() + kSpare));
+            if (pairs_.size() == pairs_.capacity() && !grow(watch)) return false;
             pairs_.push_back(pair);
         } catch (const std::bad_alloc&) {
             out_of_memory = true;
@@ -73,6 +73,22 @@ class ClosestPairs {
     static constexpr std::size_t kSpare = 1024;
 
     static std::uint64_t number(std::uint32_t row, std::uint32_t col) { return std::uint64_t{row} << 32 | col; }
+
+    // As reserve() does, but in parts: a list of many million pairs takes seconds to move where memory is new. False if the watch
+    // ended it.
+    bool grow(Watch& watch) {
+        constexpr std::size_t kPart = 1 << 20;
+        std::vector<FoundPair> larger;
+        larger.reserve(std::min(most_, 2 * pairs_.size() + kSpare));
+        for (std::size_t begin = 0; begin < pairs_.size(); begin += kPart) {
+            if (!watch.step(0)) return false;
+            const std::size_t end = std::min(begin + kPart, pairs_.size());
+            larger.insert(larger.end(), pairs_.begin() + static_cast<std::ptrdiff_t>(begin),
+                          pairs_.begin() + static_cast<std::ptrdiff_t>(end));
+        }
+        pairs_.swap(larger);
+        return true;
+    }
 
     template <class Less>
     bool sort(Less&& less, Watch& watch) {

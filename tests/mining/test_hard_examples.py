@@ -146,7 +146,11 @@ BAD = [
     ),
     (lambda: select_hard_examples(np.ones((1, 1, 1)), k=1), ValueError, "got shape (1, 1, 1)"),
     (lambda: select_hard_examples([[1.0, 2.0], [np.nan, 0]], k=1), ValueError, "losses: expected numbers, got NaN at (1, 0)"),
-    (lambda: select_hard_examples(torch.ones(4, device="meta"), k=1), RuntimeError, "losses: this build computes on the CPU"),
+    (
+        lambda: select_hard_examples(torch.ones(4, device="meta"), k=1),
+        RuntimeError,
+        "losses: expected a tensor that holds",
+    ),
     (lambda: select_hard_examples(L), ValueError, "k: expected k, top_fraction or positive_mask, got none of them"),
     (lambda: select_hard_examples(L, k=1, top_fraction=0.5), ValueError, "top_fraction: expected None beside k, got both"),
     (lambda: select_hard_examples(L, positive_mask=M, k=1), ValueError, "k: expected None beside positive_mask, whose rule"),
