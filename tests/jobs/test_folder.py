@@ -59,6 +59,20 @@ def test_files_and_what_they_say(tmp_path):
     assert folders.told(path).endswith("topk goes on: 3 of 10 pieces of neighbors are done, 7 are left")
 
 
+def test_what_is_told_of_results_that_grow_and_of_several_parts(tmp_path):
+    with small_pieces(4), pytest.raises(Ended), ended_after(3):
+        hardmine.closest_pairs(X, Y, n_pairs=9, checkpoint=tmp_path / "closest")
+    assert folders.told(tmp_path / "closest").endswith("closest_pairs goes on: 3 of 10 pieces of pairs are done, 7 are left")
+    assert names(tmp_path / "closest")[2:] == ["pairs-000001.npz", "pairs-000002.npz"], "the newest and the one before"
+    with small_pieces(7), pytest.raises(Ended), ended_after(8):
+        hardmine.find_overlap(X, Y, k=3, checkpoint=tmp_path / "overlap")
+    said = folders.told(tmp_path / "overlap").split(": ")[-1].split("; ")
+    assert said == [
+        "5 of 5 pieces of evaluation are done, 0 are left",
+        "3 of 6 pieces of train are done, 3 are left",
+    ]
+
+
 def moved(index, by=1.0):
     changed = X.copy()
     changed[index] += by
@@ -356,6 +370,8 @@ def test_two_processes_at_once(tmp_path):
             hardmine.topk(X, Y, 3, checkpoint=tmp_path)
         first.kill()
     with pytest.raises(ValueError, match="was begun with"):
+        hardmine.topk(X, Y, 3, checkpoint=tmp_path)
+    with folders.opened(tmp_path, "topk"), pytest.raises(RuntimeError, match=f"which process {os.getpid()} has"):
         hardmine.topk(X, Y, 3, checkpoint=tmp_path)
     with folders.opened(tmp_path / "again", "topk"), pytest.raises(RuntimeError, match=f"process {os.getpid()} has"):
         hardmine.topk(X, Y, 3, checkpoint=tmp_path / "again")
