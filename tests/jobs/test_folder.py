@@ -58,6 +58,20 @@ def test_files_and_what_they_say(tmp_path):
     assert folders.told(path).endswith("topk goes on: 3 of 10 pieces of neighbors are done, 7 are left")
 
 
+def test_what_is_told_of_results_that_grow_and_of_several_parts(tmp_path):
+    with small_pieces(4), pytest.raises(Ended), ended_after(3):
+        hardmine.closest_pairs(X, Y, n_pairs=9, checkpoint=tmp_path / "closest")
+    assert folders.told(tmp_path / "closest").endswith("closest_pairs goes on: 3 of 10 pieces of pairs are done, 7 are left")
+    assert names(tmp_path / "closest")[2:] == ["pairs-000001.npz", "pairs-000002.npz"], "the newest and the one before"
+    with small_pieces(7), pytest.raises(Ended), ended_after(8):
+        hardmine.find_overlap(X, Y, k=3, checkpoint=tmp_path / "overlap")
+    said = folders.told(tmp_path / "overlap").split(": ")[-1].split("; ")
+    assert said == [
+        "5 of 5 pieces of evaluation are done, 0 are left",
+        "3 of 6 pieces of train are done, 3 are left",
+    ]
+
+
 def moved(index, by=1.0):
     changed = X.copy()
     changed[index] += by
@@ -100,42 +114,6 @@ def test_a_changed_input_is_an_error_that_says_which(tmp_path, change, name):
     with small_pieces(4):
         found = hardmine.topk(X, Y, 3, checkpoint=tmp_path, **OPTIONS)
     assert (found.indices == hardmine.topk(X, Y, 3, **OPTIONS).indices).all()
-
-
-def test_options_of_pair_searches(tmp_path):
-    calls = {
-        "radius": (hardmine.radius_neighbors, {"radius": 1.0}, {"radius": 1.5}, "radius"),
-        "pairs": (hardmine.closest_pairs, {"n_pairs": 5}, {"n_pairs": 6}, "n_pairs"),
-        "edges": (hardmine.distance_histogram, {"edges": [0, 1, 2]}, {"edges": [0, 1, 3]}, "thresholds"),
-        "groups": (
-            hardmine.distance_histogram,
-            {"edges": [0, 1], "groups": np.arange(40) % 3},
-            {"edges": [0, 1], "groups": np.arange(40) % 2},
-            "groups_of_queries",
-        ),
-        "threshold": (hardmine.near_duplicates, {"threshold": 0.1}, {"threshold": 0.2}, "radius"),
-    }
-    for folder, (function, before, after, name) in calls.items():
-        function(X, **before, checkpoint=tmp_path / folder)
-        with pytest.raises(ValueError, match=f"checkpoint: expected the {name} that"):
-            function(X, **after, checkpoint=tmp_path / folder)
-
-
-def test_of_many_rows_some_are_read(tmp_path, monkeypatch):
-    """The first, the last, and runs between them; not all."""
-    monkeypatch.setattr("hardmine.jobs.fingerprint.WHOLE", 0)
-    x = np.zeros((20_000, 2), np.float32)
-    hardmine.distance_histogram(x[:3], x, [0, 1], checkpoint=tmp_path)
-    noticed = []
-    for row in (0, 15, 16, 9_000, 19_984, 19_999):
-        changed = x.copy()
-        changed[row] = 1
-        try:
-            hardmine.distance_histogram(x[:3], changed, [0, 1], checkpoint=tmp_path)
-        except ValueError as error:
-            assert "content of base" in str(error)
-            noticed.append(row)
-    assert {0, 15, 19_984, 19_999} <= set(noticed)
 
 
 def test_folders_that_are_not_of_this_call(tmp_path):
@@ -308,6 +286,8 @@ def test_two_processes_at_once(tmp_path):
             hardmine.topk(X, Y, 3, checkpoint=tmp_path)
         first.kill()
     with pytest.raises(ValueError, match="was begun with"):
+        hardmine.topk(X, Y, 3, checkpoint=tmp_path)
+    with folders.opened(tmp_path, "topk"), pytest.raises(RuntimeError, match=f"which process {os.getpid()} has"):
         hardmine.topk(X, Y, 3, checkpoint=tmp_path)
     with folders.opened(tmp_path / "again", "topk"), pytest.raises(RuntimeError, match=f"process {os.getpid()} has"):
         hardmine.topk(X, Y, 3, checkpoint=tmp_path / "again")

@@ -136,6 +136,13 @@ def test_both_directions_find_what_one_has_no_place_for():
     assert set(both.pairs.cols.tolist()) == {0}
 
 
+def test_each_evaluation_row_has_its_own_reach_in_every_piece(monkeypatch):
+    monkeypatch.setattr(candidates, "MOST_ENTRIES", 2)  # a row at a time
+    train, evaluation = np.float32([[0.5], [11.0], [14.0]]), np.float32([[0.0], [10.0]])
+    given = {"k": 2, "radius": 1.0, "metric": "euclidean", "directions": "evaluation"}
+    assert pairs_of(find_overlap(train, evaluation, score_norm=[0.0, -3.0], **given)) == [(1, 1), (0, 0), (2, 1)]
+
+
 def test_exact_duplicates_at_cosine_one_have_recall_one(rng):
     """imagededup: recall 0.58 at a similarity of 1.0, for the product of equal rows is often less than 1 in float32."""
     train = rng.standard_normal((3000, 96)).astype(np.float32)

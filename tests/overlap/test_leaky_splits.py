@@ -11,6 +11,7 @@ import pytest
 import hardmine
 import pair_reference
 from hardmine import find_overlap, leaky_splits
+from hardmine.overlap.clean_split import write_csv
 
 
 def test_the_leak_behind_another_row_of_the_split_is_found():
@@ -46,7 +47,13 @@ def test_equals_a_loop_over_all_pairs(rng, metric, splits):
             assert found.counts[a, b] == len(rows)
             assert found.rows(one, near=other).tolist() == rows
     assert found.leaks.tolist() == sorted({i for i, _ in near})
-    assert found.summary().count("near") == (found.counts > 0).sum()
+    told = [line.replace("near", "").split() for line in found.summary().splitlines()[1:]]
+    assert told == [
+        [one, other, str(found.counts[a, b]), "of", str((names == one).sum()), "rows"]
+        for a, one in enumerate(found.names)
+        for b, other in enumerate(found.names)
+        if found.counts[a, b]
+    ]
 
 
 def test_a_gate_for_tests(tmp_path):
@@ -100,11 +107,17 @@ def test_tables_are_written_whole(tmp_path):
     assert rows[1]["distance"] == "inf"
     report.clean_split().to_csv(tmp_path / "removed.csv")
     rows = read(tmp_path / "removed.csv")
-    assert [(row["train_id"], row["reason"], row["evidence_row"]) for row in rows] == [
-        (names[0][0], "visual", "1"),
-        (names[0][1], "visual", "1"),
+    assert [(row["train_id"], row["train_label"], row["reason"], row["evidence_row"]) for row in rows] == [
+        (names[0][0], "s", "visual", "1"),
+        (names[0][1], "s", "visual", "1"),
     ]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["classes.csv", "evaluation.csv", "pairs.csv", "removed.csv"]
+
+
+def test_long_tables_are_written_whole(tmp_path):
+    numbers = np.arange((1 << 16) + 9)
+    write_csv(tmp_path / "long.csv", {"number": numbers})
+    assert (tmp_path / "long.csv").read_text().split() == ["number", *map(str, numbers.tolist())]
 
 
 KILLED = """

@@ -45,6 +45,8 @@ def test_fleiss_kappa_is_the_formula(items, raters, categories, seed):
 def test_fleiss_kappa_of_extremes():
     assert fleiss_kappa([[3, 0], [0, 3]]) == 1.0
     assert fleiss_kappa([[1, 1], [1, 1]]) == -1.0
+    rare = [[2, 0]] * 999 + [[1, 1]]
+    assert fleiss_kappa(rare) == pytest.approx(overlap_reference.fleiss_kappa(rare), rel=1e-9), "chance alone nearly always"
     assert np.isnan(fleiss_kappa([[3, 0], [3, 0]])) and np.isnan(fleiss_kappa(np.zeros((0, 3), int)))
 
 
@@ -129,6 +131,12 @@ def test_agreement_is_of_what_all_voted_on():
     counts = [[0, 0, 2], [0, 1, 1], [0, 2, 0], [2, 0, 0]]
     assert found.kappa == pytest.approx(overlap_reference.fleiss_kappa(counts), rel=1e-13)
     assert_refused(report_of().agreement, ValueError, "agreement: expected votes of at least 2 reviewers, got 0")
+    alone = report_of().with_votes("ann", "same", pairs=[(0, 0)])
+    assert_refused(alone.agreement, ValueError, "agreement: expected votes of at least 2 reviewers, got 1")
+    by_class = (
+        report_of(["a", "a", "b", "b", "c", "c"]).with_votes(["ann", "ben"], "same", labels=["b", "b"]).agreement("class")
+    )
+    assert by_class[:3] == (1, 0, 2), "what nobody voted on is not left out: it is no item"
     nothing = report_of().with_votes(["ann", "ben"], "same", pairs=[(0, 0), (1, 0)]).agreement()
     assert nothing[:3] == (0, 2, 2) and np.isnan(nothing.observed) and np.isnan(nothing.kappa)
 
@@ -151,13 +159,42 @@ def test_splits_that_do_not_add_up_are_refused(scope):
         {"lines": (*split.lines[:-1], split.lines[-1]._replace(rows=split.lines[-1].rows + 1))},
         {"lines": (*split.lines[:-1], split.lines[-1]._replace(classes=split.lines[-1].classes - 1))},
         {"lines": (*split.lines[:-1], split.lines[-1]._replace(overlapping=0))},
+        {"lines": (*split.lines[:-1], split.lines[-1]._replace(overlapping=9))},
         {"lines": (Line("x", 9, 1, 1, 1), *split.lines[1:])},
+        {"train_rows": np.full_like(split.train_rows, -1)},
         {"removed_labels": split.removed_labels[:-1]},
         {"removed_labels": np.append(split.removed_labels[:-1], "q")},
     ]
     for change in wrong:
         with pytest.raises(AssertionError, match=r"clean_split: .* do not add up"):
             check_totals(replace(split, **change), labels, 6)
+
+
+def test_sums_that_could_be_are_refused_too():
+    """Where two lines share rows, and where a class loses some, other totals than the right ones lie between the bounds."""
+    from dataclasses import replace
+
+    labels = np.array(["a"] * 3 + ["b"] * 3)
+    report = report_of(labels, evaluation_labels=["x", "y", "y"])
+    split = report.clean_split()
+    more = (*split.lines[:-1], split.lines[-1]._replace(rows=7))
+    with pytest.raises(AssertionError, match="the total of removed rows do not add up"):
+        check_totals(replace(split, lines=more), labels, 6)
+    labels = np.array(["a", "b", "b", "b", "c", "c"])
+    rows = report_of(labels).clean_split("row", also=["a"])
+    assert rows.removed_labels.tolist() == ["a", "b", "c"]
+    some = report_of(labels).rethreshold(0.5).clean_split("row")
+    assert some.removed_labels.tolist() == ["a"]
+    told = [line.split()[-2:] for line in some.summary().splitlines()[-3:]]
+    assert told == [["6", "3"], ["3", "1"], ["3", "2"]], "the training set, removed, left: rows and classes"
+    with pytest.raises(AssertionError, match="nothing is left of a removed class do not add up"):
+        check_totals(replace(some, removed_labels=np.array(["b"])), labels, 6)
+
+
+def test_classes_come_hardest_first_with_their_evaluation_rows():
+    train, evaluation = np.float32([[0.0], [1.0], [1.05]]), np.float32([[0.1], [1.3], [1.4]])
+    found = find_overlap(train, evaluation, train_labels=["z", "a", "a"], radius=0.5, metric="euclidean").table("classes")
+    assert [found[name].tolist() for name in ("train_label", "pairs", "evaluation_rows")] == [["z", "a"], [1, 4], [1, 2]]
 
 
 def test_a_class_of_two_evaluation_sets_counts_once_in_the_total():

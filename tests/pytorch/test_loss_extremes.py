@@ -1,6 +1,7 @@
 """Losses where they might break: large, empty and equal inputs, compilers' limits, and how much memory they take."""
 
 import contextlib
+import math
 
 import numpy as np
 import pytest
@@ -52,6 +53,11 @@ def test_an_empty_batch_teaches_nothing(name, columns):
     assert value.item() == 0.0
     value.backward()
     assert u.grad.shape == u.shape
+
+
+def test_equal_rows_of_two_classes_are_a_ten_thousandth_of_a_bit_apart():
+    loss = losses.DCHLoss(gamma=20.0, weight=0)(torch.ones(2, 6, dtype=torch.float64), torch.tensor([0, 1]))
+    assert loss.item() == pytest.approx(math.log1p(20 / 1e-4), rel=1e-9)
 
 
 def test_no_triplets_teach_nothing():

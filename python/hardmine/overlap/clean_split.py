@@ -53,6 +53,10 @@ class CleanSplit:
         Of that pair; infinity (2**31 - 1 for codes) where there is none.
     removed_labels : array of shape (c,), or None
         Training classes of which nothing is left; None without labels.
+    ids : array of shape (removed,)
+        What the removed rows are called: their ids, or their numbers.
+    labels : array of shape (removed,), or None
+        Of the removed rows; None without labels.
     lines : tuple of Line
         One for each evaluation label, one for what was listed, and the total.
     before, after : dict
@@ -66,8 +70,8 @@ class CleanSplit:
     evaluation_rows: Ints
     distances: Distances
     removed_labels: NDArray[Any] | None
-    ids: NDArray[Any]  # of the removed rows: what they are called
-    labels: NDArray[Any] | None  # of the removed rows
+    ids: NDArray[Any]
+    labels: NDArray[Any] | None
     lines: tuple[Line, ...]
     before: dict[str, int]
     after: dict[str, int]

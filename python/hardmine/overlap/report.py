@@ -54,6 +54,8 @@ class OverlapReport:
     min_verified : float or None
     rule : str, int or None
         Of `decide`.
+    unreviewed : str
+        Of `decide`, too: "raise" at first.
     naming : Naming
         `train_labels`, `evaluation_labels`, `train_ids` and `evaluation_ids`, or None each.
     votes : Votes
