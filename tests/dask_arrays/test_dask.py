@@ -16,6 +16,7 @@ from searches import KINDS, draw_filter
 dask = pytest.importorskip("dask", reason="needs the extra hardmine[dask]")
 da = pytest.importorskip("dask.array")
 import hardmine.dask as lazy  # noqa: E402
+from dask_chunks import chunked  # noqa: E402
 from hardmine.dask import neighbors  # noqa: E402
 from hardmine.dask import rows as dask_rows  # noqa: E402
 
@@ -29,20 +30,6 @@ def in_this_thread():
 @pytest.fixture
 def small_chunks(monkeypatch):
     monkeypatch.setattr(dask_rows, "LEAST_ROWS", 0)
-
-
-def chunks(rng, n):
-    """Uneven ones, some of one row and some of none."""
-    cuts = np.sort(rng.integers(0, n + 1, rng.integers(0, 6)))
-    if n > 2 and rng.random() < 0.3:
-        cuts = np.sort(np.append(cuts, [1, 1, 2]))
-    return tuple(np.diff(np.concatenate([[0], cuts, [n]])).tolist())
-
-
-def chunked(rng, x):
-    width = x.shape[1]
-    columns = (width,) if rng.random() < 0.7 or width < 2 else (1, width - 1)
-    return da.from_array(x, chunks=(chunks(rng, len(x)), columns))
 
 
 def equal(got, want):

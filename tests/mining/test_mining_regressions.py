@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 import reference
-from hardmine import MinedNegatives, mine_hard_negatives
+from hardmine import MinedNegatives, mine_hard_negatives, pair_distances
 from optional_torch import torch
 
 
@@ -278,3 +278,16 @@ def test_a_file_keeps_the_call(rng, tmp_path):
             for part, other in zip(getattr(loaded, form)(), getattr(mined, form)()):
                 np.testing.assert_array_equal(part, other)
     assert len({str(mined.params) for mined in made}) == len(calls)
+
+
+def test_what_contradicting_limits_drop_does_not_depend_on_the_scan():
+    """A row that is too near and too far was counted where the screen happened to look at it: 326, not 297."""
+    rng = np.random.default_rng(0)
+    x = (rng.standard_normal((40, 4)) * 10.0 ** rng.integers(-18, 16, (40, 1))).astype(np.float32)
+    options = {"query_labels": rng.integers(0, 5, 40), "metric": "euclidean", "sampling_strategy": "violating"}
+    mined = mine_hard_negatives(x, **options, relative_margin=0.5)
+    scores = -pair_distances(x, None, np.repeat(np.arange(40), 40), np.tile(np.arange(40), 40), metric="euclidean")
+    p = mined.positive_scores.astype(np.float64)[:, None]
+    other = options["query_labels"][:, None] != options["query_labels"]
+    high = other & (scores.reshape(40, 40) > p - np.abs(p) * 0.5) & (scores.reshape(40, 40) > p - 0.1)
+    assert mined.stats["dropped"]["relative_margin"] == high.sum()

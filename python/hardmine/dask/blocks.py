@@ -59,6 +59,7 @@ class Rule(NamedTuple):
     groups: str  # of the core's, by name
     max_per_group: int
     threads: int | None
+    counted: bool = False  # whether `Lists` say how many rows were too near
 
 
 def cut(side: DaskRows, block: int, given: dict[str, NDArray[Any] | None], as_queries: bool, as_base: bool) -> Part:
@@ -79,6 +80,13 @@ def load(rows: Any, begin: int, name: str, bits: int | None, part: Part) -> RowB
     if isinstance(checked, FloatRows):
         checked.check_finite(np.arange(begin, begin + checked.count))
     return RowBlock(begin, checked.take_all(), part)
+
+
+def parted(block: RowBlock, part: Part, limits: tuple[Floats | None, Floats | None] | None) -> RowBlock:
+    """The same rows with what another search knows of them; `limits` are farther_than and nearer_than, known later."""
+    if limits is not None:
+        part = part._replace(farther_than=limits[0], nearer_than=limits[1])
+    return block._replace(part=part)
 
 
 class Meeting(NamedTuple):

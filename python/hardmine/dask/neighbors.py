@@ -25,6 +25,7 @@ class Lists(NamedTuple):
     distances: Distances
     indices: Ints
     groups: Ints | None = None  # of the rows, where a cap counts them
+    too_near: Ints | None = None  # rows that `farther_than` alone kept out, where they are counted: see `scan`
 
 
 def topk(
@@ -196,10 +197,12 @@ def nearest_both(
 def _lists(rule: Rule, k: int, meeting: Meeting, limits: Floats | None) -> Lists:
     with engine_threads(rule.threads) as threads:
         given = meeting.arguments(rule, threads, limits)
-        distances, indices = _core.topk(**given, k=min(k, len(meeting.base.rows)), block=0)
+        too_near = np.zeros(len(meeting.queries.rows), np.int64) if rule.counted else None
+        counted: dict[str, Any] = {} if too_near is None else {"too_near": too_near}
+        distances, indices = _core.topk(**given, **counted, k=min(k, len(meeting.base.rows)), block=0)
     groups = meeting.allowed.base_groups
     of_rows = groups[indices] if rule.max_per_group and groups is not None and len(groups) else None
-    return Lists(distances, meeting.cols(indices), of_rows)
+    return Lists(distances, meeting.cols(indices), of_rows, too_near)
 
 
 def _narrowed(nearer_than: Floats | None, known: Lists | None, k: int, begin: int) -> Floats | None:
@@ -245,7 +248,8 @@ def merged(parts: list[Lists], k: int, rule: Rule, dtype: np.dtype[Any]) -> List
         of_rows = groups[indices] if len(groups) else np.zeros(indices.shape, np.int64)
         real = numbers[missing:]
         indices = np.where(indices < 0, -1, real[indices]) if len(real) else indices
-    return Lists(distances, indices, of_rows)
+    too_near = [part.too_near for part in parts if part.too_near is not None]
+    return Lists(distances, indices, of_rows, np.sum(too_near, axis=0) if too_near else None)
 
 
 def _raveled(part: Lists) -> Ints:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from hardmine import _arguments
 from hardmine._arguments import check_threads
-from hardmine.dask.blocks import Rule, cut, load
+from hardmine.dask.blocks import Part, Rule, cut, load, parted
 from hardmine.dask.rows import DaskRows, RowsLike, check_sides
 from hardmine.search.filter import CoreFilter, Filter, check_filter
 from hardmine.search.metric import Metric
@@ -35,6 +36,12 @@ class Stages:
         merged = HighLevelGraph.merge(*below)
         self._layers: dict[str, Any] = {name: layer for name, layer in merged.layers.items() if name}
         self._dependencies = {name: needs for name, needs in merged.dependencies.items() if name}
+
+    def within(self, what: str) -> Stages:
+        """The same graph, to which stages with other names are added."""
+        found = copy.copy(self)
+        found._what = f"{self._what}-{what}"
+        return found
 
     def name(self, stage: str) -> str:
         return f"{self._what}-{stage}-{self._token}"
@@ -99,26 +106,48 @@ class Search:
         self.alone = self.base is self.queries
         self.metric = metric
         _check_in_memory(where, query_rows)
-        self.allowed = check_filter(where, query_rows, self.queries.rows, self.base.rows, self_join=self.alone)
+        self._query_rows = query_rows
+        self.allowed = self._check(where)
         check_threads(threads)
-        self.rule = Rule(metric, self.allowed.groups.name, self.allowed.max_per_group, threads)
+        self.rule = self._rule(threads)
         self.split_every = SPLIT_EVERY if split_every is None else _arguments.whole("split_every", split_every, 2)
         self.sides = [self.queries] if self.alone else [self.queries, self.base]
         self._what = what
 
-    def stages(self, **given: NDArray[Any] | None) -> Stages:
-        """The graph to begin with; `given` are arrays of `Part` beside those of the filter."""
+    def stages(self, *options: Any, **given: NDArray[Any] | None) -> Stages:
+        """The graph to begin with; `given` are arrays of `Part` beside those of the filter, `options` what else matters."""
         arrays: dict[str, Any] = {name: getattr(self.allowed, name) for name in CoreFilter._fields} | given
         fields = [str(value) if name == "groups" else value for name, value in arrays.items()]
-        stages = Stages(self._what, self.sides, self.rule, self.split_every, fields)
-        for stage, side in zip(("queries", "base"), self.sides):
-            as_base = side is self.base
-            for i in range(side.blocks):
-                part = cut(side, i, arrays, side is self.queries, as_base)
-                chunk = TaskRef((side.array.name, i, 0))
-                stages.add(stage, (i,), load, chunk, side.span(i)[0], side.name, side.bits, part)
+        stages = Stages(self._what, self.sides, self.rule, self.split_every, fields, *options)
+        for stage, side, i, part in self._parts(arrays):
+            chunk = TaskRef((side.array.name, i, 0))
+            stages.add(stage, (i,), load, chunk, side.span(i)[0], side.name, side.bits, part)
         self._stages = stages
         return stages
+
+    def under(
+        self, where: Filter | None, stages: Stages, limits: Sequence[Ref] | None = None, counted: bool = False
+    ) -> Search:
+        """Another search of the same blocks: under that filter, and limits of each block of queries (see `parted`)."""
+        search = copy.copy(self)
+        search.allowed = self._check(where)
+        search.rule = search._rule(self.rule.threads)._replace(counted=counted)
+        search._stages = stages
+        for stage, _, i, part in self._parts(search.allowed._asdict()):
+            own = None if limits is None or stage != "queries" else limits[i]
+            stages.add(stage, (i,), parted, self._stages.ref(stage, (i,)), part, own)
+        return search
+
+    def _check(self, where: Filter | None) -> CoreFilter:
+        return check_filter(where, self._query_rows, self.queries.rows, self.base.rows, self_join=self.alone)
+
+    def _rule(self, threads: int | None) -> Rule:
+        return Rule(self.metric, self.allowed.groups.name, self.allowed.max_per_group, threads)
+
+    def _parts(self, arrays: dict[str, Any]) -> Iterator[tuple[str, DaskRows, int, Part]]:
+        for stage, side in zip(("queries", "base"), self.sides):
+            for i in range(side.blocks):
+                yield stage, side, i, cut(side, i, arrays, side is self.queries, side is self.base)
 
     def query_block(self, i: int) -> Ref:
         return self._stages.ref("queries", (i,))

@@ -30,6 +30,11 @@ class Thresholds:
     absolute_margin: float | None = None
     relative_margin: float | None = None
 
+    def of(self, queries: slice) -> Thresholds:
+        """The thresholds of some queries."""
+        high, low = (None if limit is None else limit[queries] for limit in (self.max_score, self.min_score))
+        return replace(self, max_score=high, min_score=low)
+
     def limits(self, positive_scores: Floats) -> ScoreLimits:
         """As scores, for queries with these reference positives; a query without one has no room below it."""
         p = positive_scores.astype(np.float64)
@@ -52,6 +57,11 @@ class ScoreLimits:
     below: Reals | None = None
     above: Reals | None = None
     lowest: Ints | None = None  # which of UPPER is the lowest limit of a query
+
+    @property
+    def limited(self) -> bool:
+        """Whether there is any limit."""
+        return any(limit is not None for limit in (self.most, self.least, self.below, self.above))
 
     def at_most(self, scores: Reals, name: str) -> ScoreLimits:
         number = UPPER.index(name)
@@ -111,7 +121,11 @@ class ScoreLimits:
         return passed
 
     def distances(self, metric: str) -> tuple[Floats | None, Floats | None]:
-        """(farther_than, nearer_than): the same limits on the canonical distance."""
+        """(farther_than, nearer_than): the same limits on the canonical distance.
+
+        Where no score lies within, farther_than is the number before nearer_than: nothing lies between these, either. A scan
+        counts what is too near, and may or may not see, and count, what is not nearer than nearer_than.
+        """
         farther = [
             farthest_with_score(np.where(np.isnan(limit), -np.inf, limit), metric, above=above)
             for limit, above in ((self.most, True), (self.below, False))
@@ -122,7 +136,11 @@ class ScoreLimits:
             for limit, above in ((self.least, False), (self.above, True))
             if limit is not None
         ]
-        return (np.max(farther, axis=0) if farther else None), (np.min(nearer, axis=0) if nearer else None)
+        if not (farther and nearer):
+            return (np.max(farther, axis=0) if farther else None), (np.min(nearer, axis=0) if nearer else None)
+        limit = np.min(nearer, axis=0)
+        with np.errstate(over="ignore"):
+            return np.minimum(np.max(farther, axis=0), np.nextafter(limit, np.float32(-np.inf))), limit
 
 
 def check_thresholds(

@@ -11,33 +11,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 
-from hardmine import _arguments, _arrays, _core
 from hardmine._arithmetic import in_standard_arithmetic
 from hardmine._arrays import ArrayLike, Ints
-from hardmine._lists import Lists, RowLists
+from hardmine._lists import Lists
 from hardmine.jobs.folder import opened
 from hardmine.mining import drawing
-from hardmine.mining.limits import ScoreLimits, as_given, check_thresholds
-from hardmine.mining.mined import MinedNegatives, collect
-from hardmine.mining.options import Options, RankBase, check_num_random, check_range, check_wanted
-from hardmine.mining.positives import (
-    REFERENCES,
-    Positives,
-    Reference,
-    check_lists,
-    check_positives,
-    find_reference,
-)
-from hardmine.mining.random_negatives import by_score, draw_random
-from hardmine.mining.rescoring import ask, rescore_positives, rescore_window
+from hardmine.mining.mined import MinedNegatives
+from hardmine.mining.options import RankBase
+from hardmine.mining.positives import Reference, find_reference
+from hardmine.mining.request import check_request
+from hardmine.mining.rescoring import ask
 from hardmine.mining.sides import Sides
-from hardmine.mining.stats import count_scan, count_thresholds, count_window
-from hardmine.mining.window import Window
-from hardmine.search.filter import Filter
 from hardmine.search.index import Base, metric_of
 from hardmine.search.metric import Metric
 
@@ -184,132 +171,34 @@ def mine_hard_negatives(
     """
     metric = metric_of(metric, base, "cosine")
     sides = Sides(queries, base, query_rows, metric, threads)
-    n, m = sides.queries.count, sides.base.count
-    known = check_positives(positives, query_labels, base_labels, sides)
-    excluded = None if exclude is None else check_lists("exclude", exclude, sides)
-    values = drawing.check_strategy(sampling_strategy, sampling_params, metric, known.known)
-    thresholds = check_thresholds(
-        max_score, min_score, absolute_margin, relative_margin, n, known.known, metric if rescore is None else None
-    )
-    if max_per_label is not None:
-        if known.base_labels is None:
-            raise ValueError("max_per_label: expected base_labels beside it, got None")
-        max_per_label = _arguments.positive("max_per_label", max_per_label)
-    _arguments.one_of("rank_base", rank_base, get_args(RankBase))
-    _arguments.one_of("positive_reference", positive_reference, REFERENCES)
-    wanted = check_wanted(num_negatives, top_fraction, n, m)
-    first, last = check_range(range_min, range_max, wanted, sampling_strategy)
-    num_random = check_num_random(random_ratio, wanted)
-    ids = _numbers_of_queries(sides) if query_ids is None else _check_query_ids(query_ids, n)
-    options = Options(
-        num_negatives=wanted,
-        num_random=num_random,
-        metric=metric,
-        range_min=first,
-        range_max=last,
+    request = check_request(
+        sides,
+        query_labels=query_labels,
+        base_labels=base_labels,
+        positives=positives,
+        num_negatives=num_negatives,
+        range_min=range_min,
+        range_max=range_max,
         rank_base=rank_base,
-        **as_given(max_score, min_score, absolute_margin, relative_margin),
+        max_score=max_score,
+        min_score=min_score,
+        absolute_margin=absolute_margin,
+        relative_margin=relative_margin,
         positive_reference=positive_reference,
+        exclude=exclude,
         max_per_label=max_per_label,
         sampling_strategy=sampling_strategy,
-        sampling_params=values,
-        seed=_arguments.whole("seed", seed),
-        rescored=rescore is not None,
+        sampling_params=sampling_params,
+        random_ratio=random_ratio,
+        top_fraction=top_fraction,
+        rescore=rescore,
+        seed=seed,
+        query_ids=query_ids,
     )
-
     score = sides.scores if rescore is None else partial(ask, rescore)
-    in_scan = rank_base == "filtered" and rescore is None
-    refused = known.listed if excluded is None else excluded.joined(known.listed)
+    too_near = np.zeros(sides.queries.count, np.int64)
     with opened(checkpoint, "mine_hard_negatives") as sides.folder:
-        positive_indices, positive_scores = find_reference(known, sides, positive_reference)
-        if rescore is not None:
-            positive_indices, positive_scores = rescore_positives(score, known, positive_indices, positive_reference)
-        limits = drawing.narrow(thresholds.limits(positive_scores), sampling_strategy, values, positive_scores)
-        window, too_near = _scan(sides, known, refused, limits if in_scan else None, options, ids, progress)
-    if rescore is not None:
-        window = rescore_window(score, window)
-    passed = limits.passes(window.scores)
-    dropped = count_window(window, known, excluded) if rank_base == "raw" else count_scan(known, excluded, n)
-    if in_scan:
-        dropped |= limits.by_limit(np.minimum(too_near, _core.most_counted))
-    else:
-        dropped |= count_thresholds(window, limits, passed)
-    taken = window.take(window.draw(passed, positive_scores, options))
-    if num_random:
-        taken = by_score(taken, draw_random(score, m, taken[0], known, refused, limits, options, ids))
-    return collect(
-        window=window,
-        taken=taken,
-        positive_indices=positive_indices,
-        positive_scores=positive_scores,
-        options=options,
-        base_rows=m,
-        positives=None if known.listed is None else RowLists(*(part.copy() for part in known.listed)),
-        dropped=dropped,
-        device=sides.queries.torch,
-    )
-
-
-def _numbers_of_queries(sides: Sides) -> Ints:
-    """The numbers that draws depend on by default: the queries' rows of the base, beyond it for those that are none."""
-    places = np.arange(sides.queries.count)
-    return places if sides.own_rows is None else np.where(sides.own_rows < 0, sides.base.count + places, sides.own_rows)
-
-
-def _check_query_ids(query_ids: ArrayLike, n: int) -> Ints:
-    ids = _arrays.integers("query_ids", query_ids)
-    if len(ids) != n:
-        raise ValueError(f"query_ids: expected {n} numbers, one for each query, got {len(ids)}")
-    if np.any(ids < 0):
-        raise ValueError(f"query_ids: expected numbers of at least 0, got {ids.min()}")
-    return ids
-
-
-def _scan(
-    sides: Sides,
-    known: Positives,
-    refused: RowLists | None,
-    limits: ScoreLimits | None,
-    options: Options,
-    query_ids: Ints,
-    progress: bool | Callable[[int, int], object],
-) -> tuple[Window, Ints]:
-    """The candidates of every query: raw ranks, or what the filters let through, with `limits` those on scores and caps too.
-
-    Beside them, for each query, how many rows had too high a score (see `scan`).
-    """
-    n, m = sides.queries.count, sides.base.count
-    cap = None if limits is None else options.max_per_label
-    farther_than, nearer_than = (None, None) if limits is None else limits.distances(sides.metric)
-    raw = options.rank_base == "raw"
-    where = Filter(
-        query_groups=known.query_labels,
-        base_groups=known.base_labels,
-        exclude=refused,
-        max_per_group=cap,
-        farther_than=farther_than,
-        nearer_than=nearer_than,
-    )
-    too_near = np.zeros(n, np.int64)
-    k = max(1, min(options.range_max, m))
-    distances, indices = sides.nearest("negatives", k, None if raw else where, progress, too_near)
-    allowed = indices >= 0
-    if raw:
-        rows = np.arange(n)[:, None]
-        allowed &= ~known.same_label(rows, indices)
-        if refused is not None:
-            allowed &= ~refused.contains(rows, indices)
-    labels = None
-    if options.max_per_label is not None and known.base_labels is not None:
-        labels = known.base_labels.copy()  # an input may change while the result lives
-    window = Window(
-        indices,
-        sides.scores_of(distances),
-        allowed,
-        dimensions=sides.queries.width,
-        labels=labels,
-        unfiltered=cap is None and farther_than is None and nearer_than is None,
-        final=limits is None or options.range_max >= m,
-        query_ids=query_ids.copy(),
-    )
-    return window, too_near
+        reference = request.rescored(score, *find_reference(request.known, sides, positive_reference))
+        where = request.where(*request.limits(reference[1]).distances(metric)) if request.in_scan else request.where()
+        distances, indices = sides.nearest("negatives", request.candidates, where, progress, too_near)
+    return request.negatives(score, reference, distances, indices, too_near, sides.queries.torch)

@@ -35,6 +35,12 @@ class Positives:
     def known(self) -> bool:
         return self.query_labels is not None or self.listed is not None
 
+    def same(self) -> Filter | None:
+        """What lets through the rows of each query's label, if labels are known."""
+        if self.query_labels is None:
+            return None
+        return Filter(query_groups=self.query_labels, base_groups=self.base_labels, groups="same")
+
     def pairs(self, first: int, last: int) -> tuple[Ints, Ints]:
         """(query, positive) of the queries from `first` to `last`, each pair once."""
         rows: list[Ints] = []
@@ -185,15 +191,26 @@ def choose_reference(rows: Ints, cols: Ints, scores: Floats, reference: Referenc
 
 
 def _nearest(positives: Positives, sides: Sides) -> tuple[Floats, Ints]:
-    n = sides.queries.count
-    nearest, index = np.full(n, np.inf, np.float32), np.full(n, -1, np.int64)
-    if positives.query_labels is not None:
-        same = Filter(query_groups=positives.query_labels, base_groups=positives.base_labels, groups="same")
-        distances, indices = sides.nearest("positives", 1, same)
-        nearest, index = distances[:, 0].copy(), indices[:, 0].copy()
+    by_label = listed = None
+    same = positives.same()
+    if same is not None:
+        by_label = sides.nearest("positives", 1, same)
     if positives.listed is not None:
         rows, cols = positives.listed.pairs()
-        row, best_col, score = choose_reference(rows, cols, 0 - sides.distances(rows, cols), "max")
+        listed = rows, cols, sides.distances(rows, cols)
+    return nearest_positive(by_label, listed, sides.queries.count)
+
+
+def nearest_positive(
+    by_label: tuple[Floats, Ints] | None, listed: tuple[Ints, Ints, Floats] | None, n: int
+) -> tuple[Floats, Ints]:
+    """(distances, indices) of n queries, of the nearest row of the same label and listed pairs with their distances."""
+    nearest, index = np.full(n, np.inf, np.float32), np.full(n, -1, np.int64)
+    if by_label is not None:
+        nearest, index = by_label[0][:, 0].copy(), by_label[1][:, 0].copy()
+    if listed is not None:
+        rows, cols, distances = listed
+        row, best_col, score = choose_reference(rows, cols, 0 - distances, "max")
         best = 0 - score.astype(np.float32)
         nearer = (best < nearest[row]) | (index[row] < 0) | ((best == nearest[row]) & (best_col < index[row]))
         nearest[row[nearer]], index[row[nearer]] = best[nearer], best_col[nearer]

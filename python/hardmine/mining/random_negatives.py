@@ -54,7 +54,7 @@ def draw_random(
         if options.max_per_label is not None and known.base_labels is not None:
             same = (known.base_labels[cols][:, :, None] == known.base_labels[have][:, None, :]) & (have >= 0)[:, None, :]
             good &= same.sum(axis=2) < options.max_per_label
-        if any(limit is not None for limit in (limits.most, limits.least, limits.below, limits.above)):
+        if limits.limited:
             at, column = np.nonzero(good)
             scores = np.full(cols.shape, np.nan)
             scores[at, column] = score(rows[at], cols[at, column])
