@@ -54,8 +54,9 @@ def write_rows(path: str | os.PathLike[str], rows: ArrayLike | Neighbors) -> Non
     >>> hardmine.write_rows(f"{folder.name}/gt.ibin", hardmine.topk(x, k=2))
     >>> hardmine.open_rows(f"{folder.name}/gt.ibin")[0].tolist()
     [1, 2]
-    >>> hardmine.verify(hardmine.open_rows(f"{folder.name}/gt.ibin"), hardmine.open_rows(f"{folder.name}/x.fbin")).equal.all()
-    np.True_
+    >>> told = hardmine.verify(hardmine.open_rows(f"{folder.name}/gt.ibin"), hardmine.open_rows(f"{folder.name}/x.fbin"))
+    >>> bool(told.equal.all())
+    True
     >>> folder.cleanup()
     """
     at = Path(path)
